@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from buildwright.views.costs import CostSum
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.overview import PlanView
+    from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
@@ -86,6 +87,10 @@ class Client(Protocol):
 
     async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
         """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
+
+    async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
+        """Return what builds came to, of the hours from that of `start` to that before `end`: of all here, or the token's
+        user's."""
 
     async def execution_log(
         self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""

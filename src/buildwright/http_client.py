@@ -33,6 +33,7 @@ from buildwright.views.costs import CostSum
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
 from buildwright.views.overview import PlanView, WorkerHolds
+from buildwright.views.stats import Stats, StatsPeriod
 from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
 from buildwright.wiring import SystemClock
@@ -213,9 +214,13 @@ class HttpClient:
 
     async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
         """Return what requests to models cost from `start` to before `end`, over the builds of the token's user."""
-        times = {name: moment.isoformat() for name, moment in (("since", start), ("until", end)) if moment}
-        found = await self._wire.get("/api/costs", by=by, **times)
+        found = await self._wire.get("/api/costs", by=by, **_between(start, end))
         return [CostSum.model_validate_json(json.dumps(each)) for each in found["sums"]]
+
+    async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
+        """Return what the builds of the token's user came to, of the hours from that of `start` to that before `end`."""
+        found = await self._wire.get("/api/stats", by=by, **_between(start, end))
+        return Stats.model_validate_json(json.dumps(found))
 
     async def execution_log(
         self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""
@@ -351,6 +356,11 @@ def _line(item: Mapping[str, Any]) -> LogLine:
     at = _time(item["at"])
     assert at is not None
     return LogLine(item["seq"], at, item["task"], item["attempt"], item["kind"], item["text"])
+
+
+def _between(start: datetime | None, end: datetime | None) -> dict[str, str]:
+    """Return the two ends of a time as parameters of a request."""
+    return {name: moment.isoformat() for name, moment in (("since", start), ("until", end)) if moment}
 
 
 def _time(text: str | None) -> datetime | None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from buildwright.views.costs import CostSum
     from buildwright.views.explain import KeptWorkView, WhyView
     from buildwright.views.overview import PlanView
+    from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
 
@@ -175,6 +176,11 @@ class Buildwright:
     async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
         """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
         return await self.client.costs(by, start, end)
+
+    async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
+        """Return what builds came to, of the hours from that of `start` to that before `end`: of all here, or the token's
+        user's."""
+        return await self.client.stats(by, start, end)
 
     @property
     def client(self) -> Client:

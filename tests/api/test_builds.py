@@ -448,6 +448,11 @@ async def test_tasks_name_agents_and_those_of_the_owners_file_are_the_owners(tmp
         refused = await served.client.post(f"/api/builds/{build_id}/task", wrong)
         assert (refused.status, "did you mean house?" in refused.text) == (422, True), refused.text
         assert (await bob.get("/api/costs?by=agent")).json["sums"] == []
+        assert (await bob.get("/api/stats?by=hour")).json["rows"] == []
+        stats = (await served.client.get("/api/stats?by=week&since=2001-01-01T00:00:00Z")).json
+        assert (stats["total"]["tasks"], stats["rows"][0]["first_pass_rate"]) == (1, 1.0)
+        assert (await served.client.get("/api/stats?until=2001-01-01T00:00:00Z")).json["rows"] == []
+        assert (await served.client.get("/api/stats?by=month")).status == 422
 
 
 async def test_others_may_run_commands_where_the_server_says_so_and_nobody_where_it_says_none(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from buildwright.cli.verbs import VERBS
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 
 BELOW: dict[str, list[tuple[str, ...]]] = {
-    "db": [("migrate",), ("rollback",), ("version",)],
+    "db": [("migrate",), ("rollback",), ("version",), ("rebuild-stats",)],
     "cluster": [("up",), ("down",), ("status",)],
     "task": [("add",), ("edit",), ("drop",), ("redo",), ("undo",)],
     "secrets": [("scan",), ("allow",), ("allowed",)],

@@ -26,7 +26,7 @@ ASKED = [
     ["help"],
     [],
     *[[verb.name, "--help"] for verb in VERBS],
-    *[["db", name, "--help"] for name in ("migrate", "rollback", "version")],
+    *[["db", name, "--help"] for name in ("migrate", "rollback", "version", "rebuild-stats")],
     *[["cluster", name, "--help"] for name in ("up", "down", "status")],
     ["help", "build"],
 ]

@@ -413,6 +413,7 @@ async def test_what_the_command_line_shows_can_be_asked(tmp_path: Path, reposito
         assert "+++ b/a.txt" in (await build.diff("a")).text
         assert (await build.gates()).build == build.id
         assert await buildwright.costs("model") == []
+        assert (await buildwright.stats("week")).total.first_pass == 1
         with pytest.raises(NotFound):
             await build.why("nothing")
 

@@ -204,7 +204,7 @@ def test_why_a_build_was_stuck_is_the_same_through_the_server(
     assert here["failures"] == 2
 
 
-def test_costs_are_the_same_through_the_server(
+def test_costs_and_stats_are_the_same_through_the_server(
     program: Program, server: Serving, repository: Path, tmp_path: Path
 ) -> None:
     assert "No request to a model is known." in program("costs", **server.environment).out
@@ -217,7 +217,7 @@ def test_costs_are_the_same_through_the_server(
     tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
     built = program("build", tasks, "--repo", repository, "--check", "true", "--cassette", model)
     assert built.code == 0, built.err
-    for by in ("day", "project", "user", "model", "build"):
+    for by in ("day", "project", "user", "attempt", "requirement"):
         here = program("costs", "--by", by, "--json")
         assert program("costs", "--by", by, "--json", **server.environment).object == here.object
         (only,) = here.object["sums"]
@@ -225,3 +225,14 @@ def test_costs_are_the_same_through_the_server(
     assert program("costs", "--by", "model").out == program("costs", "--by", "model", **server.environment).out
     assert "Total: $" in program("costs").out
     assert program("costs", "--until", "2001-01-01").out.strip() == "No request to a model is known."
+    _stats_are_the_same(program, server)
+
+
+def _stats_are_the_same(program: Program, server: Serving) -> None:
+    here = program("stats", "--by", "week", "--json")
+    assert program("stats", "--by", "week", "--json", **server.environment).object == here.object
+    (row,) = here.object["rows"]
+    assert (row["tasks"], row["first_pass_rate"], row["tokens"]) == (1, 1.0, 1_001_000)
+    assert {**row, "start": None} == here.object["total"]
+    until = ("stats", "--until", "2001-01-01")
+    assert program(*until, **server.environment).out.strip() == "Nothing has happened in that time."

@@ -229,7 +229,8 @@ async def test_a_version_is_rolled_back_and_comes_again(
         gate, dump = tmp_path / "open", tmp_path / "dump"
         builds = build_two(place, gate, three, repository)
         old_schema, old_tables = await schema_of_before(place, tmp_path)
-        lost = await place.tables() - old_tables
+        going = await place.tables() - old_tables
+        lost = {name for name in going if metadata.tables[name].info.get("lost") != "1 = 0"}
         await fill(place, lost)
         rows = await rows_in(place, lost)
         journals = [program("events", build_id).out for build_id in builds]

@@ -23,7 +23,7 @@ SHOWN = [
 
 BELOW = {
     "task": {"add", "edit", "drop", "redo", "undo"},
-    "db": {"migrate", "rollback", "version"},
+    "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},
     "secrets": {"scan", "allow", "allowed"},
     "sandbox": {"run", "prove"},

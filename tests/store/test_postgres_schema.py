@@ -112,8 +112,8 @@ async def test_up_and_down_with_data(postgres_url: str) -> None:
         await revisions.rollback(postgres_url)
     await store.drop(lease)
     with pytest.raises(Conflict, match="actions"):
-        await revisions.rollback(postgres_url, 4)
-    assert await revisions.rollback(postgres_url, 4, drop_data=True) == "0001"
+        await revisions.rollback(postgres_url, 5)
+    assert await revisions.rollback(postgres_url, 5, drop_data=True) == "0001"
     await store.close()
     store = await PostgresBuilds.open(postgres_url)
     assert await revisions.version(postgres_url) == revisions.head()
@@ -121,8 +121,8 @@ async def test_up_and_down_with_data(postgres_url: str) -> None:
     assert (await store.load(build_id)).id == build_id
     await store.close()
     with pytest.raises(Conflict, match="build_runs, events"):
-        await revisions.rollback(postgres_url, 5)
-    assert await revisions.rollback(postgres_url, 5, drop_data=True) == ""
+        await revisions.rollback(postgres_url, 6)
+    assert await revisions.rollback(postgres_url, 6, drop_data=True) == ""
     assert await revisions.version(postgres_url) is None
     store = await PostgresBuilds.open(postgres_url)
     assert await store.rows() == []

@@ -36,6 +36,7 @@ from buildwright.api.routes import (
     projects,
     sign_in,
     sockets,
+    stats,
     steer,
     streams,
 )
@@ -58,6 +59,7 @@ ROUTERS = (
     builds.router,
     steer.router,
     costs.router,
+    stats.router,
     event_files.router,
     projects.router,
     project_builds.router,

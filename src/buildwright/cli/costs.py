@@ -1,52 +1,96 @@
-"""The verb `costs`: prints what requests to models cost, over all builds. Must never change anything."""
+"""The verb `costs`: prints what requests to models cost, over all builds. Must never change a build."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from buildwright.cli.output import Output
+from buildwright.cli.output import Output, one_form, utc
 from buildwright.cli.session import session
 
-_By = Literal["day", "project", "user", "model", "agent", "build"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildwright.views.costs import CostSum
+
+_By = Literal["day", "project", "user", "model", "agent", "build", "task", "attempt", "requirement", "result"]
 """As `ports.CostKey`, which loads too much for a help text."""
 
 
 async def costs(
     *,
-    by: Annotated[_By, Parameter(help="What to sum by; days are of UTC.")] = "day",
+    by: Annotated[
+        _By, Parameter(help="What to sum by; days are of UTC, results say what became of the attempts.")
+    ] = "day",
     since: Annotated[datetime | None, Parameter(help="Only requests of this day or later, such as 2026-03-01.")] = None,
     until: Annotated[datetime | None, Parameter(help="Only requests before this day.")] = None,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
+    csv: Annotated[bool, Parameter(help="A table with commas on stdout, for spreadsheets.")] = False,
 ) -> None:
-    """Show what requests to models cost, over all builds that are still kept."""
-    from buildwright.cli.table import Column, table
+    """Show what requests to models cost, over all builds that are still kept, and how much of it was thrown away.
 
-    output = Output(json)
+    Thrown away is what was spent on attempts that have ended and did not land, or were taken back. By requirement, a
+    request counts for each requirement of its task, so that the sums overlap; the total counts it once.
+    """
+    from buildwright.views.costs import CostSum
+
+    output = Output(one_form(json, csv))
     async with session() as app:
-        sums = await app.costs(by, _utc(since), _utc(until))
-    total = sum(each.cost_usd for each in sums)
-    if output.json:
-        rows = [each.model_dump(mode="json") for each in sums]
-        output.data({"by": by, "sums": rows, "cost_usd": str(total), "unpriced": sum(each.unpriced for each in sums)})
-        return
-    if not sums:
+        sums = await app.costs(by, utc(since), utc(until))
+        results = sums if by == "result" else await app.costs("result", utc(since), utc(until))
+    rows = [each.model_dump(mode="json") for each in sums]
+    if csv:
+        output.csv(list(CostSum.model_fields), rows)
+    elif json:
+        total, thrown_away = _total(results)
+        told = {"cost_usd": str(total), "thrown_away_usd": str(thrown_away)}
+        output.data({"by": by, "sums": rows, **told, "unpriced": sum(each.unpriced for each in results)})
+    elif not sums:
         output.print("No request to a model is known.")
-        return
-    columns = (Column(by), *(Column(name, right=True) for name in ("requests", "in", "out", "cached", "cost")))
+    else:
+        _show(output, by, sums, results)
+
+
+def _show(output: Output, by: str, sums: Sequence[CostSum], results: Sequence[CostSum]) -> None:
+    """Print the table, the total, and what was thrown away and why."""
+    from buildwright.cli.output import one_line
+    from buildwright.cli.table import Column, money, table
+    from buildwright.views.costs import RESULTS, USEFUL
+
+    names = ("requests", "in", "out", "cached", "cost", "thrown away")
+    columns = (Column(by), *(Column(name, right=True) for name in names))
     shown = [
         (
-            each.key,
+            RESULTS.get(each.key, each.key) if by == "result" else one_line(_short(by, each.key)) or "-",
             *(f"{number:,}" for number in (each.requests, each.input_tokens, each.output_tokens, each.cache_tokens)),
             f"${each.cost_usd:.2f}" + (f" and {each.unpriced} without a price" if each.unpriced else ""),
+            f"${each.thrown_away_usd:.2f}" if each.thrown_away_usd else "",
         )
         for each in sums
     ]
     output.lines(table(columns, shown, output.width))
+    total, thrown_away = _total(results)
     output.print(f"Total: ${total:.2f}", style="bold")
+    cached = sum(each.cache_read_tokens for each in results)
+    if cached:
+        asked = sum(each.input_tokens + each.cache_tokens for each in results)
+        output.print(f"From the provider's cache: {cached:,} tokens, {cached / asked:.0%} of all input.")
+    if thrown_away:
+        why = [
+            f"{money(each.cost_usd)} {RESULTS.get(each.key, each.key)}" for each in results if each.key not in USEFUL
+        ]
+        output.print(f"Thrown away: {money(thrown_away)}, {thrown_away / total:.0%}: {'; '.join(why)}.", wrap=True)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+def _short(by: str, key: str) -> str:
+    """Return the key of a task or an attempt with the first characters of its build."""
+    build, slash, task = key.partition("/")
+    return f"{build[:8]}{slash}{task}" if by in {"task", "attempt"} else key
+
+
+def _total(results: Sequence[CostSum]) -> tuple[Decimal, Decimal]:
+    cost = sum((each.cost_usd for each in results), Decimal(0))
+    return cost, sum((each.thrown_away_usd for each in results), Decimal(0))

@@ -1,4 +1,4 @@
-"""The verbs `db migrate`, `rollback` and `version`, for the schema of the database. Must never show a password."""
+"""The verbs `db migrate`, `rollback`, `version` and `rebuild-stats`, for the database. Must never show a password."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ async def version(*, json: _Json = False) -> None:
     """Show the revision of the database and the one that is needed."""
     path = _database()
     _say(json, path, await revision_of(path), "")
+
+
+@db.command
+async def rebuild_stats(*, json: _Json = False) -> None:
+    """Count the stats anew from the journals. What builds came to that were pruned stays."""
+    from buildwright.cli.session import local_session
+
+    async with local_session() as app, app.runs() as runs:
+        await runs.recount_stats()
+        total = (await runs.stats("week")).total
+    output = Output(json)
+    if output.json:
+        output.data({"total": total.model_dump(mode="json")})
+    else:
+        output.print(f"Counted again: {total.tasks:,} tasks, {total.attempts:,} attempts, {total.requests:,} requests.")
 
 
 async def revision_of(path: Path | str) -> str:

@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -146,6 +146,19 @@ class Output:
             self.reader_left = True
             silence(self._stdout)
 
+    def csv(self, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write a table with commas (RFC 4180) to stdout, its first line the names. A reader that has gone is no error."""
+        import csv
+
+        try:
+            writer = csv.DictWriter(self._stdout, names)
+            writer.writeheader()
+            writer.writerows(rows)
+            self._stdout.flush()
+        except BrokenPipeError:
+            self.reader_left = True
+            silence(self._stdout)
+
     def print(self, content: str = "", style: str = "", *, wrap: bool = False) -> None:
         """Write a line for people to stdout. Square brackets are text, not markup; `wrap` is for prose, see `wrapped`."""
         content = wrapped(content, self.width) if wrap else content
@@ -193,6 +206,20 @@ class Output:
         self._stderr.write(f"{question} [y/N] ")
         self._stderr.flush()
         return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+
+def one_form(json: bool, csv: bool) -> bool:
+    """Return whether stdout is for a program. Raises Contradiction when two forms are asked for."""
+    from buildwright.errors import Contradiction
+
+    if json and csv:
+        raise Contradiction("--json and --csv are two forms of the same", fix="leave one of them out")
+    return json or csv
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """Return a time that the user gave, in UTC unless it has a zone of its own."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def colours(stream: IO[str]) -> bool:

@@ -103,6 +103,12 @@ def rejections(events: Sequence[Recorded], tasks: Collection[str]) -> tuple[Reje
     return (*found, *sorted(open_words.values(), key=lambda word: (word.at, word.task)))
 
 
+def rejection_of(event: AnyEvent) -> Rejection | None:
+    """Return why an event speaks against the attempt that it is about; None when it does not."""
+    said = _against(event)
+    return said[0] if said is not None else None
+
+
 def _against(event: AnyEvent) -> tuple[Rejection, str, tuple[str, ...]] | None:
     match event:
         case e.AgentBroke():

@@ -67,9 +67,12 @@ def keeping_rows(config: Config, shown: str, copy: str, drop_data: bool) -> Iter
     Yields the connection, and the names of the tables that are ours.
     """
     connection: Connection = config.attributes["connection"]
+    from buildwright.store.tables import metadata
+
     before = _tables(connection)
-    some = "SELECT 1 FROM {} LIMIT 1"
-    filled = {name for name in before if connection.exec_driver_sql(some.format(name)).first()}
+    some = "SELECT 1 FROM {} WHERE {} LIMIT 1"
+    losses = {name: metadata.tables[name].info.get("lost", "1 = 1") for name in before}
+    filled = {name for name, lost in losses.items() if connection.exec_driver_sql(some.format(name, lost)).first()}
     yield connection, before
     lost = sorted(filled - _tables(connection))
     if lost and not drop_data:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    case,
     cast,
     column,
     func,
@@ -27,13 +28,20 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from buildwright.core.event import PlanChanged, PlanMade
+from buildwright.core.graph import Graph
 from buildwright.errors import NotFound
 from buildwright.ports import BuildRow, CostKey
+from buildwright.store import stats_rows
 from buildwright.store.database import Database
-from buildwright.store.tables import build_runs, events
-from buildwright.views.costs import CostSum
+from buildwright.store.rows import event_of
+from buildwright.store.tables import build_runs, events, metrics_attempts
+from buildwright.views.costs import USEFUL, CostSum
 from buildwright.views.execution_log import TaskLogEntry
+from buildwright.views.stats import Stats, StatsPeriod
 
+_BUILDS_AT_ONCE = 500
+"""Builds that one query names."""
 _COLUMNS = [build_runs.c[field.name] for field in fields(BuildRow)]
 
 
@@ -109,10 +117,43 @@ class BuildQueries:
     async def costs(
         self, by: CostKey, start: datetime | None = None, end: datetime | None = None, user_id: str = ""
     ) -> list[CostSum]:
-        """Return what requests to models cost from `start` to before `end`, of a user or of all ("")."""
+        """Return what requests to models cost from `start` to before `end`, of a user or of all ("").
+
+        By requirement, a request counts for each requirement of its task: those sums overlap.
+        """
+        await stats_rows.count(self._database)  # it says what became of the attempts
         within = (start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC))
-        rows = await self._database.fetch(costs_query(by, *within, user_id, postgres=self._database.is_postgres))
-        return [_cost_sum(*tuple(row)) for row in rows]
+        key: CostKey = "task" if by == "requirement" else by
+        rows = await self._database.fetch(costs_query(key, *within, user_id, postgres=self._database.is_postgres))
+        sums = [_cost_sum(*tuple(row)) for row in rows]
+        return await self._by_requirement(sums) if by == "requirement" else sums
+
+    async def _by_requirement(self, by_task: list[CostSum]) -> list[CostSum]:
+        """Return the sums of tasks by their requirements; "" is what was spent for none."""
+        builds = sorted({each.key.partition("/")[0] for each in by_task})
+        required: dict[str, tuple[str, ...]] = {}
+        for first in range(0, len(builds), _BUILDS_AT_ONCE):
+            rows = await self._database.fetch(plans_query(builds[first : first + _BUILDS_AT_ONCE]))
+            for build_id, seq, kind, data in map(tuple, rows):
+                match event_of(build_id, seq, kind, data):
+                    case PlanMade(graph=Graph(tasks=tasks)) | PlanChanged(tasks=tasks):
+                        required |= {f"{build_id}/{task.id}": task.requirements for task in tasks}
+        sums: dict[str, CostSum] = {}
+        for each in by_task:
+            for name in dict.fromkeys(required.get(each.key) or ("",)):
+                named = each.model_copy(update={"key": name})
+                sums[name] = sums[name].plus(named) if name in sums else named
+        return [sums[name] for name in sorted(sums)]
+
+    async def stats(
+        self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None, user_id: str = ""
+    ) -> Stats:
+        """Return what builds came to, of the hours from that of `start` to that before `end`, of a user or of all ("")."""
+        return await stats_rows.read(self._database, by, start, end, user_id)
+
+    async def recount_stats(self) -> None:
+        """Make the stats anew from the journals. What builds came to that were pruned stays."""
+        await stats_rows.recount(self._database)
 
     async def execution_log(
         self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""
@@ -132,14 +173,17 @@ class BuildQueries:
         return [BuildRow(*tuple(row)) for row in await self._database.fetch(query)]
 
 
-def _cost_sum(key: str, requests: int, tokens_in: int, tokens_out: int, cached: int, usd: object, none: int) -> CostSum:
+def _cost_sum(key: str, *figures: Any) -> CostSum:
+    requests, tokens_in, tokens_out, cache_read, cache_write, usd, thrown_away, none = figures
     return CostSum(
         key=key,
         requests=requests,
         input_tokens=tokens_in,
         output_tokens=tokens_out,
-        cache_tokens=cached,
+        cache_tokens=cache_read + cache_write,
+        cache_read_tokens=cache_read,
         cost_usd=round(Decimal(str(usd)), 6),  # SQLite sums floating point numbers
+        thrown_away_usd=round(Decimal(str(thrown_away)), 6),
         unpriced=none,
     )
 
@@ -186,24 +230,47 @@ def costs_query(
     def total(name: str) -> ColumnElement[Any]:
         return func.coalesce(func.sum(cast(used[name].as_string(), BigInteger)), 0)
 
-    usd = used["cost_usd"].as_string()
+    usd = used["cost_usd"].as_numeric(20, 10)
     key = _key(by, used, postgres=postgres)
+    of_attempt = (
+        (metrics_attempts.c.build_id == events.c.build_id)
+        & (metrics_attempts.c.task == used["task"].as_string())
+        & (metrics_attempts.c.attempt == cast(used["attempt"].as_string(), BigInteger))
+    )
     query = (
         select(
             key.label("key"),
             func.count().label("requests"),
             total("input_tokens"),
             total("output_tokens"),
-            total("cache_read_tokens") + total("cache_write_tokens"),
-            func.coalesce(func.sum(used["cost_usd"].as_numeric(20, 10)), 0),
-            func.count() - func.count(usd),
+            total("cache_read_tokens"),
+            total("cache_write_tokens"),
+            func.coalesce(func.sum(usd), 0),
+            func.coalesce(func.sum(case((_RESULT.in_(USEFUL), None), else_=usd)), 0),
+            func.count() - func.count(used["cost_usd"].as_string()),
         )
         .join(build_runs, build_runs.c.build_id == events.c.build_id)
+        .outerjoin(metrics_attempts, of_attempt)
         .where(events.c.type == "tokens.used", events.c.at >= start, events.c.at < end)
         .group_by(key)
         .order_by(key)
     )
     return query.where(build_runs.c.user_id == user_id) if user_id else query
+
+
+_RESULT = case(
+    (metrics_attempts.c.result.is_(None), ""),
+    ((metrics_attempts.c.result == "open") & build_runs.c.completed_at.is_not(None), "stopped"),
+    else_=metrics_attempts.c.result,
+)
+"""What became of the attempt that a request was made for; "" for a request of an advisor."""
+
+
+def plans_query(build_ids: Sequence[str]) -> Select[tuple[Any, ...]]:
+    """Return the query of the events that say what the tasks of some builds are, in order."""
+    planning = events.c.type.in_(("plan.made", "plan.changed")) & events.c.build_id.in_(build_ids)
+    query = select(events.c.build_id, events.c.seq, events.c.type, events.c.data).where(planning)
+    return query.order_by(events.c.build_id, events.c.seq)
 
 
 def _key(by: CostKey, used: Any, *, postgres: bool) -> ColumnElement[Any]:
@@ -222,6 +289,15 @@ def _key(by: CostKey, used: Any, *, postgres: bool) -> ColumnElement[Any]:
             return func.coalesce(used["agent"].as_string(), "")
         case "build":
             return build_runs.c.build_id
+        case "task":
+            return build_runs.c.build_id + func.coalesce("/" + used["task"].as_string(), "")
+        case "attempt":
+            attempt = func.coalesce("#" + used["attempt"].as_string(), "")
+            return build_runs.c.build_id + func.coalesce("/" + used["task"].as_string() + attempt, "")
+        case "result":
+            return _RESULT
+        case "requirement":  # a plan says it, so it is summed by task first
+            raise ValueError(by)
         case _:
             assert_never(by)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -25,6 +25,7 @@ from buildwright.errors import BuildwrightError, StoreFailed
 from buildwright.store import faults, postgres_pool
 from buildwright.store.alembic_runs import driver_fault
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Address, address_of
+from buildwright.store.stats import Asking, for_sqlite
 
 T = TypeVar("T")
 _LOCK_SECONDS = 10.0
@@ -89,6 +90,26 @@ class Database:
                 return result
 
         return await self._whole(done())
+
+    async def ask(self, asking: Callable[[], Asking[T]]) -> T:
+        """Run the statements that `asking` makes in one transaction; return what they come to."""
+
+        async def work(connection: AsyncConnection) -> T:
+            statements = asking()
+            answer: Sequence[Row[Any]] | None = None
+            while True:
+                try:
+                    sql, values, many = statements.send(answer)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                answer = ()
+                if many is None or many:
+                    sql = sql if self.is_postgres else for_sqlite(sql)
+                    found = await connection.exec_driver_sql(sql, list(many) if many is not None else tuple(values))
+                    answer = found.all() if found.returns_rows else ()
+
+        return await self.write(work)
 
     @property
     def is_postgres(self) -> bool:

@@ -46,6 +46,8 @@ from buildwright.store.rows import recorded_from
 T = TypeVar("T")
 _FEW = 200
 """Most events decoded on the event loop; more would block it for over a millisecond."""
+_BYTES_PER_COUNTED = 40
+"""As many bytes are sent in the time in which an event is counted into the stats."""
 _LOG_LOCK = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(hashtextextended({}, 1))"
 """One writer of a build's log at a time, so that its numbers have no gap and a reader never sees 7 before 6."""
 _PUT_LOG = """
@@ -291,7 +293,8 @@ class PostgresBuilds:
         return await self._run(lambda conn: retention.weigh(conn, build_id))
 
     async def retire(self, build_id: str) -> None:
-        await self._run(lambda conn: retention.retire_head(conn, build_id))
+        events = (await self.marks([build_id])).get(build_id, Mark(0, 0, 0)).version
+        await self._run(lambda conn: retention.retire_head(conn, build_id), events * _BYTES_PER_COUNTED)
         await self._delete_rows(build_id)
 
     async def finish_retiring(self) -> int:

@@ -17,6 +17,7 @@ _OURS = (
     *("projects", "received_events", "idempotency_keys", "used_tokens", "hosted_builds"),
     *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),
     *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),
+    *("metrics_sums", "metrics_durations", "metrics_tasks", "metrics_attempts", "metrics_positions"),
 )
 _FIND = "SELECT c.relname FROM pg_class c WHERE c.oid = ANY(SELECT to_regclass(n) FROM unnest($1::text[]) AS n)"
 

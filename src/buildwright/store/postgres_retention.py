@@ -10,6 +10,7 @@ from __future__ import annotations
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict
 from buildwright.ports import Loose, Weight
+from buildwright.store import stats
 from buildwright.store.lease_holders import is_here, may_live
 from buildwright.store.postgres_pool import Connection, literal, transaction
 from buildwright.store.postgres_rows import find_version, not_found, text_of
@@ -37,7 +38,10 @@ _DELETE_HEAD = """
 WITH head AS (DELETE FROM build_runs WHERE build_id = $1),
 board AS (DELETE FROM actions WHERE build_id = $1),
 asked AS (DELETE FROM received_events WHERE build_id = $1),
-hosted AS (DELETE FROM hosted_builds WHERE build_id = $1)
+hosted AS (DELETE FROM hosted_builds WHERE build_id = $1),
+counted AS (DELETE FROM metrics_tasks WHERE build_id = $1),
+attempts AS (DELETE FROM metrics_attempts WHERE build_id = $1),
+positions AS (DELETE FROM metrics_positions WHERE build_id = $1)
 DELETE FROM leases WHERE build_id = $1
 """
 _DELETE_PIECE = """
@@ -88,11 +92,17 @@ async def weigh(connection: Connection, build_id: str) -> Weight:
 
 
 async def retire_head(connection: Connection, build_id: str) -> None:
-    """Remove a build's head row, lease and board. Harmless when it is gone. Raises Conflict, BuildIsRunning."""
+    """Remove a build's head row, lease and board; the stats keep what it came to. Harmless when it is gone.
+
+    Raises Conflict, BuildIsRunning, StoreFailed.
+    """
     failpoint("prune.journal.before")
     async with transaction(connection, _LOCK.format(literal(build_id))):
+        # Before the lock on the head row, in the order of those who count.
+        await connection.execute(stats.LOCK)
         if await connection.fetchval("SELECT 1 FROM build_runs WHERE build_id = $1 FOR UPDATE", build_id):
             await _refuse_live(connection, build_id)
+            await stats.run_on_postgres(connection, stats.keep_pruned(build_id))
             await connection.execute(_DELETE_HEAD, build_id)
     failpoint("prune.journal.after")
 

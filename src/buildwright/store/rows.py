@@ -43,7 +43,7 @@ def recorded_from(path: Path | str, build_id: str, after: int, rows: Sequence[Ev
             raise damaged(path, f"build {build_id} has event {seq} where event {expected} should be")
         if crc != _event_crc(build_id, seq, at, kind, data):
             raise damaged(path, f"event {seq} of build {build_id} is not what was written")
-        found.append(Recorded(seq, to_time(at), _decode(build_id, seq, kind, data)))
+        found.append(Recorded(seq, to_time(at), event_of(build_id, seq, kind, data)))
     return found
 
 
@@ -69,7 +69,8 @@ def _event_crc(build_id: str, seq: int, at: str, kind: str, data: str) -> int:
     return crc32(f"{build_id}\0{seq}\0{at}\0{kind}\0{data}".encode())
 
 
-def _decode(build_id: str, seq: int, kind: str, data: str) -> AnyEvent:
+def event_of(build_id: str, seq: int, kind: str, data: str) -> AnyEvent:
+    """Return the event of a row, which is not checked. Raises StoreFailed for one that this version cannot read."""
     where = f"event {seq} of build {build_id}"
     fix = "use the version of Buildwright that wrote this journal, or a newer one"
     if kind not in EVENT_TYPES:

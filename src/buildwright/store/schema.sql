@@ -96,6 +96,61 @@ CREATE TABLE logs (
 	PRIMARY KEY (build_id, seq)
 )
  WITHOUT ROWID;
+CREATE TABLE metrics_attempts (
+	build_id VARCHAR(64) NOT NULL, 
+	task VARCHAR(80) NOT NULL, 
+	attempt BIGINT NOT NULL, 
+	result VARCHAR(20) NOT NULL, 
+	PRIMARY KEY (build_id, task, attempt)
+)
+ WITHOUT ROWID;
+CREATE TABLE metrics_durations (
+	hours BIGINT NOT NULL, 
+	hour BIGINT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	pruned BIGINT NOT NULL, 
+	buckets TEXT NOT NULL, 
+	PRIMARY KEY (hours, hour, user_id, pruned)
+)
+ WITHOUT ROWID;
+CREATE TABLE metrics_positions (
+	build_id VARCHAR(64) NOT NULL, 
+	seq BIGINT NOT NULL, 
+	lanes BIGINT, 
+	PRIMARY KEY (build_id)
+)
+ WITHOUT ROWID;
+CREATE TABLE metrics_sums (
+	hour BIGINT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	pruned BIGINT NOT NULL, 
+	succeeded BIGINT NOT NULL, 
+	failed BIGINT NOT NULL, 
+	skipped BIGINT NOT NULL, 
+	first_pass BIGINT NOT NULL, 
+	attempts BIGINT NOT NULL, 
+	requests BIGINT NOT NULL, 
+	input_tokens BIGINT NOT NULL, 
+	output_tokens BIGINT NOT NULL, 
+	cache_read_tokens BIGINT NOT NULL, 
+	cache_write_tokens BIGINT NOT NULL, 
+	cost BIGINT NOT NULL, 
+	unpriced BIGINT NOT NULL, 
+	timed BIGINT NOT NULL, 
+	duration BIGINT NOT NULL, 
+	PRIMARY KEY (hour, user_id, pruned)
+)
+ WITHOUT ROWID;
+CREATE TABLE metrics_tasks (
+	build_id VARCHAR(64) NOT NULL, 
+	task VARCHAR(80) NOT NULL, 
+	started BIGINT, 
+	ended BIGINT NOT NULL, 
+	result VARCHAR(20) NOT NULL, 
+	attempt BIGINT NOT NULL, 
+	PRIMARY KEY (build_id, task)
+)
+ WITHOUT ROWID;
 CREATE TABLE projects (
 	id TEXT NOT NULL, 
 	user_id TEXT NOT NULL, 
@@ -233,41 +288,28 @@ SELECT id, created_at AS timestamp, task AS task_id, model AS model_name, input_
     coalesce(estimated_cost_usd, 0) AS cost_usd, build_id AS session_id
 FROM build_costs;
 CREATE VIEW metrics_daily AS
-SELECT timestamp, sum(ended) AS total_tasks, sum(landed) AS successful_tasks, sum(failed) AS failed_tasks,
-    sum(cost_usd) AS total_cost_usd, sum(tokens) AS total_tokens, avg(duration_ms) AS avg_duration_ms
-FROM (
-    SELECT strftime('%Y-%m-%dT00:00:00Z', completed_at) AS timestamp, 1 AS ended, CASE WHEN status = 'done' THEN 1 ELSE 0 END AS landed,
-        CASE WHEN status = 'blocked' THEN 1 ELSE 0 END AS failed, 0 AS cost_usd, 0 AS tokens,
-        (julianday(completed_at) - julianday(started_at)) * 86400000 AS duration_ms
-    FROM tasks WHERE completed_at IS NOT NULL
-    UNION ALL
-    SELECT strftime('%Y-%m-%dT00:00:00Z', created_at), 0, 0, 0, coalesce(estimated_cost_usd, 0), input_tokens + output_tokens + cache_tokens, NULL
-    FROM build_costs
-) AS facts GROUP BY timestamp;
+SELECT strftime('%Y-%m-%dT%H:00:00Z', period * 3600, 'unixepoch') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
+    sum(failed) AS failed_tasks, CAST(sum(cost) AS REAL) / 10000000000 AS total_cost_usd,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS total_tokens,
+    CAST(sum(duration) AS REAL) / nullif(sum(timed), 0) AS avg_duration_ms, sum(skipped) AS skipped_tasks,
+    sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
+FROM (SELECT (hour + 0) / 24 * 24 - 0 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
 CREATE VIEW metrics_hourly AS
-SELECT timestamp, sum(ended) AS total_tasks, sum(landed) AS successful_tasks, sum(failed) AS failed_tasks,
-    sum(cost_usd) AS total_cost_usd, sum(tokens) AS total_tokens, avg(duration_ms) AS avg_duration_ms
-FROM (
-    SELECT strftime('%Y-%m-%dT%H:00:00Z', completed_at) AS timestamp, 1 AS ended, CASE WHEN status = 'done' THEN 1 ELSE 0 END AS landed,
-        CASE WHEN status = 'blocked' THEN 1 ELSE 0 END AS failed, 0 AS cost_usd, 0 AS tokens,
-        (julianday(completed_at) - julianday(started_at)) * 86400000 AS duration_ms
-    FROM tasks WHERE completed_at IS NOT NULL
-    UNION ALL
-    SELECT strftime('%Y-%m-%dT%H:00:00Z', created_at), 0, 0, 0, coalesce(estimated_cost_usd, 0), input_tokens + output_tokens + cache_tokens, NULL
-    FROM build_costs
-) AS facts GROUP BY timestamp;
+SELECT strftime('%Y-%m-%dT%H:00:00Z', period * 3600, 'unixepoch') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
+    sum(failed) AS failed_tasks, CAST(sum(cost) AS REAL) / 10000000000 AS total_cost_usd,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS total_tokens,
+    CAST(sum(duration) AS REAL) / nullif(sum(timed), 0) AS avg_duration_ms, sum(skipped) AS skipped_tasks,
+    sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
+FROM (SELECT hour AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
+CREATE TRIGGER metrics_of_new AFTER INSERT ON build_runs BEGIN INSERT OR IGNORE INTO metrics_positions (build_id, seq) VALUES (NEW.build_id, 0); END;
+CREATE TRIGGER metrics_of_reopened AFTER UPDATE OF version ON build_runs WHEN OLD.completed_at IS NOT NULL BEGIN INSERT OR IGNORE INTO metrics_positions (build_id, seq) VALUES (OLD.build_id, OLD.version); END;
 CREATE VIEW metrics_weekly AS
-SELECT timestamp, sum(ended) AS total_tasks, sum(landed) AS successful_tasks, sum(failed) AS failed_tasks,
-    sum(cost_usd) AS total_cost_usd, sum(tokens) AS total_tokens, avg(duration_ms) AS avg_duration_ms
-FROM (
-    SELECT strftime('%Y-%m-%dT00:00:00Z', completed_at, 'weekday 0', '-6 days') AS timestamp, 1 AS ended, CASE WHEN status = 'done' THEN 1 ELSE 0 END AS landed,
-        CASE WHEN status = 'blocked' THEN 1 ELSE 0 END AS failed, 0 AS cost_usd, 0 AS tokens,
-        (julianday(completed_at) - julianday(started_at)) * 86400000 AS duration_ms
-    FROM tasks WHERE completed_at IS NOT NULL
-    UNION ALL
-    SELECT strftime('%Y-%m-%dT00:00:00Z', created_at, 'weekday 0', '-6 days'), 0, 0, 0, coalesce(estimated_cost_usd, 0), input_tokens + output_tokens + cache_tokens, NULL
-    FROM build_costs
-) AS facts GROUP BY timestamp;
+SELECT strftime('%Y-%m-%dT%H:00:00Z', period * 3600, 'unixepoch') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
+    sum(failed) AS failed_tasks, CAST(sum(cost) AS REAL) / 10000000000 AS total_cost_usd,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS total_tokens,
+    CAST(sum(duration) AS REAL) / nullif(sum(timed), 0) AS avg_duration_ms, sum(skipped) AS skipped_tasks,
+    sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
+FROM (SELECT (hour + 72) / 168 * 168 - 72 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
 CREATE VIEW planned_tasks AS
 SELECT build_id, position, id, title, goal, milestone, phase_number,
     coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at
@@ -358,4 +400,4 @@ FROM planned_tasks p LEFT JOIN (
     JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
     JOIN events c ON c.build_id = g.build_id AND c.seq = 1
 ) AS s ON s.build_id = p.build_id AND s.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0005');
+INSERT INTO alembic_version (version_num) VALUES ('0006');

@@ -451,3 +451,83 @@ FROM (
     FROM events e CROSS JOIN LATERAL json_array_elements(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'verdict' -> 'reports') AS t (value) WHERE e.type = 'phase.audited'
 ) AS a;
 UPDATE alembic_version SET version_num='0005' WHERE alembic_version.version_num = '0004';
+-- Running upgrade 0005 -> 0006
+DROP VIEW metrics_weekly;
+DROP VIEW metrics_daily;
+DROP VIEW metrics_hourly;
+CREATE TABLE metrics_sums (
+    hour BIGINT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    pruned BIGINT NOT NULL, 
+    succeeded BIGINT NOT NULL, 
+    failed BIGINT NOT NULL, 
+    skipped BIGINT NOT NULL, 
+    first_pass BIGINT NOT NULL, 
+    attempts BIGINT NOT NULL, 
+    requests BIGINT NOT NULL, 
+    input_tokens BIGINT NOT NULL, 
+    output_tokens BIGINT NOT NULL, 
+    cache_read_tokens BIGINT NOT NULL, 
+    cache_write_tokens BIGINT NOT NULL, 
+    cost BIGINT NOT NULL, 
+    unpriced BIGINT NOT NULL, 
+    timed BIGINT NOT NULL, 
+    duration BIGINT NOT NULL, 
+    PRIMARY KEY (hour, user_id, pruned)
+);
+CREATE TABLE metrics_durations (
+    hours BIGINT NOT NULL, 
+    hour BIGINT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    pruned BIGINT NOT NULL, 
+    buckets TEXT NOT NULL, 
+    PRIMARY KEY (hours, hour, user_id, pruned)
+);
+CREATE TABLE metrics_tasks (
+    build_id VARCHAR(64) NOT NULL, 
+    task VARCHAR(80) NOT NULL, 
+    started BIGINT, 
+    ended BIGINT NOT NULL, 
+    result VARCHAR(20) NOT NULL, 
+    attempt BIGINT NOT NULL, 
+    PRIMARY KEY (build_id, task)
+);
+CREATE TABLE metrics_attempts (
+    build_id VARCHAR(64) NOT NULL, 
+    task VARCHAR(80) NOT NULL, 
+    attempt BIGINT NOT NULL, 
+    result VARCHAR(20) NOT NULL, 
+    PRIMARY KEY (build_id, task, attempt)
+);
+CREATE TABLE metrics_positions (
+    build_id VARCHAR(64) NOT NULL, 
+    seq BIGINT NOT NULL, 
+    lanes BIGINT, 
+    PRIMARY KEY (build_id)
+);
+INSERT INTO metrics_positions (build_id, seq) SELECT build_id, 0 FROM build_runs;
+CREATE FUNCTION metrics_behind() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO metrics_positions (build_id, seq) VALUES (NEW.build_id, CASE TG_OP WHEN 'UPDATE' THEN OLD.version ELSE 0 END) ON CONFLICT DO NOTHING; RETURN NULL; END $$;
+CREATE TRIGGER metrics_of_new AFTER INSERT ON build_runs FOR EACH ROW EXECUTE FUNCTION metrics_behind();
+CREATE TRIGGER metrics_of_reopened AFTER UPDATE OF version ON build_runs FOR EACH ROW WHEN (OLD.completed_at IS NOT NULL) EXECUTE FUNCTION metrics_behind();
+CREATE VIEW metrics_hourly AS
+SELECT to_char(to_timestamp(period * 3600) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
+    sum(failed) AS failed_tasks, CAST(sum(cost) AS NUMERIC) / 10000000000 AS total_cost_usd,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS total_tokens,
+    CAST(sum(duration) AS NUMERIC) / nullif(sum(timed), 0) AS avg_duration_ms, sum(skipped) AS skipped_tasks,
+    sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
+FROM (SELECT hour AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
+CREATE VIEW metrics_daily AS
+SELECT to_char(to_timestamp(period * 3600) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
+    sum(failed) AS failed_tasks, CAST(sum(cost) AS NUMERIC) / 10000000000 AS total_cost_usd,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS total_tokens,
+    CAST(sum(duration) AS NUMERIC) / nullif(sum(timed), 0) AS avg_duration_ms, sum(skipped) AS skipped_tasks,
+    sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
+FROM (SELECT (hour + 0) / 24 * 24 - 0 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
+CREATE VIEW metrics_weekly AS
+SELECT to_char(to_timestamp(period * 3600) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
+    sum(failed) AS failed_tasks, CAST(sum(cost) AS NUMERIC) / 10000000000 AS total_cost_usd,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) AS total_tokens,
+    CAST(sum(duration) AS NUMERIC) / nullif(sum(timed), 0) AS avg_duration_ms, sum(skipped) AS skipped_tasks,
+    sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
+FROM (SELECT (hour + 72) / 168 * 168 - 72 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
+UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005';

@@ -211,6 +211,76 @@ artifacts = Table(
 )
 """`content` is NULL when the bytes are in a file of that digest in the artifacts folder."""
 
+# --- Stats ------------------------------------------------------------------------------------------------------------
+
+_MADE_AGAIN = {"lost": "1 = 0"}
+"""Of a table whose rows are made again from the journals: which of them a rollback would lose."""
+
+metrics_sums = Table(
+    "metrics_sums",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Text, primary_key=True),
+    Column("pruned", BigInteger, primary_key=True, autoincrement=False),
+    *_columns("succeeded failed skipped first_pass attempts requests input_tokens output_tokens", BigInteger),
+    *_columns("cache_read_tokens cache_write_tokens cost unpriced timed duration", BigInteger),
+    sqlite_with_rowid=False,
+    info={"lost": "pruned = 1"},
+)
+"""What builds came to. `hour` counts from 1970 in UTC; `cost` is in units of 1e-10 USD; `duration` is the milliseconds of
+the `timed` tasks; `pruned` is 1 for what builds that were pruned came to, else 0."""
+
+metrics_durations = Table(
+    "metrics_durations",
+    metadata,
+    Column("hours", BigInteger, primary_key=True, autoincrement=False),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Text, primary_key=True),
+    Column("pruned", BigInteger, primary_key=True, autoincrement=False),
+    Column("buckets", Text, nullable=False),
+    sqlite_with_rowid=False,
+    info={"lost": "pruned = 1"},
+)
+"""How long tasks took that ended in an hour, or in a day (`hours` is 24): JSON of a list with a bucket
+(`views.stats.bucket_of`), how many tasks are in it, the next bucket, and so on."""
+
+metrics_tasks = Table(
+    "metrics_tasks",
+    metadata,
+    Column("build_id", String(64), primary_key=True),
+    Column("task", String(80), primary_key=True),
+    Column("started", BigInteger, nullable=True),
+    Column("ended", BigInteger, nullable=False),
+    Column("result", String(20), nullable=False),
+    Column("attempt", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    info=_MADE_AGAIN,
+)
+"""How each task is counted in the sums, so that it can be counted otherwise. Times are milliseconds since 1970."""
+
+metrics_attempts = Table(
+    "metrics_attempts",
+    metadata,
+    Column("build_id", String(64), primary_key=True),
+    Column("task", String(80), primary_key=True),
+    Column("attempt", BigInteger, primary_key=True, autoincrement=False),
+    Column("result", String(20), nullable=False),
+    sqlite_with_rowid=False,
+    info=_MADE_AGAIN,
+)
+"""What became of each attempt: `open`, `landed`, or a `Rejection`."""
+
+metrics_positions = Table(
+    "metrics_positions",
+    metadata,
+    Column("build_id", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("lanes", BigInteger, nullable=True),
+    sqlite_with_rowid=False,
+    info=_MADE_AGAIN,
+)
+"""The builds whose events are not all counted, or that have not ended, and the last event of each that is."""
+
 # --- The server's records ---------------------------------------------------------------------------------------------
 
 projects = Table(

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.overview import PlanView
     from buildwright.views.precheck import PrecheckView
+    from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
@@ -403,6 +404,11 @@ class App:
         """Return what requests to models cost from `start` to before `end`, over all builds of the home."""
         async with self.runs() as runs:
             return await runs.costs(by, start, end)
+
+    async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
+        """Return what builds came to, of the hours from that of `start` to that before `end`, over all of the home."""
+        async with self.runs() as runs:
+            return await runs.stats(by, start, end)
 
     async def execution_log(
         self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""

@@ -23,6 +23,7 @@ class Costs(BaseModel):
     by: CostKey
     sums: list[CostSum]
     cost_usd: Decimal
+    thrown_away_usd: Decimal = Field(description="The part spent on attempts that did not land, or were taken back.")
     unpriced: int = Field(description="Requests whose price is not known; `cost_usd` leaves them out.")
 
 
@@ -34,7 +35,16 @@ async def costs(
     since: Annotated[AwareDatetime | None, Query(description="Only requests at this time or later.")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Only requests before this time.")] = None,
 ) -> Costs:
-    """Return what requests to models cost in the caller's builds, by day, project, user, model or build."""
+    """Return what requests to models cost in the caller's builds, by day, model, task and so on.
+
+    By `requirement` the sums overlap, because a request counts for each requirement of its task; the total counts it once.
+    """
     sums = await site.records.runs.costs(by, since, until, caller.user_id)
-    total = sum((each.cost_usd for each in sums), Decimal(0))
-    return Costs(by=by, sums=sums, cost_usd=total, unpriced=sum(each.unpriced for each in sums))
+    once = await site.records.runs.costs("result", since, until, caller.user_id) if by == "requirement" else sums
+    return Costs(
+        by=by,
+        sums=sums,
+        cost_usd=sum((each.cost_usd for each in once), Decimal(0)),
+        thrown_away_usd=sum((each.thrown_away_usd for each in once), Decimal(0)),
+        unpriced=sum(each.unpriced for each in once),
+    )

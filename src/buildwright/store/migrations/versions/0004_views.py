@@ -242,9 +242,15 @@ def upgrade() -> None:
     for view in (_BUILD_LOGS, _BUILD_COSTS, _COST_ENTRIES):
         op.execute(view.format(**words).strip())
     create_task_execution_log()
+    create_metrics()
+
+
+def create_metrics() -> None:
+    """Make the views that a later revision makes anew."""
+    dialect = op.get_context().dialect.name
     for name in ("hourly", "daily", "weekly"):
         periods = {"of_task": _period(dialect, name, "completed_at"), "of_cost": _period(dialect, name, "created_at")}
-        op.execute(_METRICS.format(name=name, duration=words["duration"], **periods).strip())
+        op.execute(_METRICS.format(name=name, duration=_words(dialect)["duration"], **periods).strip())
 
 
 def create_task_execution_log() -> None:

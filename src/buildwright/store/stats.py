@@ -1,0 +1,373 @@
+"""Counts the events of the journals into the tables of stats. Must never count an event twice, nor leave one out.
+
+Each build's position says which of its events are counted. It moves in the transaction that changes the sums, so a
+process that is killed in between has counted nothing of that transaction. The steps are generators of statements, so
+that they run on any of our connections: of SQLAlchemy, of `sqlite3` and of asyncpg. Nothing here costs an append more
+than the look at a trigger's condition.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
+
+from buildwright.core import event as e
+from buildwright.core.event import AnyEvent
+from buildwright.core.repetition import rejection_of
+from buildwright.errors import StoreFailed
+from buildwright.store.rows import event_of
+from buildwright.store.values import to_time
+from buildwright.views.stats import bucket_of
+
+T = TypeVar("T")
+_MOST = 1000
+"""Events that are counted in one transaction: some ten milliseconds."""
+COST_UNITS: Final = 10**10
+"""Parts of a US dollar that costs are summed in, as whole numbers, so that their order does not matter."""
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = 3_600_000
+_SUMS = (
+    *("succeeded", "failed", "skipped", "first_pass", "attempts", "requests", "input_tokens", "output_tokens"),
+    *("cache_read_tokens", "cache_write_tokens", "cost", "unpriced", "timed", "duration"),
+)
+_COUNTED = (
+    "'task.started', 'tokens.used', 'agent.finished', 'agent.broke', 'patch.judged', 'loop.detected',"
+    " 'merge.conflicted', 'merge.judged', 'change.landed', 'change.undone', 'task.retried', 'task.failed', 'task.skipped'"
+)
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('buildwright stats', 0))"
+"""Held on PostgreSQL to the end of every transaction that counts. SQLite has one writer anyway."""
+_VERSION = "SELECT version FROM build_runs WHERE build_id = $1 FOR UPDATE"
+BEHIND = """
+SELECT p.build_id, p.seq, p.lanes, r.user_id, r.version, r.completed_at IS NOT NULL FROM metrics_positions p
+JOIN build_runs r ON r.build_id = p.build_id WHERE (r.version > p.seq OR r.completed_at IS NOT NULL)
+"""
+"""The builds of which something is left to count."""
+_EVENTS = (
+    "SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq > $2 AND seq <= $3"  # noqa: S608  a constant
+    f" AND type IN ({_COUNTED}) ORDER BY seq LIMIT $4"
+)
+_ADD = (
+    f"INSERT INTO metrics_sums (hour, user_id, pruned, {', '.join(_SUMS)})"  # noqa: S608  names of ours
+    f" VALUES ({', '.join(f'${number}' for number in range(1, len(_SUMS) + 4))}) ON CONFLICT (hour, user_id, pruned)"
+    f" DO UPDATE SET {', '.join(f'{name} = metrics_sums.{name} + excluded.{name}' for name in _SUMS)}"
+)
+_CLEAR = (
+    "DELETE FROM metrics_sums WHERE hour = $1 AND user_id = $2 AND pruned = $3"  # noqa: S608  names of ours
+    f" AND {' AND '.join(f'{name} = 0' for name in _SUMS)}"
+)
+_DURATIONS = "hours = $1 AND hour = $2 AND user_id = $3 AND pruned = $4"
+_KEEP_DURATIONS = (
+    "INSERT INTO metrics_durations (hours, hour, user_id, pruned, buckets) VALUES ($1, $2, $3, $4, $5)"
+    " ON CONFLICT (hours, hour, user_id, pruned) DO UPDATE SET buckets = excluded.buckets"
+)
+_KEEP_TASKS = (
+    "INSERT INTO metrics_tasks (build_id, task, started, ended, result, attempt) VALUES ($1, $2, $3, $4, $5, $6)"
+    " ON CONFLICT (build_id, task) DO UPDATE SET started = excluded.started, ended = excluded.ended,"
+    " result = excluded.result, attempt = excluded.attempt"
+)
+_KEEP_ATTEMPTS = (
+    "INSERT INTO metrics_attempts (build_id, task, attempt, result) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT (build_id, task, attempt) DO UPDATE SET result = excluded.result"
+)
+
+
+SPANS = (1, 24)
+"""Hours of the spans of which durations are kept: weeks are made of days."""
+
+
+class StatsQuery(NamedTuple):
+    """A statement with `$1` and so on, for a row of values; with `many` for each of many rows, and without an answer."""
+
+    sql: str
+    values: Sequence[Any] = ()
+    many: Sequence[tuple[Any, ...]] | None = None
+
+
+Asking: TypeAlias = Generator[StatsQuery, Any, T]
+"""Statements, the answers to them (rows), and what they come to."""
+
+
+def run_on_sqlite(connection: sqlite3.Connection, asking: Asking[T]) -> T:
+    """Run statements on a connection in a transaction."""
+    answer: Sequence[Sequence[Any]] | None = None
+    while True:
+        try:
+            ask = asking.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        sql = for_sqlite(ask.sql)
+        if ask.many is None:
+            answer = connection.execute(sql, ask.values).fetchall()
+        else:
+            connection.executemany(sql, ask.many)
+            answer = ()
+
+
+async def run_on_postgres(connection: Any, asking: Asking[T]) -> T:
+    """Run statements on a connection of asyncpg in a transaction that has taken `LOCK`."""
+    answer: Sequence[Sequence[Any]] | None = None
+    while True:
+        try:
+            ask = asking.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        if ask.many is None:
+            answer = await connection.fetch(ask.sql, *ask.values)
+        else:
+            await connection.executemany(ask.sql, ask.many)
+            answer = ()
+
+
+def for_sqlite(sql: str) -> str:
+    """Return a statement as SQLite writes it."""
+    return sql.removesuffix(" FOR UPDATE").replace("$", "?")
+
+
+class _Position(NamedTuple):
+    """A row of `BEHIND`."""
+
+    build_id: str
+    seq: int
+    lanes: int | None
+    user_id: str
+    version: int
+    ended: bool
+
+
+@dataclass(slots=True)
+class _Task:
+    """How a task is counted: times in milliseconds; `result` "" is not at all."""
+
+    started: int | None = None
+    ended: int = 0
+    result: Literal["", "succeeded", "failed", "skipped"] = ""
+    attempt: int = 0
+
+
+class _Counting:
+    """What some events of one build change. A task that is opened again is taken out of the hour it was counted in."""
+
+    def __init__(self, lanes: bool, tasks: dict[str, _Task]) -> None:
+        self.lanes = lanes
+        self.tasks = tasks
+        self.changed: set[str] = set()
+        self.attempts: dict[tuple[str, int], str] = {}
+        self.sums: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.durations: Counter[tuple[int, int]] = Counter()
+
+    def add(self, at: int, event: AnyEvent) -> None:
+        """Count one more event, of a time in milliseconds."""
+        match event:
+            case e.TokensUsed():
+                self._spend(self.sums[at // _HOUR], event)
+            case e.TaskStarted():
+                self.sums[at // _HOUR]["attempts"] += 1
+                self.attempts[event.task, event.attempt] = "open"
+                task = self._reopened(event.task)
+                task.started = at if task.started is None else task.started
+            case e.ChangeLanded():
+                self._landed(event, at)
+            case e.AgentFinished() if not self.lanes:
+                self._landed(event, at)
+            case e.AgentFinished() if event.patch is None:
+                self.attempts[event.task, event.attempt] = "empty"
+            case e.TaskFailed():
+                self._end(event.task, "failed", at)
+            case e.TaskSkipped():
+                self._end(event.task, "skipped", at)
+            case e.TaskRetried():
+                self._reopened(event.task)
+            case e.ChangeUndone():
+                self.attempts[event.task, event.attempt] = "undone"
+                self._reopened(event.task).started = None
+            case _:
+                self._rejected(event)
+
+    def _spend(self, sums: Counter[str], used: e.TokensUsed) -> None:
+        sums["requests"] += 1
+        for kind in ("input", "output", "cache_read", "cache_write"):
+            sums[f"{kind}_tokens"] += getattr(used, f"{kind}_tokens")
+        if used.cost_usd is None:
+            sums["unpriced"] += 1
+        else:
+            sums["cost"] += round(used.cost_usd * COST_UNITS)
+
+    def _rejected(self, event: AnyEvent) -> None:
+        """Note why an attempt was rejected. What has landed stays so: a conflict is then one of taking it back."""
+        rejection = rejection_of(event)
+        task: str = getattr(event, "task", "")
+        if rejection and not (task in self.tasks and self.tasks[task].result == "succeeded"):
+            self.attempts[task, event.attempt] = rejection  # type: ignore[union-attr]
+
+    def _landed(self, event: e.ChangeLanded | e.AgentFinished, at: int) -> None:
+        self.attempts[event.task, event.attempt] = "landed"
+        self._end(event.task, "succeeded", at, event.attempt)
+
+    def _end(self, name: str, result: Literal["succeeded", "failed", "skipped"], at: int, attempt: int = 0) -> None:
+        """Count a task as ended, unless it is counted so already: a change that is put on another base lands again."""
+        if name in self.tasks and self.tasks[name].result == result:
+            return
+        task = self._reopened(name)
+        task.ended, task.result, task.attempt = at, result, attempt
+        self._count(task, 1)
+
+    def _reopened(self, name: str) -> _Task:
+        """Return a task that is not counted, or not any more."""
+        task = self.tasks.setdefault(name, _Task())
+        self.changed.add(name)
+        if task.result:
+            self._count(task, -1)
+            task.result, task.attempt = "", 0
+        return task
+
+    def _count(self, task: _Task, sign: int) -> None:
+        hour = task.ended // _HOUR
+        sums = self.sums[hour]
+        sums[task.result] += sign
+        if task.result == "succeeded" and task.attempt == 1:
+            sums["first_pass"] += sign
+        if task.result != "skipped" and task.started is not None:
+            took = max(task.ended - task.started, 0)
+            sums["timed"] += sign
+            sums["duration"] += sign * took
+            self.durations[hour, bucket_of(took)] += sign
+
+
+def count_some(*, postgres: bool) -> Asking[bool]:
+    """Count events that are not counted yet; return whether more may be left. One call is one transaction."""
+    if postgres:
+        yield StatsQuery(LOCK)
+    behind = yield StatsQuery(f"{BEHIND} LIMIT 100")
+    left = _MOST
+    for row in behind:
+        left -= yield from _count_build(_Position(*row), left)
+        if left <= 0:
+            return True
+    return len(behind) == 100
+
+
+def forget(*, postgres: bool) -> Asking[None]:
+    """Forget what is counted, except of builds that were pruned: all journals are to be counted anew."""
+    if postgres:
+        yield StatsQuery(LOCK)
+    for table in ("metrics_sums", "metrics_durations"):
+        yield StatsQuery(f"DELETE FROM {table} WHERE pruned = 0")  # noqa: S608  a constant
+    for table in ("metrics_tasks", "metrics_attempts", "metrics_positions"):
+        yield StatsQuery(f"DELETE FROM {table}")  # noqa: S608  a constant
+    yield StatsQuery(
+        "INSERT INTO metrics_positions (build_id, seq) SELECT build_id, 0 FROM build_runs WHERE 1 = 1"
+        " ON CONFLICT (build_id) DO NOTHING"
+    )
+
+
+def keep_pruned(build_id: str) -> Asking[None]:
+    """Count all of a build that is about to be removed, and keep its figures apart: no journal has them any more.
+
+    In the transaction that removes its head row.
+    """
+    while behind := (yield StatsQuery(f"{BEHIND} AND p.build_id = $1", (build_id,))):
+        yield from _count_build(_Position(*behind[0]), _MOST)
+    found = yield StatsQuery("SELECT user_id, version FROM build_runs WHERE build_id = $1", (build_id,))
+    for user_id, version in found:
+        counting = _Counting((yield from _has_lanes(build_id)), {})
+        seq = 0
+        while seq < version:
+            seq, _ = yield from _read(counting, build_id, seq, version, _MOST)
+        yield from _add(counting, user_id, pruned=0, sign=-1)
+        yield from _add(counting, user_id, pruned=1, sign=1)
+
+
+def _count_build(position: _Position, most: int) -> Asking[int]:
+    """Count at most `most` events of a build; return how many."""
+    build_id, seq, lanes, user_id, version, ended = position
+    if lanes is None:
+        lanes = int((yield from _has_lanes(build_id)))
+    tasks = yield StatsQuery(
+        "SELECT task, started, ended, result, attempt FROM metrics_tasks WHERE build_id = $1", (build_id,)
+    )
+    counting = _Counting(bool(lanes), {name: _Task(*fields) for name, *fields in tasks})
+    seq, number = yield from _read(counting, build_id, seq, version, most)
+    yield from _add(counting, user_id, pruned=0, sign=1)
+    rows = [(name, counting.tasks[name]) for name in sorted(counting.changed)]
+    kept = [(build_id, name, task.started, task.ended, task.result, task.attempt) for name, task in rows]
+    yield StatsQuery(_KEEP_TASKS, many=kept)
+    yield StatsQuery(
+        _KEEP_ATTEMPTS, many=[(build_id, *attempt, result) for attempt, result in counting.attempts.items()]
+    )
+    if seq == version and ended:
+        newest = yield StatsQuery(_VERSION, (build_id,))
+        if [tuple(row) for row in newest] == [(seq,)]:
+            # From now on only the trigger that sees it go on makes a position for it.
+            yield StatsQuery("DELETE FROM metrics_positions WHERE build_id = $1", (build_id,))
+            return number
+    yield StatsQuery("UPDATE metrics_positions SET seq = $2, lanes = $3 WHERE build_id = $1", (build_id, seq, lanes))
+    return number
+
+
+def _read(counting: _Counting, build_id: str, after: int, upto: int, most: int) -> Asking[tuple[int, int]]:
+    """Count at most `most` events after one; return up to which all are counted, and how many they were."""
+    rows = yield StatsQuery(_EVENTS, (build_id, after, upto, most))
+    for seq, at, kind, data in rows:
+        with suppress(
+            StoreFailed
+        ):  # `doctor` names what cannot be read; it must not keep the others from being counted
+            counting.add(_milliseconds(at), event_of(build_id, seq, kind, data))
+    return (rows[-1][0] if len(rows) == most else upto), len(rows)
+
+
+def _add(counting: _Counting, user_id: str, *, pruned: int, sign: int) -> Asking[None]:
+    sums: list[tuple[Any, ...]] = [
+        (hour, user_id, pruned, *(sign * counts[name] for name in _SUMS))
+        for hour, counts in sorted(counting.sums.items())
+        if any(counts.values())
+    ]
+    yield StatsQuery(_ADD, many=sums)
+    yield StatsQuery(_CLEAR, many=[row[:3] for row in sums if min(row[3:]) < 0])
+    more: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+    for (hour, bucket), tasks in counting.durations.items():
+        for hours in SPANS:
+            more[hours, hour // hours * hours][bucket] += sign * tasks
+    for span, changes in sorted(more.items()):
+        yield from _add_durations((*span, user_id, pruned), changes)
+
+
+def _add_durations(key: tuple[Any, ...], changes: Counter[int]) -> Asking[None]:
+    """Change the durations of an hour or a day. In one row, so that asking takes the same over few tasks and over many."""
+    found = yield StatsQuery(f"SELECT buckets FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
+    counts = Counter(buckets_in(found[0][0])) if found else Counter()
+    counts.update(changes)
+    if any(counts.values()):
+        flat = [number for bucket in sorted(counts) if counts[bucket] for number in (bucket, counts[bucket])]
+        yield StatsQuery(_KEEP_DURATIONS, (*key, json.dumps(flat, separators=(",", ":"))))
+    else:
+        yield StatsQuery(f"DELETE FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
+
+
+def buckets_in(text: str) -> dict[int, int]:
+    """Return how many tasks are in each bucket, of a row of `metrics_durations`."""
+    flat = json.loads(text)
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _has_lanes(build_id: str) -> Asking[bool]:
+    """Return whether a build has lanes: without them a task is done when its agent has finished."""
+    first = yield StatsQuery("SELECT seq, type, data FROM events WHERE build_id = $1 AND seq = 1", (build_id,))
+    for seq, kind, data in first:
+        with suppress(StoreFailed):
+            created = event_of(build_id, seq, kind, data)
+            return created.options.lanes if isinstance(created, e.BuildCreated) else True
+    return True
+
+
+def _milliseconds(at: str | datetime) -> int:
+    """Return a time of a row, which SQLite keeps as text, in milliseconds since 1970."""
+    moment = to_time(at) if isinstance(at, str) else at
+    return (moment - _FIRST) // timedelta(milliseconds=1)
