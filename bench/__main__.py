@@ -30,6 +30,7 @@ MODULES = {
     "gateway": "bench.gateway",
     "crew": "bench.crew",
     "interrupt": "bench.interrupt",
+    "stats": "bench.stats",
 }
 """Parts that are a module of their own, by the name under which it prints what it found."""
 WORKLOADS = (

@@ -12,6 +12,7 @@ from bench.cluster.tables import tables
 from bench.contestants import FLOOR
 from bench.interrupt_table import tables as interrupt_tables
 from bench.over_http.tables import tables as http_tables
+from bench.stats_tables import tables as stats_tables
 from bench.stream_tables import tables as stream_tables
 from bench.workload import Job, chain, fan, graph_of, layered, lower_bound, perfect_makespan
 
@@ -180,6 +181,16 @@ def test_an_interrupt_is_measured_to_the_end_of_the_last_process(tmp_path: Path)
     (table,) = interrupt_tables([found, {"load": 1.0, "seconds": {"shell": [0.5, 2.0]}}])
     assert [row[0] for row in table.rows] == ["shell", "all of them"]
     assert table.rows[0][1:] == ("3", "500", "2000", "2.00")
+    assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_asking_for_the_stats_is_measured_and_becomes_a_table(tmp_path: Path) -> None:
+    found = run_module("stats", "bench.stats", "--state", str(tmp_path / "stats"), "--tiny")
+    (table,) = stats_tables([found, found])
+    assert [row[0] for row in table.rows][::2] == [
+        "nothing new, as people wait",
+        "a hundred new events, as people wait",
+    ]
     assert all(len(row) == len(table.header) for row in table.rows)
 
 
