@@ -127,7 +127,8 @@ def test_a_failed_attempt_has_its_kind(
     failed = {event["task"]: event["message"] for event in events if event.get("type") == "task.failed"}
     assert set(failed) == set(cases)
     for name, case in cases.items():
-        assert case.told in failed[name]
+        # mini speaks through its shell alone: whatever it says besides is no question to a user.
+        assert ("changed no file" if (agent, name) == ("mini", "asks") else case.told) in failed[name]
     assert "build.paused" not in {event.get("type") for event in events}
 
 

@@ -407,18 +407,22 @@ def test_an_attempt_that_asks_without_bound_ends_at_its_limit(
     assert "build.paused" not in {event["type"] for event in events(program)}
 
 
-def test_one_that_is_still_trying_when_its_time_is_over_was_held_up_by_its_provider(
-    program: Program, repository: Path, tmp_path: Path
+@pytest.mark.parametrize(("status", "kind"), [(429, "trouble"), (413, "context_length")])
+def test_one_that_is_still_asking_when_its_time_is_over_was_held_up_by_what_it_is_answered(
+    program: Program, repository: Path, tmp_path: Path, status: int, kind: str
 ) -> None:
     cassette = tmp_path / "cassette.yaml"
-    cassette.write_text("version: 1\nturns:\n  - {reply: {text: again}, faults: [{kind: 429, times: 9999}]}\n")
+    cassette.write_text(
+        f"version: 1\nturns:\n  - {{reply: {{text: again}}, faults: [{{kind: {status}, times: 9999}}]}}\n"
+    )
     tasks = write_tasks(tmp_path / "one.json", {"id": "t1", "title": "Task 1"})
     asks = 'curl -s -H "x-api-key: $ANTHROPIC_API_KEY" -d \'{"model":"m","messages":[]}\' "$ANTHROPIC_BASE_URL/v1/messages"'
     words = (*shell(f"while :; do {asks}; sleep 0.2; done"), "--cassette", str(cassette), "--no-gates")
-    program("build", tasks, "--repo", repository, *words, "--task-time", "2")
+    program("build", tasks, "--repo", repository, *words, "--task-time", "2", "--attempts", "1")
     told = [event for event in events(program) if event["type"] in {"agent.broke", "build.paused"}]
-    assert [event.get("reason") for event in told] == ["trouble"], told
-    assert "allows no more requests now" in told[0]["message"]
+    assert told[0].get("kind", told[0].get("reason")) == kind
+    assert "it was still asking after 2 s" in told[0]["message"]
+    assert ("allows no more requests now" in told[0]["message"]) == (status == 429)
 
 
 @pytest.mark.parametrize(

@@ -246,8 +246,11 @@ async def _follow(
                     bench, agent.run(assignment, inbox), assignment, Checkpoints(bench, lane, assignment.door)
                 )
     except TimeoutError:
-        if (trouble := _trouble(bench, assignment)) is not None and trouble.kind in NOT_THE_TASKS_FAULT:
-            return (_pause(trouble.kind, trouble.message, trouble.model or assignment.model, task),)
+        if (trouble := _trouble(bench, assignment)) is not None and _explains(trouble, "timeout"):
+            told = clean(f"{trouble.message} (it was still asking after {seconds:g} s)", bench.world.mask)
+            if trouble.kind in NOT_THE_TASKS_FAULT:
+                return (_pause(trouble.kind, told, trouble.model or assignment.model, task),)
+            return (broke(kind=trouble.kind, message=told),)
         limit = f"the agent timed out after {seconds:g} s, the limit for one attempt"
         return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time', bench.world.load())}"),)
     except AgentFailed as failure:
@@ -288,10 +291,10 @@ async def _follow(
 def _explains(trouble: ModelTrouble, kind: FailureKind) -> bool:
     """Return whether the end of its last request says better why the agent failed than the agent does.
 
-    One that is still trying when its time is over has been held up by its provider.
+    One that is still asking when its time is over has been held up by what it is answered.
     """
     if kind == "timeout":
-        return trouble.kind in NOT_THE_TASKS_FAULT
+        return trouble.kind in {*NOT_THE_TASKS_FAULT, "refused", "context_length", "request_limit"}
     return kind in VAGUE or trouble.kind == "request_limit"
 
 

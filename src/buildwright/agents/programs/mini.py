@@ -5,6 +5,8 @@ It ends with 0 whatever happened, and asks for its set-up at the first start unl
 
 from __future__ import annotations
 
+import re
+
 from buildwright.agents.programs.litellm import FAILS, door_env, door_model
 from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start
 
@@ -27,6 +29,8 @@ def _start(place: ProgramPlace) -> Start:
         "MSWEA_COST_TRACKING": "ignore_errors",
         "MSWEA_GLOBAL_CONFIG_DIR": str(place.home / "mini"),
         "MSWEA_SILENT_STARTUP": "true",
+        # Else it asks ten times, for six minutes, also after a refusal that is final.
+        "MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "3",
     }
     return Start((place.program, *options, "-t", PROMPT), env)
 
@@ -41,6 +45,7 @@ PROGRAM = AgentProgram(
     start=_start,
     read=None,
     fails=FAILS,
+    aside=re.compile(r"^Saved trajectory|talk\.json'$"),
     tried="2.4.6",
     version_option="--help",
 )
