@@ -245,10 +245,13 @@ def _address(environment: Mapping[str, str]) -> str:
     raise GateBroken("no container engine listens on this machine", fix=_FIX)
 
 
-async def _is_rootless(docker: Docker, address: str) -> bool:
+async def is_rootless(docker: Docker, address: str) -> bool:
+    """Return whether the engine runs without root; asked once for each address."""
     if address not in _rootless:
         about = await docker.system.info()
-        _rootless[address] = any("rootless" in option for option in about.get("SecurityOptions") or ())
+        # Docker tells it as an option of its security, podman in a field of its own.
+        named = any("rootless" in option for option in about.get("SecurityOptions") or ())
+        _rootless[address] = bool(about.get("Rootless")) or named
     return _rootless[address]
 
 
@@ -265,7 +268,7 @@ async def engine_of(environment: Mapping[str, str]) -> AsyncIterator[ContainerEn
         async with docker._query("_ping", versioned_api=False) as answer:
             docker.api_version = f"v{answer.headers['Api-Version']}"
             podman = "Libpod-Api-Version" in answer.headers
-        yield ContainerEngine(docker, podman, os.geteuid() != 0 and await _is_rootless(docker, address))
+        yield ContainerEngine(docker, podman, os.geteuid() != 0 and await is_rootless(docker, address))
     except DockerError as error:
         if error.status == _NO_ANSWER:
             raise GateBroken(f"no container engine answers at {address}", fix=_FIX) from error
