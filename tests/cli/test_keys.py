@@ -58,13 +58,15 @@ class _Screen:
 
 
 @contextmanager
-def _screen(program: Program, *arguments: str | Path) -> Iterator[_Screen]:
+def _screen(program: Program, *arguments: str | Path, owns: bool = True) -> Iterator[_Screen]:
+    """Start the program on a terminal of its own, which with `owns` is also the one of its session."""
     leader, follower = pty.openpty()
 
     def take_terminal() -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        if owns:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(
         [sys.executable, "-m", "buildwright", *map(str, arguments)],
@@ -144,21 +146,11 @@ def test_whoever_watches_pauses_with_a_key_too_and_leaves_the_build_alone(progra
 
 def test_a_program_that_has_not_the_terminal_takes_no_keys(program: Program, tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "one.json", {"id": "one", "title": "One", "goal": "sleep 1"})
-    leader, follower = pty.openpty()
-    try:
-        before = termios.tcgetattr(follower)
-        process = subprocess.Popen(  # in a session that has no terminal, as nohup or setsid leave it
-            [sys.executable, "-m", "buildwright", "build", tasks, "--agent", "sleep", "--no-lanes"],
-            cwd=program.directory,
-            env=program.environment | {"TERM": "xterm"},
-            stdin=follower,
-            stdout=subprocess.DEVNULL,
-            stderr=follower,
-            start_new_session=True,
-        )
-        os.write(leader, b"pq")
-        assert process.wait(timeout=60) == 0
-        assert termios.tcgetattr(follower) == before
-    finally:
-        os.close(leader)
-        os.close(follower)
+    build = ("build", tasks, "--agent", "sleep", "--no-lanes")
+    with _screen(program, *build, owns=False) as screen:  # as nohup, setsid and a job in the background have it
+        before = termios.tcgetattr(screen.follower)
+        screen.type("pq")
+        assert screen.ends() == 0
+        assert termios.tcgetattr(screen.follower) == before
+        assert b"one started" in screen.seen
+        assert b"p pause" not in screen.seen

@@ -27,6 +27,8 @@ class Keys:
         self._fd = fd
         self._before: list[int | list[bytes | int]] | None = None
         self._looking: asyncio.TimerHandle | None = None
+        self.taken = False
+        """Whether a key that is typed now counts, as far as is known."""
 
     def start(self) -> None:
         """Take keys as soon as this process has the terminal. Must be called where a loop runs."""
@@ -41,12 +43,13 @@ class Keys:
             single[3] = int(single[3]) & ~(termios.ICANON | termios.ECHO)
             termios.tcsetattr(self._fd, termios.TCSADRAIN, single)
             loop.add_reader(self._fd, self._read)
+            self.taken = True
 
     def stop(self) -> None:
         """Take no more keys, and leave the terminal as it was."""
         if self._looking is not None:
             self._looking.cancel()
-        asyncio.get_running_loop().remove_reader(self._fd)
+        self._leave()
         if self._before is not None and self._is_ours():
             with suppress(termios.error):
                 termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
@@ -54,7 +57,7 @@ class Keys:
 
     def _read(self) -> None:
         if not self._is_ours():  # reading would stop this process
-            asyncio.get_running_loop().remove_reader(self._fd)
+            self._leave()
             self._looking = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self.start)
             return
         try:
@@ -62,9 +65,13 @@ class Keys:
         except OSError:
             typed = b""
         if not typed:  # the terminal has gone
-            asyncio.get_running_loop().remove_reader(self._fd)
+            self._leave()
         for key in typed.decode("utf-8", "ignore"):
             self._on_key(key)
+
+    def _leave(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._fd)
+        self.taken = False
 
     def _is_ours(self) -> bool:
         """Return whether this process is in the terminal's foreground."""

@@ -139,7 +139,7 @@ class LiveView:
         """Return the region as it is now. Rich calls this at each refresh, and for each line printed between two."""
         if self.build is None:
             return ""
-        keys = self._key_words() if self._keys is not None else ""
+        keys = self._key_words() if self._keys is not None and self._keys.taken else ""
         return region(self.build, self._clock.now(), self._steps, self._frame, self._output, keys)
 
     def _key_words(self) -> str:
