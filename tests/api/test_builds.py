@@ -238,7 +238,7 @@ async def test_tasks_are_added_edited_and_dropped(served: Served, tmp_path: Path
     assert [task["id"] for task in status["tasks"]] == ["a", "b", "new"]
     for body, code in (
         ({"tasks": [{"id": "x", "title": "X", "depends_on": ["y"]}]}, 422),
-        ({"drop": ["nix"]}, 409),
+        ({"drop": ["nix"]}, 404),
         ({}, 422),
         ({"tasks": [{"id": "x"}]}, 422),
     ):

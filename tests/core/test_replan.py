@@ -14,7 +14,7 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.snapshot import dump
 from buildwright.core.task import Task
 from buildwright.engine.task_commands import ChangeTasks
-from buildwright.errors import BadGraph, IllegalMove, Refused
+from buildwright.errors import BadGraph, IllegalMove, NotFound, Refused
 from tests.core.machine import Machine, graphs, options
 from tests.core.test_machine import check
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_changed_is_said_and_changes_nothing() -> None:
         (ChangeTasks(tasks=(task("a", goal="new"),)), IllegalMove, "done"),
         (ChangeTasks(drop=("a",)), IllegalMove, "done"),
         (ChangeTasks(drop=(busy,)), IllegalMove, "an agent or a check works on it"),
-        (ChangeTasks(drop=("nix",)), IllegalMove, "no task nix"),
+        (ChangeTasks(drop=("nix",)), NotFound, "no task nix"),
         (ChangeTasks(tasks=(task("c", "d"), task("d", "c"))), BadGraph, "circle"),
         (ChangeTasks(tasks=(task("c", "nix"),)), BadGraph, "nix"),
         (ChangeTasks(tasks=(task("c"), task("c"))), Refused, "twice"),
