@@ -151,10 +151,9 @@ def strays(place: Place) -> list[str]:
         # In a home whose worker never comes back nobody tidies up what it used for git.
         if path.name not in IN_HOME | DATABASE and not (path.name.startswith(ASIDE) and home in homes[:-1])
     ]
-    # Nor what it had checked out, which a link in it leads to.
-    links = {path.resolve() for home in homes[:-1] for path in home.glob("checkouts/*/*") if path.is_symlink()}
-    lost = {path for path in (folder / "tmp").iterdir() if any(link.is_relative_to(path.resolve()) for link in links)}
-    private = [path for name in ("user", "tmp") for path in (folder / name).iterdir() if path not in lost]
+    private = [path for name in ("user", "tmp") for path in (folder / name).iterdir()]
+    # Nor does anybody find the checkout that such a worker was judging: only its home knows where it is.
+    known |= {link.readlink().parent for home in homes[:-1] for link in home.glob("checkouts/*/*") if link.is_symlink()}
     mirrors = [path for path in (homes[-1] / "mirrors").glob("*") if "." in path.name]
     found = {*beside, *inside, *private, *mirrors} - known
     return sorted(str(path.relative_to(folder)) for path in found)

@@ -222,9 +222,14 @@ def _plain_place(entry: Path) -> Path:
             about = os.statvfs(parent)
             if about.f_flag & os.ST_NOEXEC or about.f_bavail * about.f_frsize < _ROOM:
                 continue
-            folder = Path(tempfile.mkdtemp(dir=Path(parent).resolve())) / secrets.choice(_PLAIN)
-            entry.symlink_to(folder)
-            folder.mkdir(mode=0o700)
+            folder = Path(parent).resolve() / f"tmp{secrets.token_hex(4)}" / secrets.choice(_PLAIN)
+            entry.symlink_to(folder)  # first: a process killed here leaves no folder that nothing leads to
+            try:
+                folder.parent.mkdir(mode=0o700)
+                folder.mkdir(mode=0o700)
+            except OSError:
+                entry.unlink()
+                raise
             return folder
     entry.mkdir(mode=0o700)
     return entry
