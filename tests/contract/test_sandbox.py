@@ -463,25 +463,23 @@ async def test_without_the_wall_nothing_runs_unless_that_was_asked_for(
         await choose("auto", environment={"BUILDWRIGHT_SANDBOX": "nothing"})
 
 
-async def test_a_wall_that_fails_once_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, tools = shutil.which("bwrap"), tmp_path / "bin"
-    tools.mkdir()
+async def test_a_wall_that_fails_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of our own and for every user: pytest closes the folders above `tmp_path` whenever another run begins there.
+    tools = Path(tempfile.mkdtemp(prefix="buildwright-test-", dir="/tmp"))
+    tools.chmod(0o777)
     stub = tools / "bwrap"
     stub.write_text(
-        f"#!/bin/sh\nif test ! -e /tmp/{tmp_path.name}.x; then : > /tmp/{tmp_path.name}.x;"
+        f"#!/bin/sh\nif test ! -e {tools}/failed; then : > {tools}/failed;"
         f" echo 'bwrap: Creating new namespace failed: Resource temporarily unavailable' >&2; exit 1; fi\n"
-        f'exec {real} "$@"\n'
+        f'exec {shutil.which("bwrap")} "$@"\n'
     )
     stub.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and Path(tempfile.gettempdir()) in folder.parents:
-            folder.chmod(0o755)
     try:
         assert (await choose("auto")).name == "bubblewrap"
-        assert Path(f"/tmp/{tmp_path.name}.x").exists(), "it was the stub that failed first"
+        assert (tools / "failed").exists(), "it was the stub that failed first"
     finally:
-        Path(f"/tmp/{tmp_path.name}.x").unlink(missing_ok=True)
+        shutil.rmtree(tools)
 
 
 def test_head_and_tail_keep_what_fits() -> None:

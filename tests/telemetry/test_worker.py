@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
+
+import asyncpg
 
 from tests.cli.conftest import WRITES, Program, write_tasks
 from tests.engine.harness import make_repository
@@ -33,10 +35,12 @@ async def test_a_worker_counts_what_it_does_and_tells_of_it(program: Program, tm
             worker = program.start("worker", "--json", "--metrics-port", str(port), **shared, **own, **traced)
             try:
                 assert metrics(port)["process_start_time_seconds"] > 0
+                await signed_on(url)  # a moment after it serves metrics
                 arguments = ("--repo", repository, "--agent", "shell", "--agent-command", WRITES, "--sandbox", "none")
                 done = program("build", tasks, *arguments, "--no-gates", "--json", **shared)
                 assert done.code == 0, done.err
-                found = metrics(port)
+                # The end is in the journal, where the build's command has seen it, before the worker has counted it.
+                found = metrics(port, "buildwright_builds_finished_total{outcome=succeeded}")
             finally:
                 worker.terminate()
                 out, err = worker.communicate(timeout=program.patience)
@@ -48,13 +52,25 @@ async def test_a_worker_counts_what_it_does_and_tells_of_it(program: Program, tm
     assert len({span.trace for span in collector.spans}) == 1
 
 
-def metrics(port: int) -> dict[str, float]:
-    """What the worker serves, once it does."""
+async def signed_on(url: str) -> None:
+    """Wait until a worker has said that it lives: a build without one is refused at once."""
+    connection = await asyncpg.connect(url)
+    async with asyncio.timeout(60):
+        while not await connection.fetchval("SELECT count(*) FROM workers"):
+            await asyncio.sleep(0.1)
+    await connection.close()
+
+
+def metrics(port: int, counted: str = "process_start_time_seconds") -> dict[str, float]:
+    """What the worker serves, once it does and `counted` is among it."""
     deadline = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-                return samples(answer.read())
-        except (urllib.error.URLError, ConnectionError):
-            assert time.monotonic() < deadline, "it never came"
-            time.sleep(0.1)
+                found = samples(answer.read())
+            if found.get(counted):
+                return found
+        except OSError:  # nobody listens yet, or answers in time
+            pass
+        assert time.monotonic() < deadline, f"{counted} never came"
+        time.sleep(0.1)
