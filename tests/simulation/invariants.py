@@ -106,10 +106,17 @@ def effects_hold(world: SimulatedWorld, journal: Sequence[Recorded], build: Buil
         head = commit
     deliveries = [effect for effect in world.git.effects if effect.kind == "deliver"]
     must(max(Counter((d.ref, d.commit) for d in deliveries).values(), default=1) == 1, "delivered twice")
+    # A user may take a change back while the head with it is on its way: what is delivered then was the head at that time.
+    taken_back = any(isinstance(event, e.UndoRequested) for _, _, event in journal)
+    lands = [effect for effect in world.git.effects if effect.kind == "land"]
     for delivery in deliveries:
-        must(delivery.commit == build.head, "something else than the head was delivered")
+        before = [land.commit for land in lands if land.at <= delivery.sent][-1:]
+        heads = {build.head, *(before if taken_back else ())}
+        must(delivery.commit in heads, "something else than the head was delivered")
     if build.outcome == "succeeded" and build.delivered:
-        must([delivery.commit for delivery in deliveries] == [build.head], f"delivered: {deliveries}")
+        delivered = [delivery.commit for delivery in deliveries]
+        must(delivered[-1:] == [build.head], f"the head is not what was delivered last: {deliveries}")
+        must(taken_back or len(delivered) == 1, f"delivered: {deliveries}")
     late = [effect for effect in world.git.effects if effect.sent > world.trace.newest["build.finished"]]
     must(not late, f"after the build had ended: {late}")
 

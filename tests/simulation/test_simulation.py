@@ -24,6 +24,7 @@ FOUND_SOMETHING = {
     11: "a fact whose recording was not answered was recorded again, and paid for twice",
     17: "a worker said that an agent was alive which it had not started yet",
     19: "a lane was still being removed when its run had ended; an agent was said to be alive that nobody ran",
+    558: "an undo while the head was on its way to its branch was taken for a delivery of something else",
 }
 """With the mistake put back, these fail."""
 
