@@ -65,15 +65,15 @@ def keep_view(home: Path, build: Build, now: datetime) -> None:
     from buildwright.views.overview import build_view, running_clocks
 
     path = _path(home, build.id)
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # ValueError: the path of the repository is not UTF-8
         if build.total > MOST_SHOWN:
             path.unlink(missing_ok=True)
             return
-        view = build_view(build, now, MOST_SHOWN).model_dump(mode="json")
+        view = build_view(build, now, MOST_SHOWN).model_dump_json()
         clocks = {name: since.isoformat() for name, since in running_clocks(build).items()}
         path.parent.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps({"format": FORMAT, "view": view, "clocks": clocks}), "utf-8")
+        draft.write_text(f'{{"format":{FORMAT},"view":{view},"clocks":{json.dumps(clocks)}}}', "utf-8")
         draft.replace(path)
 
 
