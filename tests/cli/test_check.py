@@ -32,6 +32,10 @@ def test_what_passed_costs_once_for_check_and_build(program: Program, repository
     second = program("check", *given, "--json")
     assert (second.code, second.object["kept"]) == (0, True)
     assert {**second.object, "kept": False} == first.object
+    traced = program("check", *given, PYTHONPROFILEIMPORTTIME="1")
+    assert "buildwright.kept_verdicts" in traced.err
+    heavy = ("buildwright.wiring.adapters", "buildwright.core.event", "buildwright.store.thread", "sqlalchemy")
+    assert [name for name in heavy if f" {name}\n" in traced.err] == [], "a kept answer needs none of these"
     tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
     built = program("build", tasks, "--repo", repository, *shell(WRITES), "--check", command)
     assert built.code == 0, built.err
