@@ -19,6 +19,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.e2e.real_projects.kinds import KINDS, Release
 from tests.e2e.real_projects.release import unpack
 
 from bench.machine import load
-from bench.measure import STATE, RunFailed
+from bench.measure import RunFailed
 from bench.startup import PROGRAM
 from buildwright.gates.setup_cache import Setup, SetupCache
 from buildwright.sandbox import Bubblewrap
@@ -182,7 +183,8 @@ def _second_setup(sample: Sample, home: Path, clone: Path) -> float:
 
 def measure_all(rounds: int, names: Sequence[str] = tuple(SAMPLES)) -> dict[str, Any]:
     """Measure by hand and by us in turns, each time with a new home and a new clone; medians. Raises RunFailed."""
-    place = STATE / "first_branch"
+    # Not below this repository: pytest would find its settings there.
+    place = Path(tempfile.mkdtemp(prefix="first-branch-")) / "place"
     found: dict[str, Any] = {"load": round(load(), 2), "rounds": rounds}
     for name in names:
         sample, turns = SAMPLES[name], []
