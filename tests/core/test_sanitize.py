@@ -113,6 +113,7 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "BaseJudged": verdict,
         "TestsSealed": {"dropped", "why_none"},
         "TokensUsed": {"model"},
+        "AgentDenied": {"places"},
         "AgentFinished": {"summary"},
         "AgentBroke": {"message"},
         "PatchJudged": verdict,

@@ -16,8 +16,10 @@ from buildwright.cli.session import read_spec, session
 
 if TYPE_CHECKING:
     from buildwright.cli.unfinished import FoundBuild
+    from buildwright.client import Client
     from buildwright.core.build import Build
     from buildwright.core.spec import Spec
+    from buildwright.engine.commands import NewBuild
 
 _DEFAULTS = BuildOptions()
 _MOST_NOTES = 10
@@ -47,12 +49,9 @@ async def build(
     """
     from buildwright.cli.foreground import drive_to_the_end, left_to_its_process, run_detached
     from buildwright.cli.options import options_of, read_repository
-    from buildwright.cli.summary import estimate_words
     from buildwright.cli.unfinished import changed_build, say_moved, unfinished_build
-    from buildwright.core.apply import fold
     from buildwright.engine.commands import NewBuild
     from buildwright.errors import BuildIsRunning
-    from buildwright.wiring.estimate import estimate_for
 
     output = Output(json)
     reporting.check()
@@ -72,18 +71,8 @@ async def build(
         else:
             if given.push and not output.confirm(f"Push the result to {given.push} when it has passed?", yes):
                 return Exit.USAGE
-            for odd in () if options.cassette or app.elsewhere else app.settings.odd_keys:
-                output.say(f"warning: {odd}", style="yellow")
-            build_id = await app.start(NewBuild(read, options, repository, base))
-            if not reporting.quiet:
-                _introduce(output, build_id, read, repository)
-            first = fold(await app.builds.read(build_id, limit=1))  # a server begins at once: what follows is shown too
-            if read.graph is not None and not (reporting.quiet or output.json):
-                expected = await estimate_for(app.builds, read.graph, first.options)
-                if expected.basis == "history":
-                    output.say(f"  {estimate_words(expected)}", wrap=True)
-            if part := first.options.part:
-                output.say(f"  note: this build is about {part}: its checks judge, and paths may be meant from there.")
+            first = await _start(app, NewBuild(read, options, repository, base), output, reporting)
+            build_id = first.id
         if detach:
             return await run_detached(app, build_id, output, reporting)
         try:
@@ -92,6 +81,34 @@ async def build(
             if taken is None or not taken.changed:
                 raise
             return left_to_its_process(build_id, output)
+
+
+async def _start(app: Client, new: NewBuild, output: Output, reporting: Reporting) -> Build:
+    """Create a build and return it as it began: a server begins at once, and what follows is to be shown, too."""
+    from buildwright.core.apply import fold
+
+    for odd in () if new.options.cassette or app.elsewhere else app.settings.odd_keys:
+        output.say(f"warning: {odd}", style="yellow")
+    build_id = await app.start(new)
+    if not reporting.quiet:
+        _introduce(output, build_id, new.spec, new.repository)
+    made = fold(await app.builds.read(build_id, limit=1))
+    if not (reporting.quiet or output.json):
+        await _say_estimate(app, made, output)
+    if part := made.options.part:
+        output.say(f"  note: this build is about {part}: its checks judge, and paths may be meant from there.")
+    return made
+
+
+async def _say_estimate(app: Client, new: Build, output: Output) -> None:
+    """Say what a build of a list is likely to take, if builds like it were made here."""
+    from buildwright.cli.summary import estimate_words
+    from buildwright.wiring.estimate import estimate_for
+
+    if new.spec.graph is not None:
+        expected = await estimate_for(app.builds, new.spec.graph, new.options)
+        if expected.basis == "history":
+            output.say(f"  {estimate_words(expected)}", wrap=True)
 
 
 def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> None:

@@ -14,6 +14,7 @@ from buildwright.cli.table import Column, table
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
+    from buildwright.cli.build_options import BuildOptions
     from buildwright.core.spec import Spec
     from buildwright.views.overview import PlanView
 
@@ -50,8 +51,7 @@ async def plan(
 
     from buildwright.advisors.plan_file import plan_text
     from buildwright.cli.build_options import BuildOptions
-    from buildwright.cli.check import in_repository
-    from buildwright.cli.options import ALL, options_of, read_repository
+    from buildwright.cli.options import options_of, read_repository
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)
@@ -75,15 +75,27 @@ async def plan(
         output.data({"title": view.title, **shown, "spec": read.text})
     else:
         _print_plan(output, read.title, view)
-        more = [f"--tag {shlex.quote(tag)}"] if tag and out is None else []
-        more += [f"--repo {shlex.quote(repo)}"] if repo else [] if in_repository() else ["--repo PATH"]
-        more += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
-        more += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
-        more += [f"--check {shlex.quote(command)}" for command in check]
-        more += [f"--accept-base {shlex.quote(name)}" if name != ALL else "--accept-base" for name in accept_base]
+        more = _next_options("" if out is not None else tag, repo, given)
         if read.graph is None and out is None:
             output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
         output.say(typed(f"Next: {' '.join(['buildwright build', shlex.quote(str(out or spec)), *more])}"))
+
+
+def _next_options(tag: str, repo: str, given: BuildOptions) -> list[str]:
+    """Return the options with which `build` builds what was planned."""
+    import shlex
+
+    from buildwright.cli.check import in_repository
+    from buildwright.cli.options import ALL
+
+    more = [f"--tag {shlex.quote(tag)}"] if tag else []
+    more += [f"--repo {shlex.quote(repo)}"] if repo else [] if in_repository() else ["--repo PATH"]
+    more += [f"--planner-model {shlex.quote(given.planner_model)}"] if given.planner_model else []
+    more += [f"--cassette {shlex.quote(str(given.cassette))}"] if given.cassette else []
+    more += [f"--check {shlex.quote(command)}" for command in given.check]
+    return more + [
+        f"--accept-base {shlex.quote(name)}" if name != ALL else "--accept-base" for name in given.accept_base
+    ]
 
 
 async def _read(spec: Path, tag: str, output: Output, *, edit: bool) -> Spec:

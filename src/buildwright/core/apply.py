@@ -1,7 +1,8 @@
 """The effect of each fact on a build: one table of moves, one pure function. Must never decide anything (see `decide`).
 
 `MOVES` is the whole machine: for every event, the control states, stages and task phases in which it is legal. The
-diagram in docs/flow.md is drawn from it. An event that is not legal raises IllegalMove and changes nothing.
+diagram in docs/flow.md is drawn from it. An event that is not legal raises IllegalMove and changes nothing. Large because
+the machine is one table, and each of its moves is one short function.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The App, made from settings: all commands and questions about builds. Must never hold a rule of its own.
 
 The commands of a build are in `engine.commands`, the way it runs is in `engine.loop`. Adapters are imported at their
-first use.
+first use. Large because it is a list: each question of a `Client` once, with the adapters that answer it.
 """
 
 from __future__ import annotations
