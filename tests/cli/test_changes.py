@@ -15,7 +15,7 @@ def test_a_base_that_its_checks_refuse_goes_on_with_others(program: Program, rep
     assert program("status", "--json").object["pause"]["reason"] == "base"
     resumed = program("resume", "--check", "easy=true", "--attempts", "5", "--branch", "made")
     assert resumed.code == 0, resumed.err
-    assert "Changed: checks, delivery.branch, limits.attempts." in resumed.err
+    assert "Changed: --check, --branch, --attempts." in resumed.err
     made = subprocess.run(["git", "show", "made:a.txt"], cwd=repository, capture_output=True, text=True, check=True)
     assert made.stdout == "a\n"
     journal = [event["type"] for event in program("events", "").lines]

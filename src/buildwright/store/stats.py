@@ -12,9 +12,10 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from buildwright.core import event as e
@@ -252,6 +253,16 @@ def count_some(*, postgres: bool) -> Asking[bool]:
         if left <= 0:
             return True
     return len(behind) == 100
+
+
+def count_in_file(path: Path) -> None:
+    """Count all that is new in a SQLite file, unless it cannot be: the next question counts it then."""
+    with suppress(sqlite3.Error, StoreFailed), closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as file:
+        more = True
+        while more:
+            file.execute("BEGIN IMMEDIATE")
+            more = run_on_sqlite(file, count_some(postgres=False))
+            file.execute("COMMIT")
 
 
 def forget(*, postgres: bool) -> Asking[None]:

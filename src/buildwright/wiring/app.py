@@ -468,9 +468,15 @@ class App:
             world = replace(world, on_event=told, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
             warming = asyncio.create_task(warm_up(options))
             try:
-                return await run(world, build_id, since)
+                build = await run(world, build_id, since)
             finally:
                 await warming
+        if build.is_terminal and not self.settings.database_url:
+            # For users who read the tables of stats by SQL; each question of ours counts by itself.
+            from buildwright.store.stats import count_in_file
+
+            await asyncio.to_thread(count_in_file, self.settings.database)
+        return build
 
     async def bring_home(self, build: Build) -> Fetched:
         """Bring the branch that workers delivered into the user's repository, if this home waits for it.
