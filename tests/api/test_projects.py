@@ -292,7 +292,7 @@ async def test_a_build_in_a_local_repository_from_start_to_instructions(served: 
         "loopbacks": 0,
         "pauses": 0,
         "files_written": 2,
-        "commits": 2,
+        "commits": 4,  # two changes, and the marks of two phases
         "interjections": [],
     }
     assert summary["audits"]["failed"] == 0
@@ -438,7 +438,8 @@ async def test_each_answer_to_a_pause(
     if ends == "failed":
         assert status["error_detail"] == "Build aborted by user at Roof: too dear"
     summary = await get(client, f"{build}/summary")
-    assert (summary["pauses"], summary["loopbacks"], summary["commits"]) == (1, loopbacks, len(files))
+    commits = 2 * len(files)  # each file is a phase, which ends with its mark
+    assert (summary["pauses"], summary["loopbacks"], summary["commits"]) == (1, loopbacks, commits)
     assert [file["path"] for file in (await get(client, f"{build}/files"))["items"]] == files
     code, problem = await ask(client, "POST", f"{build}/resume", answer)
     assert (code, problem["code"], problem["state"]) == (409, "illegal-move", ends)

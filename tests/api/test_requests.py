@@ -6,7 +6,7 @@ import pytest
 
 from buildwright.api.app import fastapi_for
 from buildwright.api.requests import BuildRequest
-from buildwright.core.limits import Delivery, Options
+from buildwright.core.limits import Commits, Delivery, Options
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,18 @@ def test_the_delivery_follows_from_the_target_unless_it_is_said(
     options: dict[str, object], target_type: str, delivery: Delivery
 ) -> None:
     request = BuildRequest.model_validate({"options": options})
-    assert request.options_for(target_type, "https://host.invalid/a.git") == Options(delivery=delivery)
+    expected = Options(delivery=delivery, commits=Commits(mark_phases=True))
+    assert request.options_for(target_type, "https://host.invalid/a.git") == expected
 
 
-def test_a_request_without_options_has_the_defaults() -> None:
-    assert BuildRequest().options_for("local_path", "/repository") == Options()
+def test_a_request_without_options_has_the_defaults_and_marks_phases() -> None:
+    assert BuildRequest().options_for("local_path", "/r") == Options(commits=Commits(mark_phases=True))
+
+
+@pytest.mark.parametrize("options", [{"commits": {"mark_phases": False}}, {"audit": False}, {"gates": False}])
+def test_no_phase_is_marked_where_that_is_said_or_none_is_audited(options: dict[str, object]) -> None:
+    request = BuildRequest.model_validate({"options": options})
+    assert not request.options_for("local_path", "/r").commits.mark_phases
 
 
 def test_the_description_has_the_bounds_of_requests_and_the_words_of_the_model() -> None:
