@@ -242,7 +242,7 @@ async def test_memory_that_is_shared_counts_once(sandbox: Sandbox, tmp_path: Pat
         "all(os.fork() for _ in range(7))\n"
         "total = sum(kept[::4096])\ntime.sleep(1.5)"
     )
-    done = await sandbox.run(python(tmp_path, program, memory_bytes=200 * 1024**2, seconds=30.0))
+    done = await sandbox.run(python(tmp_path, program, memory_bytes=260 * 1024**2, seconds=30.0))
     assert (done.limit, done.exit_code, done.output) == ("", 0, b"")
 
 

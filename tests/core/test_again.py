@@ -24,10 +24,11 @@ from tests.core.test_machine import check
 from tests.core.test_replan import task
 
 
-def machine(*needs: str, on_failure: str = "pause", gates: bool = True) -> Machine:
+def machine(*needs: str, on_failure: str = "pause", gates: bool = True, lanes: bool = True) -> Machine:
     """A build of the tasks `a: b c` (that a needs b and c), whose every throw is lucky."""
     tasks = [task(name, *rest.split()) for name, _, rest in (one.partition(":") for one in needs)]
-    chosen = Options(gates=gates, audit=False, on_failure=on_failure, limits=Limits(attempts=1, concurrency=1))
+    limits = Limits(attempts=1, concurrency=1)
+    chosen = Options(gates=gates, audit=False, lanes=lanes, on_failure=on_failure, limits=limits)
     return Machine(Graph(tasks=tuple(tasks)), chosen, lucky)
 
 
@@ -89,6 +90,15 @@ def test_what_rests_on_it_forbids_it_or_goes_too_the_newest_first() -> None:
     assert [car.task for car in made.build.train] == ["c", "b", "a"]
     made.run()
     assert (made.build.outcome, made.build.done) == ("succeeded", 4)
+    assert starts(made)[-3:] == ["a2", "b2", "c2"]
+
+
+def test_without_lanes_what_rests_on_it_goes_in_the_order_of_the_plan() -> None:
+    made = machine("a", "b: a", "c: b", lanes=False)
+    made.run()
+    ask(made, RedoTask("a", with_dependents=True))
+    made.run()
+    assert (made.build.outcome, made.build.done) == ("succeeded", 3)
     assert starts(made)[-3:] == ["a2", "b2", "c2"]
 
 

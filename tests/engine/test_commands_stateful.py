@@ -29,6 +29,7 @@ from buildwright.core.build import Build, is_undone
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.graph import Graph
+from buildwright.core.judged_base import base_refusal
 from buildwright.core.limits import Options
 from buildwright.core.snapshot import dump
 from buildwright.core.spec import Spec
@@ -305,7 +306,8 @@ class Users(RuleBasedStateMachine):
         def legal(command: str, version: int) -> bool:
             before = builds[version - 1]
             asks = bool(before.failed) and before.options.on_failure == "pause"
-            left = before.outcome != "succeeded"
+            ends_so_again = before.options.on_failure == "fail" and bool(base_refusal(before))
+            left = before.outcome != "succeeded" and not ends_so_again
             return is_legal(command, states[version - 1], bool(before.failed), asks, left, how_far(before))
 
         for asked in self.asked:

@@ -157,8 +157,9 @@ def _resting(build: Build, task: str, *, with_them: bool, redo: bool) -> list[An
             f"{_named(there)} task {task}, and {'has' if len(there) == 1 else 'have'} landed on top of it",
             fix=f"say --with-dependents to {'have them redone too' if redo else 'take them back too'}",
         )
-    newest = sorted(there, key=lambda one: build.task(one).landed, reverse=True)
-    return [e.UndoRequested(task=one, redo=redo) for one in newest]
+    # Without lanes nothing lands, and the order is that of the plan alone: what needs another one goes before it.
+    last_first = sorted(there, key=lambda one: (build.task(one).landed, plan.depth[plan.position[one]]), reverse=True)
+    return [e.UndoRequested(task=one, redo=redo) for one in last_first]
 
 
 def _named(tasks: Sequence[str]) -> str:

@@ -156,7 +156,11 @@ class Family:
         kept += self._open_in_memory
         if private + max(kept, shared) <= most:
             return private + kept
-        return private + max(kept, sum(_shared_memory(pid) for pid in members))
+        mapped = sum(_shared_memory(pid) for pid in members)
+        if private + mapped > most:
+            # What others map between two of these looks counts too much in the first.
+            mapped = min(mapped, sum(_shared_memory(pid) for pid in members))
+        return private + max(kept, mapped)
 
     def ask_to_end(self, spare_root: bool) -> None:
         """Send SIGTERM to every process; with `spare_root` not to the first, which only guards the others."""
