@@ -21,7 +21,7 @@ from tests.api.seeded import WRITTEN, Seeds, seeded
 from tests.faults.amount import FULL, SEED
 
 HOOKS = Path(__file__).parent / "fuzzed.py"
-REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "415", "422", "428", "429", "431"]
+REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "431"]
 ENOUGH = 10_000 if FULL else 1
 """Requests; with one seed after another until there were so many."""
 SECONDS = 300 if FULL else 40
@@ -77,7 +77,7 @@ def configuration(seeds: Seeds, running: Going, tokens: tuple[str, ...]) -> str:
         f"hooks = {json.dumps(str(HOOKS))}",
         "[checks]",
         "enabled = true",
-        # Beside what it expects by itself: a value that is too long can make the whole address too long.
+        # Beside what it expects by itself: a value that is too long can make the whole address, or body, too long.
         "[checks.negative_data_rejection]",
         f"expected-statuses = {json.dumps(REFUSALS)}",
         "[parameters]",
