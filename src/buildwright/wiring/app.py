@@ -7,7 +7,6 @@ first use. Large because it is a list: each question of a `Client` once, with th
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -110,7 +109,6 @@ class App:
         self._answers = answers
         self.clock = clock
         self._workspace: GitWorkspace | None = None
-        self._has_run = False
         self._gateway: LocalGateway | None = None
         self._worlds = AdapterFactory(settings, builds)
         self._awaited = PendingDeliveries(settings.home, settings.environment)
@@ -459,10 +457,6 @@ class App:
         if await self._worlds.sandbox(options) is not None:
             await self._worlds.end_orphans()
         world = await self.world(options, self.clock)
-        if not self._has_run:
-            # What is imported by now stays to the end: no collection of garbage has to look at it again.
-            gc.freeze()
-            self._has_run = True
         tell = self.telemetry.on_event(on_event)
         async with views_kept(self.settings.home, build, self.clock) as keep:
 
