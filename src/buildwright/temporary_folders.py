@@ -46,7 +46,7 @@ def make_temporary_folder(prefix: str = "tmp", parent: Path | None = None) -> Pa
     _notes[folder] = note
     try:
         folder.mkdir(mode=0o700)
-    except BaseException:
+    except OSError:
         _notes.pop(folder).unlink()
         raise
     return folder
