@@ -508,6 +508,19 @@ async def test_a_plan_is_shown_and_nothing_is_kept(served: Served, tmp_path: Pat
     assert not (tmp_path / "home" / "mirrors").exists()
 
 
+async def test_an_estimate_is_made_of_the_callers_builds_alone(served: Served) -> None:
+    bob = await served.user("bob")
+    six = [{"id": f"t{number}", "title": "T"} for number in range(6)]
+    asked = {"tasks": six, "options": {"agent": "noop", "delivery": {"kind": "none"}, "lanes": False, "gates": False}}
+    made = await served.client.post("/api/builds", asked)
+    place = f"/api/builds/{made.json['build_id']}"
+    while not (await served.client.get(place)).json["outcome"]:
+        await asyncio.sleep(0.05)
+    mine, others = [await client.post("/api/plans", asked) for client in (served.client, bob)]
+    assert (mine.json["estimate"]["basis"], mine.json["estimate"]["of_tasks"]) == ("history", 6)
+    assert others.json["estimate"]["basis"] == "prices"
+
+
 async def test_a_stop_asked_for_by_two_at_once_is_one_stop(served: Served) -> None:
     build_id = await started(served.client, options=SLOW)
     await _working(served.client, f"/api/builds/{build_id}")

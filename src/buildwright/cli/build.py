@@ -106,7 +106,7 @@ async def _say_estimate(app: Client, new: Build, output: Output) -> None:
     from buildwright.wiring.estimate import estimate_for
 
     if new.spec.graph is not None:
-        expected = await estimate_for(app.builds, new.spec.graph, new.options)
+        expected = await estimate_for(app.builds, new.spec.graph, new.options, new.user_id)
         if expected.basis == "history":
             output.say(f"  {estimate_words(expected)}", wrap=True)
 

@@ -233,7 +233,7 @@ class App:
                 "checks": tuple(check.command for check in found.checks),
                 "warnings": tuple(str(one) for one in found.findings if one.severity == "warning"),
                 "spec_notes": new.spec.notes,
-                "estimate": await estimate_for(self.builds, graph, new.options),
+                "estimate": await estimate_for(self.builds, graph, new.options, new.user_id or self.settings.user),
             }
         )
 

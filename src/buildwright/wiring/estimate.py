@@ -49,16 +49,17 @@ class TaskSample(NamedTuple):
 
 
 async def estimate_for(
-    builds: BuildReader, graph: Graph, options: Options, before: datetime | None = None
+    builds: BuildReader, graph: Graph, options: Options, user: str, before: datetime | None = None
 ) -> EstimateView:
-    """Return what a plan is likely to take: from the newest builds by the same agent and model, made before a time.
+    """Return what a plan is likely to take: from a user's newest builds by the same agent and model, made before a time.
 
     Raises BadGraph, StoreFailed.
     """
     agent, model = options.own(options.agent).base, _model_of(options)
     history: list[list[TaskSample]] = []
-    for row in await builds.rows(_LOOK_BACK):
-        if not row.outcome or (before is not None and row.created_at >= before) or len(history) == _MOST_BUILDS:
+    ended = [row for row in await builds.rows(_LOOK_BACK) if row.user_id == user and row.outcome]
+    for row in ended:
+        if len(history) == _MOST_BUILDS or (before is not None and row.created_at >= before):
             continue
         found = await builds.load(row.build_id)
         chosen = found.options
@@ -73,7 +74,7 @@ async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | Non
     if build.plan is None or not build.done or not build.is_terminal:
         return None
     try:
-        estimated = await estimate_for(builds, build.plan.graph, build.options, build.created_at)
+        estimated = await estimate_for(builds, build.plan.graph, build.options, build.user_id, build.created_at)
     except BuildwrightError:
         return None
     ended = build.finished_at or build.updated_at

@@ -356,7 +356,7 @@ async def plan(wanted: NewBuildRequest, site: SiteOf, caller: CallerOf) -> Respo
     repository = await operations.checked_target(site, caller, wanted.repository, wanted.options)
     # Large lists are read and written beside the loop, so that other requests do not wait for them.
     spec = await asyncio.to_thread(spec_of, wanted)
-    view = await site.app.plan(NewBuild(spec, wanted.options, repository, wanted.base))
+    view = await site.app.plan(NewBuild(spec, wanted.options, repository, wanted.base, user_id=caller.user_id))
     return Response(await asyncio.to_thread(view.model_dump_json), media_type="application/json")
 
 
