@@ -16,7 +16,7 @@ import pytest
 from buildwright.core.addresses import Destination, read_place
 from buildwright.ports import Command, Completed, Reach
 from buildwright.sandbox import Bubblewrap
-from buildwright.sandbox.egress import Egress
+from buildwright.sandbox.egress import MOST_REFUSED, Egress
 
 ENV = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
 
@@ -84,6 +84,15 @@ async def test_each_refused_place_is_told_once_and_what_names_no_place_as_it_was
     done = await boxed(tmp_path, script, Reach(), on_refused=told.append)
     assert done.refused == ("far.example:80", "far.example:443")
     assert told == [*done.refused, "CONNECT 0x7f.1:9 HTTP/1.1"]
+
+
+async def test_a_command_that_asks_without_end_is_told_of_so_often_and_no_more(tmp_path: Path) -> None:
+    told: list[str] = []
+    raw = "import os,socket,urllib.parse as u; p=u.urlsplit(os.environ['HTTP_PROXY']).netloc.split(':')\n"
+    raw += "for n in range(80):\n s=socket.create_connection(p)\n"
+    raw += " s.sendall(b'CONNECT 0x%x:9 HTTP/1.1\\r\\n\\r\\n' % n); s.recv(99)"
+    await boxed(tmp_path, f'python3 -c "{raw}"', Reach(), on_refused=told.append)
+    assert len(told) == len(set(told)) == MOST_REFUSED
 
 
 async def test_a_loopback_is_never_asked_of_the_users_own_proxy(

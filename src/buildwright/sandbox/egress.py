@@ -71,6 +71,7 @@ class Egress:
         self._open: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
         self._on_refused = on_refused
+        self._told: set[str] = set()
 
     @asynccontextmanager
     async def listening(self, path: Path) -> AsyncIterator[None]:
@@ -117,9 +118,14 @@ class Egress:
         try:
             return _read(head)
         except Refusal:
-            if self._on_refused is not None:
-                self._on_refused(ascii(head.split(b"\r\n")[0].decode("latin-1")[:_LONGEST_TOLD])[1:-1])
+            self._tell(ascii(head.split(b"\r\n")[0].decode("latin-1")[:_LONGEST_TOLD])[1:-1])
             raise
+
+    def _tell(self, what: str) -> None:
+        """Tell of something refused, once, and of a bounded number: a command may ask without end."""
+        if self._on_refused is not None and what not in self._told and len(self._told) < MOST_REFUSED:
+            self._told.add(what)
+            self._on_refused(what)
 
     async def _connect(self, asked: _Asked) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a place that the list names. Raises Refusal."""
@@ -161,8 +167,7 @@ class Egress:
         place = lacking or asked.place
         if place not in self.refused and len(self.refused) < MOST_REFUSED:
             self.refused[place] = None
-            if self._on_refused is not None:
-                self._on_refused(place)
+        self._tell(place)
         return Refusal("403 Forbidden", f"buildwright does not let this command reach {asked.place}: {why}")
 
 
