@@ -20,7 +20,7 @@ from buildwright.agents.finding import find
 from buildwright.agents.program_agent import LONGEST_ARGUMENT, ProgramAgent
 from buildwright.agents.programs import PROGRAMS, program
 from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start, Unpacks
-from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Warned, Wrote
+from buildwright.core.activity import Activity, Finished, Heard, Printed, Ran, Said, Warned, Wrote
 from buildwright.core.limits import Limits, Options
 from buildwright.errors import AgentFailed
 from buildwright.gateway import LocalGateway
@@ -88,7 +88,7 @@ async def test_it_changes_a_file_and_tells_of_it(gateway: LocalGateway, assign: 
     assert finish(out).ok, out
     assert (assignment.lane / "new.txt").read_text() == "x\n"
     if program(name).read is not None:
-        assert [activity.text for activity in out if isinstance(activity, Said)][-2:] == ["I write it.", "Done."]
+        assert [activity.text for activity in out if isinstance(activity, Said)] == ["I write it.", "Done."]
         (done,) = [activity for activity in out if isinstance(activity, Ran | Wrote)]
         assert "new.txt" in (done.command if isinstance(done, Ran) else done.path)
     assert assignment.door is not None
@@ -251,6 +251,22 @@ async def test_a_program_that_only_writes_text(assign: Assign, tmp_path: Path) -
     out = await play(ProgramAgent(plain, NoSandbox(), str(tmp_path / "bin") + ":/usr/bin:/bin"), assign())
     assert [activity.text for activity in out if isinstance(activity, Said)] == ["Do it.m-1 1\n", "unended\n"]
     assert (finish(out).ok, finish(out).summary) == (True, "unended")
+
+
+async def test_what_a_program_prints_beside_its_events_is_not_what_the_agent_says(
+    assign: Assign, tmp_path: Path
+) -> None:
+    script = """echo 'Startup took 3 s.'; echo '{"says": "Done."}'; echo 'Bye.' >&2; exit $1"""
+    writes = plain_program(tmp_path, script, argument=True)
+    program = replace(writes, read=lambda run, event: run.says(event["says"]))
+    agent = ProgramAgent(program, NoSandbox(), str(tmp_path / "bin") + ":/usr/bin:/bin")
+    out = await play(agent, assign(prompt="0"))
+    assert [activity.text for activity in out if isinstance(activity, Said)] == ["Done."]
+    assert {activity.text for activity in out if isinstance(activity, Printed)} == {"Startup took 3 s.", "Bye."}
+    assert finish(out).summary == "Done."
+    failed = finish(await play(agent, assign(prompt="3")))
+    assert not failed.ok
+    assert "Startup took 3 s." in failed.summary, "what a failed program printed may say why"
 
 
 async def test_a_prompt_too_long_for_an_argument_is_put_into_a_file(assign: Assign, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, Agent
 from buildwright.agents.session_files import decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
-from buildwright.core.activity import Activity, Denied, Finished, Heard, Said, Warned
+from buildwright.core.activity import Activity, Denied, Finished, Heard, Printed, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing
 from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
@@ -177,13 +177,16 @@ class ProgramAgent:
             if isinstance(event, dict):
                 yield from self._program.read(run, event)
                 return
-        if text.strip():
-            if self._program.read is None:
-                if self._program.aside is None or not self._program.aside.search(text):
-                    run.said = text
-                if self._program.fails is not None and self._program.fails.search(text):
-                    run.trouble = text
-            yield Said(text=f"{text[:TAIL]}\n")
+        if not text.strip():
+            return
+        if self._program.read is not None:
+            yield Printed(text=text[:TAIL])
+            return
+        if self._program.aside is None or not self._program.aside.search(text):
+            run.said = text
+        if self._program.fails is not None and self._program.fails.search(text):
+            run.trouble = text
+        yield Said(text=f"{text[:TAIL]}\n")
 
     def _finished(self, assignment: Assignment, turn: _Turn, run: Run) -> Finished:
         kept = None
@@ -256,7 +259,7 @@ class _Turn:
     def _told(self, output: LineOutput) -> Iterator[Activity]:
         for line in output.take():
             for activity in self.agent.read(self.run, line):
-                if isinstance(activity, Said) and not line.startswith(b"{"):
+                if isinstance(activity, Printed | Said) and not line.startswith(b"{"):
                     self.plain.append(activity.text.strip())
                     self._plain_count += 1
                     if self._plain_count > _MOST_PLAIN_LINES:

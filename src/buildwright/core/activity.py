@@ -55,6 +55,13 @@ class Said(Record):
     more: bool = False
 
 
+class Printed(Record):
+    """A line of diagnostics that the agent's program wrote beside what it tells: neither its words nor a warning."""
+
+    type: Literal["printed"] = "printed"
+    text: str
+
+
 class Wrote(Record):
     """A file the agent created, changed or deleted in its lane (path relative to the lane)."""
 
@@ -128,5 +135,6 @@ class Finished(Record):
 
 
 Activity = Annotated[
-    Said | Wrote | Ran | Heard | UsedTokens | Warned | Denied | Saved | Finished, Field(discriminator="type")
+    Said | Printed | Wrote | Ran | Heard | UsedTokens | Warned | Denied | Saved | Finished,
+    Field(discriminator="type"),
 ]

@@ -29,6 +29,7 @@ from buildwright.core.activity import (
     FailureKind,
     Finished,
     Heard,
+    Printed,
     Ran,
     Said,
     Saved,
@@ -350,9 +351,7 @@ async def _take_in(
 
 def _line(activity: Activity) -> str:
     match activity:
-        case Said():
-            return activity.text
-        case Warned():
+        case Said() | Printed() | Warned():
             return activity.text
         case Wrote():
             verb = "deleted" if activity.deleted else f"wrote {activity.size_bytes} bytes"

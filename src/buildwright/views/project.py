@@ -254,8 +254,14 @@ def written_paths(build: Build) -> list[str]:
 
 # --- The log -------------------------------------------------------------------------------------------------------
 
-_OF_AGENTS = frozenset({"said", "wrote", "ran", "heard", "used_tokens", "warned", "saved", "finished"})
-_LEVELS: dict[str, LogLevel] = {"warned": "warning", "heard": "debug", "used_tokens": "debug", "saved": "debug"}
+_OF_AGENTS = frozenset({"said", "printed", "wrote", "ran", "heard", "used_tokens", "warned", "saved", "finished"})
+_LEVELS: dict[str, LogLevel] = {
+    "warned": "warning",
+    "printed": "debug",
+    "heard": "debug",
+    "used_tokens": "debug",
+    "saved": "debug",
+}
 _NOT_ZERO = re.compile(r" \(exit code -?[1-9][0-9]*\)$")
 
 
