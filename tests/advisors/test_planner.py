@@ -13,9 +13,10 @@ from aiohttp import web
 
 from buildwright.advisors.planner import CONTEXT_LIMIT, ModelPlanner, planner_prompt
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.core.spec import ProjectBrief, Spec
+from buildwright.core.spec import Feature, ProjectBrief, Spec
 from buildwright.errors import BadGraph, ModelFailed
 from buildwright.ports import ModelEndpoint
+from buildwright.views.overview import plan_view
 
 SPEC = Spec(title="Ledger", text="# Ledger\nKeeps expenses.\n")
 
@@ -324,3 +325,23 @@ def test_the_prompt_shows_interview_artifacts() -> None:
     prompt = planner_prompt(spec, "")
     assert '"goals": [\n    "sell"\n  ]' in prompt
     assert "raw" not in prompt
+
+
+async def test_no_plan_leaves_out_a_feature() -> None:
+    spec = SPEC.model_copy(update={"features": (Feature(name="Cart"), Feature(name="Pay by card"))})
+    half = {"tasks": [task("a", requirements=["Cart"]), task("b")]}
+    whole = {"tasks": [task("a", requirements=["cart", "It is quick."]), task("b", requirements=["Pay by card"])]}
+    provider = Provider(plan(half), plan(whole))
+    graph = await ask(provider, spec=spec)
+    assert [one.requirements for one in graph.tasks] == [("cart", "It is quick."), ("Pay by card",)]
+    assert "no task builds what the specification calls a feature: Pay by card." in json.dumps(provider.requests[1])
+    with pytest.raises(BadGraph, match="Pay by card"):
+        await ask(Provider(plan(half)), spec=spec)
+    shown = plan_view(graph, "Ledger", spec.features)
+    assert [(feature.name, feature.tasks) for feature in shown.features] == [("Cart", ("a",)), ("Pay by card", ("b",))]
+
+
+def test_the_prompt_names_the_features_only_where_there_are_any() -> None:
+    spec = SPEC.model_copy(update={"features": (Feature(name="Cart"), Feature(name="Pay by card"))})
+    assert "```text\nCart\nPay by card\n```" in planner_prompt(spec, "")
+    assert "# Its features" not in planner_prompt(SPEC, "")

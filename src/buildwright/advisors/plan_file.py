@@ -16,6 +16,7 @@ _DERIVED: Final = frozenset(
         "widest",
         "checks",
         "warnings",
+        "features",
         "spec_notes",
         "estimate",
     }

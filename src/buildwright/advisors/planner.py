@@ -107,7 +107,12 @@ class ModelPlanner:
         Raises ModelFailed with its kind, or BadGraph when the repaired answer is still wrong.
         """
         prompt = planner_prompt(spec, context)
-        planned = await self._ask(_PLANNER, prompt, model, door, lambda planned: compile_plan(planned.graph()))
+
+        def check(planned: PlannedGraph) -> None:
+            compile_plan(planned.graph())
+            _check_features(spec, planned)
+
+        planned = await self._ask(_PLANNER, prompt, model, door, check)
         return planned.graph()
 
     async def revise(self, build: Build, context: str, model: str, door: ModelEndpoint) -> PlanRevision:
@@ -153,7 +158,20 @@ class ModelPlanner:
 
 def planner_prompt(spec: Spec, context: str) -> str:
     """Return the user's side of the request: spec and repository, each fenced as data. Pure."""
-    return _joined([f"# Specification: {spec.title}", fenced(_spec_text(spec))], context)
+    parts = [f"# Specification: {spec.title}", fenced(_spec_text(spec))]
+    if spec.features:
+        parts.append("# Its features: `requirements` of each task that builds one has its name, letter by letter")
+        parts.append(fenced("\n".join(feature.name for feature in spec.features)))
+    return _joined(parts, context)
+
+
+def _check_features(spec: Spec, planned: PlannedGraph) -> None:
+    """Raises BadGraph for a plan that leaves out a feature of the spec."""
+    built = [line for task in planned.tasks for line in task.requirements]
+    if missing := [feature.name for feature in spec.features if not feature.is_named_in(built)]:
+        listed = "; ".join(missing)
+        message = f"no task builds what the specification calls a feature: {listed}."
+        raise BadGraph(message, fix="name each among the requirements of the tasks that build it")
 
 
 def reviser_prompt(build: Build, context: str) -> str:

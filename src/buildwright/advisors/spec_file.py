@@ -22,6 +22,7 @@ from buildwright.advisors import documents, plan_file, task_list, task_master
 from buildwright.advisors.backlog import looks_like_backlog, parse_backlog
 from buildwright.advisors.checklist import lines_outside_fences, named
 from buildwright.advisors.documents import checked_graph, validate
+from buildwright.advisors.features import features_in, is_feature
 from buildwright.advisors.issue_lines import are_issues, load_lines, parse_issues
 from buildwright.advisors.numbered_list import looks_numbered, parse_numbered_list
 from buildwright.advisors.spec_kit import looks_like_spec_kit, parse_spec_kit
@@ -29,7 +30,7 @@ from buildwright.advisors.story import looks_like_story, names_stories_only, par
 from buildwright.core.graph import Graph
 from buildwright.core.proof import can_fail
 from buildwright.core.record import Record
-from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
+from buildwright.core.spec import BuildPlan, Feature, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task, Validation
 from buildwright.errors import BadSpec
 
@@ -58,6 +59,8 @@ class SeededRequest(Record):
 def _parse_interview(data: dict[str, Any], text: str, name: str) -> Spec:
     """Return the spec of an interview. Raises BadSpec with the key."""
     seed = validate(SeededRequest, data, name).seed if "seed" in data else validate(InterviewSeed, data, name)
+    listed = [*(seed.product_doc or ProductDocument()).features, *(seed.build_plan or BuildPlan()).features]
+    features = {one.name.casefold(): Feature(name=one.name[:200], text=one.description) for one in reversed(listed)}
     return Spec(
         title=seed.brief.title[:200],
         source=name,
@@ -66,6 +69,7 @@ def _parse_interview(data: dict[str, Any], text: str, name: str) -> Spec:
         brief=seed.brief,
         build_plan=seed.build_plan,
         product_doc=seed.product_doc,
+        features=tuple(reversed(features.values())),
     )
 
 
@@ -139,12 +143,15 @@ def _parse(text: str, name: str, tag: str) -> Spec:
         return parse_backlog([(name, text)], name, title)
     if looks_like_story(text):
         return parse_story(text, name)
-    title = _first_heading(text) or title
+    stem, title = title, _first_heading(text) or title
     if looks_like_spec_kit(text):
         return parse_spec_kit(text, name, title)
     if looks_numbered(text):
         return parse_numbered_list(text, name, title)
-    return Spec(title=title, source=name, form="markdown", text=text)
+    features = features_in(text)
+    if is_feature(title):
+        title = features[0].name if len(features) == 1 else stem
+    return Spec(title=title, source=name, form="markdown", text=text, features=features)
 
 
 def _parse_lines(text: str, name: str, title: str) -> Spec:

@@ -180,6 +180,9 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
         output.print(estimate_words(view.estimate), wrap=True)
     if view.checks:
         output.print(f"Each change is judged by: {one_line('; '.join(view.checks), 400)}")
+    for feature in view.features:
+        built = " ".join(feature.tasks) or "no task"
+        output.print(f"Feature {one_line(feature.name)}: {built}", wrap=True)
     for note in view.spec_notes:
         output.print(f"  note: {one_line(note, 400)}")
     for warning in view.warnings:

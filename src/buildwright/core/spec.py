@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import unified_diff
 from typing import Literal
 
@@ -50,6 +51,20 @@ class ProductDocument(Record):
     quality: tuple[str, ...] = ()
 
 
+class Feature(Record):
+    """What a spec calls a feature. Each task that builds it names it among its requirements."""
+
+    name: str = Field(min_length=1, max_length=200)
+    text: str = ""
+    """What the spec says of it."""
+    line: int = 0
+    """Its line in the spec, from 1; 0 if it has none."""
+
+    def is_named_in(self, requirements: Iterable[str]) -> bool:
+        """Return whether one of a task's requirements is this feature's name."""
+        return any(line.strip().casefold() == self.name.casefold() for line in requirements)
+
+
 class Spec(Record):
     """The input of a build. With `graph` set the task list is complete and needs no model."""
 
@@ -72,6 +87,8 @@ class Spec(Record):
     brief: ProjectBrief | None = None
     build_plan: BuildPlan | None = None
     product_doc: ProductDocument | None = None
+    features: tuple[Feature, ...] = ()
+    """The features that the spec lists; each is in the plan that a model makes of it."""
     graph: Graph | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the file should know: lines that became no task, and marks that do not speak for themselves."""

@@ -22,6 +22,7 @@ from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.judged_base import base_troubles
 from buildwright.core.record import Record
+from buildwright.core.spec import Feature
 from buildwright.core.task import TaskAction, Validation
 from buildwright.views.estimate import EstimateView
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
@@ -205,6 +206,15 @@ class PlannedTaskView(Record):
     """The agent that the task names, if it names one."""
 
 
+class FeatureView(Record):
+    """A feature of the spec, and the tasks that build it, in their order."""
+
+    name: str
+    line: int = 0
+    """Its line in the spec; 0 if it has none."""
+    tasks: tuple[str, ...] = ()
+
+
 class PlanView(Record):
     """A plan before anything runs. Minutes are the planner's estimates."""
 
@@ -226,6 +236,8 @@ class PlanView(Record):
     """What those do not prove: no test command, parts that no check runs, hidden exit codes."""
     estimate: EstimateView | None = None
     """What it is likely to take; None where it was not asked for."""
+    features: tuple[FeatureView, ...] = ()
+    """What the spec calls its features."""
     spec_notes: tuple[str, ...] = ()
     """What became of lines of the spec that are no task, and of marks that do not speak for themselves."""
 
@@ -397,8 +409,8 @@ _AS_PLANNED = (
 """Fields of a task that its view has unchanged."""
 
 
-def plan_view(graph: Graph, title: str = "") -> PlanView:
-    """Return the view of a checked plan with the title of its spec. Raises BadGraph when the tasks do not form one."""
+def plan_view(graph: Graph, title: str = "", features: tuple[Feature, ...] = ()) -> PlanView:
+    """Return the view of a checked plan with its spec's title and features. Raises BadGraph when the tasks form none."""
     plan = compile_plan(graph)
     critical = plan.critical_path
     on_path = set(critical)
@@ -428,6 +440,14 @@ def plan_view(graph: Graph, title: str = "") -> PlanView:
         widest=max(map(len, waves), default=0),
         notes=graph.notes,
         title=title,
+        features=tuple(
+            FeatureView(
+                name=feature.name,
+                line=feature.line,
+                tasks=tuple(task.id for task in tasks if feature.is_named_in(task.requirements)),
+            )
+            for feature in features
+        ),
     )
 
 

@@ -227,7 +227,7 @@ class App:
         new = preflight.resolved(new, self.settings)
         graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace, check_base)
         found = await preflight.toolchain(new, self.workspace)
-        view = await asyncio.to_thread(plan_view, graph, new.spec.title)
+        view = await asyncio.to_thread(plan_view, graph, new.spec.title, new.spec.features)
         return view.model_copy(
             update={
                 "checks": tuple(check.command for check in found.checks),
