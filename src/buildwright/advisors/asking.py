@@ -9,12 +9,14 @@ import asyncio
 import gc
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module, resources
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BuildwrightError, ModelFailed
@@ -52,10 +54,12 @@ class Advisor(Generic[T]):
         retries: int,
         failed: Callable[[Exception], BuildwrightError],
         check: Callable[[T], T] | None = None,
+        partly: Callable[[dict[str, Any]], None] | None = None,
     ) -> T:
         """Return the model's answer, after one repair turn when it has the wrong form or `check` raises ModelRetry.
 
-        `retries` bounds repeated requests after transport failures. Raises what `failed` makes of the library's error.
+        `retries` bounds repeated requests after transport failures. `partly` gets the answer as far as it has come, each
+        time that more of it has. Raises what `failed` makes of the library's error.
         """
         name = model or DEFAULT_MODEL
         # In a thread: the libraries take seconds to import, and would block the event loop for every other lane.
@@ -76,7 +80,7 @@ class Advisor(Generic[T]):
             if check is not None:
                 agent.output_validator(check)
             try:
-                return (await agent.run(prompt, event_stream_handler=_read_on)).output
+                return (await agent.run(prompt, event_stream_handler=partial(_read_on, partly=partly))).output
             except AgentRunError as error:
                 raise failed(error) from error
 
@@ -190,11 +194,27 @@ def failure_of(error: Exception, what: str) -> ModelFailed:
     return ModelFailed(f"the model did not deliver {what}: {told(error)}", kind="unavailable")
 
 
-async def _read_on(_: RunContext[None], events: AsyncIterable[object]) -> None:
+async def _read_on(
+    _: RunContext[None], events: AsyncIterable[object], *, partly: Callable[[dict[str, Any]], None] | None
+) -> None:
     """Read a stream to its end."""
     # With a handler the library streams, so that no proxy on the way takes a long answer for a dead connection.
-    async for _event in events:
-        pass
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, ToolCallPart, ToolCallPartDelta
+
+    said = ""
+    async for event in events:
+        if partly is None:
+            continue
+        match event:
+            case PartStartEvent(part=ToolCallPart(args=begin)):
+                said = begin if isinstance(begin, str) else ""
+            case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=str(more))):
+                said += more
+            case _:
+                continue
+        with suppress(ValueError):  # nothing of it can be read yet
+            if isinstance(answer := from_json(said, allow_partial="trailing-strings"), dict):
+                partly(answer)
 
 
 def told(error: Exception) -> str:

@@ -91,8 +91,8 @@ class InterviewCost(Record):
     unpriced: int = 0
 
 
-class Interview(Record):
-    """An interview so far. `answers` are in the order of their ids, without those that were taken back."""
+class InterviewStage(Record):
+    """All of an interview that a step changes, and that undoing the step brings back."""
 
     title: ForeignText = Field(default="", max_length=200)
     """Name of what is to be built; "" until it is known."""
@@ -102,12 +102,27 @@ class Interview(Record):
     contradictions: tuple[Contradiction, ...] = ()
     complete: tuple[SectionName, ...] = ()
     """The sections in which nothing more needs to be asked, in the order of `SECTIONS`."""
+    checked: bool = True
+    """Whether the interviewer has looked for contradictions since an answer was last taken or changed."""
+
+
+class Interview(InterviewStage):
+    """An interview so far. `answers` are in the order of their ids, without those that were taken back."""
+
     cost: InterviewCost = InterviewCost()
+    taken: int = Field(default=0, ge=0)
+    """The number of the newest answer's id, also of one that was taken back."""
+    turns: int = Field(default=0, ge=0)
+    """How often the interviewer was asked."""
+    reply: ForeignText = ""
+    """What the user was told last."""
+    past: tuple[InterviewStage, ...] = ()
+    """What can be undone, oldest first."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether every section is complete and no two answers contradict each other."""
-        return not self.contradictions and set(self.complete) == set(SECTIONS)
+        """Whether every section is complete, and the interviewer has seen that no two answers contradict each other."""
+        return self.checked and not self.contradictions and set(self.complete) == set(SECTIONS)
 
     def answer(self, name: str) -> Answer | None:
         """Return the answer with this id, None when there is none."""
