@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from bench.box_tables import tables as box_tables
 from bench.cluster.tables import Table, tables
+from bench.complexity import section as complexity_section
 from bench.interrupt_table import tables as interrupt_tables
 from bench.over_http.tables import tables as http_tables
 from bench.stats_tables import tables as stats_tables
@@ -352,6 +353,7 @@ def as_page(results: dict[str, Any]) -> str:
             *(f"- {note}" for note in table.notes),
             "",
         ]
+    lines += complexity_section()
     lines += ["## Notes", "", *(f"- {note}" for note in _notes(results, rows)), *(f"- {note}" for note in METHOD), ""]
     lines += [
         "## Again",
