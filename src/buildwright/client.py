@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from buildwright.core.build import Build
     from buildwright.core.event import Recorded
+    from buildwright.core.lessons import LessonEntry
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult, NewBuild
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from buildwright.stream_client import Notice
     from buildwright.views.costs import CostSum
     from buildwright.views.execution_log import TaskLogEntry
+    from buildwright.views.lessons import Lessons, LessonsImported
     from buildwright.views.overview import PlanView
     from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
@@ -91,6 +93,15 @@ class Client(Protocol):
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
         """Return what builds came to, of the hours from that of `start` to that before `end`: of all here, or the token's
         user's."""
+
+    async def lessons(self) -> Lessons:
+        """Return the lessons of this user's builds, or the token's user's, and whether they help."""
+
+    async def forget_lesson(self, lesson_id: str) -> None:
+        """Remove a lesson. Raises NotFound."""
+
+    async def import_lessons(self, entries: Sequence[LessonEntry]) -> LessonsImported:
+        """Keep the lessons of a file that the user does not have yet."""
 
     async def execution_log(
         self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""

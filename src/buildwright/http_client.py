@@ -16,12 +16,14 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from buildwright import errors
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, decode
+from buildwright.core.lessons import LessonEntry
 from buildwright.core.snapshot import parse
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
@@ -32,6 +34,7 @@ from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogL
 from buildwright.views.costs import CostSum
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
+from buildwright.views.lessons import Lessons, LessonsImported
 from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.views.stats import Stats, StatsPeriod
 from buildwright.views.stuck import StuckView
@@ -221,6 +224,19 @@ class HttpClient:
         """Return what the builds of the token's user came to, of the hours from that of `start` to that before `end`."""
         found = await self._wire.get("/api/stats", by=by, **_between(start, end))
         return Stats.model_validate_json(json.dumps(found))
+
+    async def lessons(self) -> Lessons:
+        """Return the lessons of the token's user, and whether they help."""
+        return Lessons.model_validate_json(json.dumps(await self._wire.get("/api/lessons")))
+
+    async def forget_lesson(self, lesson_id: str) -> None:
+        """Remove a lesson. Raises NotFound."""
+        await self._wire.post(f"/api/lessons/{quote(lesson_id, safe='')}/forget")
+
+    async def import_lessons(self, entries: Sequence[LessonEntry]) -> LessonsImported:
+        """Keep the lessons of a file that the token's user does not have yet."""
+        body = {"lessons": [entry.model_dump(mode="json") for entry in entries]}
+        return LessonsImported.model_validate(await self._wire.post("/api/lessons/import", body))
 
     async def execution_log(
         self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""

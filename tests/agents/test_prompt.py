@@ -10,7 +10,6 @@ import pytest
 from buildwright.agents.prompt import (
     CUT,
     Bounds,
-    Gotcha,
     OtherTask,
     PromptContext,
     Quote,
@@ -21,6 +20,7 @@ from buildwright.agents.prompt import (
 )
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
+from buildwright.core.lessons import GivenLesson
 from buildwright.core.task import Task, Validation
 
 TASK = Task(
@@ -68,7 +68,7 @@ async def test_the_prompt_has_everything_the_task_and_the_project_say() -> None:
         owners={"src/rows.py": "T9", "src/dates.py": "T8", "own.py": "T1"},
         others=[OtherTask("T2", "Write rows", "pending")],
         checks=["ruff check ."],
-        gotchas=[Gotcha("time zones are missing", "*.py")],
+        lessons=[GivenLesson(id="1", pattern="*.py", content="time zones are missing")],
     )
     prompt = task_prompt(context)
     for expected in (

@@ -18,6 +18,7 @@ BELOW: dict[str, list[tuple[str, ...]]] = {
     "db": [("migrate",), ("rollback",), ("version",), ("rebuild-stats",)],
     "cluster": [("up",), ("down",), ("status",)],
     "task": [("add",), ("edit",), ("drop",), ("redo",), ("undo",)],
+    "lessons": [("list",), ("show",), ("forget",), ("export",), ("import",)],
     "secrets": [("scan",), ("allow",), ("allowed",)],
     "hook": [("install",), ("remove",)],
     "sandbox": [("run",), ("prove",)],

@@ -129,6 +129,8 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "PhaseAudited": verdict,
         "DeliveryFailed": {"message"},
         "BuildFinished": {"message"},
+        "LessonLearned": {"by", "pattern", "content"},
+        "LessonsGiven": {"given.pattern", "given.content"},
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 from buildwright.core import event as e
 from buildwright.errors import BadSettings, Conflict, StoreFailed
 from buildwright.ports import QueueUpdate
-from buildwright.store import alembic_runs, revisions
+from buildwright.store import alembic_runs, opening, revisions
 from buildwright.store.build_queries import BuildQueries
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.postgres_pool import address_of
@@ -112,8 +112,8 @@ async def test_up_and_down_with_data(postgres_url: str) -> None:
         await revisions.rollback(postgres_url)
     await store.drop(lease)
     with pytest.raises(Conflict, match="actions"):
-        await revisions.rollback(postgres_url, 5)
-    assert await revisions.rollback(postgres_url, 5, drop_data=True) == "0001"
+        await revisions.rollback(postgres_url, len(opening.revisions()) - 1)
+    assert await revisions.rollback(postgres_url, len(opening.revisions()) - 1, drop_data=True) == "0001"
     await store.close()
     store = await PostgresBuilds.open(postgres_url)
     assert await revisions.version(postgres_url) == revisions.head()
@@ -121,8 +121,8 @@ async def test_up_and_down_with_data(postgres_url: str) -> None:
     assert (await store.load(build_id)).id == build_id
     await store.close()
     with pytest.raises(Conflict, match="build_runs, events"):
-        await revisions.rollback(postgres_url, 6)
-    assert await revisions.rollback(postgres_url, 6, drop_data=True) == ""
+        await revisions.rollback(postgres_url, len(opening.revisions()))
+    assert await revisions.rollback(postgres_url, len(opening.revisions()), drop_data=True) == ""
     assert await revisions.version(postgres_url) is None
     store = await PostgresBuilds.open(postgres_url)
     assert await store.rows() == []

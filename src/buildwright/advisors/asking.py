@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -44,6 +45,11 @@ class Advisor(Generic[T]):
     output: type[T]
     tool: str
     tokens: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its instructions, in hexadecimal."""
+        return hashlib.sha256(_instructions(f"{self.name}.md").encode()).hexdigest()
 
     async def ask(
         self,

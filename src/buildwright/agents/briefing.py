@@ -60,6 +60,7 @@ async def parts_of_attempt(request: BriefingRequest, workspace: Workspace | None
         owners=_owners(build.plan, task) if build.plan is not None else {},
         others=_others(build.plan, task) if build.plan is not None else (),
         checks=[check.command for check in build.options.checks],
+        lessons=request.state.lessons or (),
         part=build.options.part,
     )
     return prompt_parts(context)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
+from buildwright.core.lessons import GivenLesson, lesson_line
 from buildwright.core.paths import in_part, overlap
 from buildwright.core.task import Task
 
@@ -56,13 +57,6 @@ class OtherTask(NamedTuple):
     """What the plan fixes about it, such as "before yours"; never its live state, which would differ between runs."""
 
 
-class Gotcha(NamedTuple):
-    """A lesson learned earlier about files like those of the task."""
-
-    text: str
-    pattern: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Most bytes of each part of a prompt; more is cut and marked."""
@@ -101,7 +95,7 @@ class PromptContext:
     others: tuple[OtherTask, ...] = ()
     checks: tuple[str, ...] = ()
     """Commands that will judge the work."""
-    gotchas: tuple[Gotcha, ...] = ()
+    lessons: tuple[GivenLesson, ...] = ()
     part: str = ""
     """Folder of the repository that the build is about; "" for the whole."""
 
@@ -116,7 +110,7 @@ async def prime(
     owners: Mapping[str, str] | None = None,
     others: Sequence[OtherTask] = (),
     checks: Sequence[str] = (),
-    gotchas: Sequence[Gotcha] = (),
+    lessons: Sequence[GivenLesson] = (),
     part: str = "",
     bounds: Bounds | None = None,
 ) -> PromptContext:
@@ -161,7 +155,7 @@ async def prime(
         owners=dict(sorted((owners or {}).items())),
         others=_bounded_tasks(others, most.tasks),
         checks=tuple(checks),
-        gotchas=tuple(gotchas),
+        lessons=tuple(lessons),
         part=part,
     )
 
@@ -179,20 +173,19 @@ def joined(parts: Sequence[PromptPart]) -> str:
 def prompt_parts(context: PromptContext) -> tuple[PromptPart, ...]:
     """Return the parts of the task's prompt, in their order; those that have nothing to say are left out."""
     task = context.task
-    traps = tuple(f"{g.text} ({g.pattern})" if g.pattern else g.text for g in context.gotchas)
     template = f"## Code template (a starting point)\n{_fenced(task.code_template)}" if task.code_template else ""
     title = f": {context.spec_title}" if context.spec_title else ""
     parts = (
         PromptPart("task", "\n\n".join(filter(None, (f"# Task {task.id}: {task.title}", _action(task), task.goal)))),
         PromptPart("requirements", _list("Requirements", task.requirements)),
         PromptPart("acceptance", _list("Acceptance", task.acceptance)),
-        PromptPart("traps", _list("Known traps", traps)),
         PromptPart("part of the repository", _part(context.part)),
         PromptPart("files of other tasks", _coordination(context)),
         PromptPart("checks", _judged_by(context)),
         PromptPart("tests first", _tests_first(task)),
         PromptPart("code template", template),
         PromptPart("instructions", f"{_instructions(task)}\n\n{_REFERENCE}"),
+        PromptPart("lessons", _lessons(context.lessons)),
         PromptPart("spec", _quotes(f"The specification{title}", _quoted(context.spec_text))),
         PromptPart("conventions", _quotes("Conventions of the project", context.conventions)),
         PromptPart("idea", _quotes("What the project is about", context.idea)),
@@ -374,6 +367,13 @@ def _action(task: Task) -> str:
 
 def _list(title: str, entries: Sequence[str]) -> str:
     return f"## {title}\n" + "\n".join(f"- {entry}" for entry in entries) if entries else ""
+
+
+def _lessons(lessons: Sequence[GivenLesson]) -> str:
+    if not lessons:
+        return ""
+    lines = "\n".join(map(lesson_line, lessons))
+    return f"## Known traps\nEarlier attempts at this project met these, in files of the kind in brackets.\n{_fenced(lines)}"
 
 
 def _coordination(context: PromptContext) -> str:

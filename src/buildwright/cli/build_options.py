@@ -37,6 +37,9 @@ class BuildOptions:
         "Let a model review each change that has passed every gate; what it asks for must be done.")] = False
     review_model: Annotated[str, Parameter(group="Agents and models", help=
         "The model that reviews, which asks for a review; `--review` alone takes the one that plans.")] = ""
+    no_lessons: Annotated[bool, Parameter(group="Agents and models", help="Give agents no lessons, and learn none.")] = False
+    lesson_model: Annotated[str, Parameter(group="Agents and models", help=
+        "The model that words lessons; without it they are made of what was found.")] = ""
     check: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "A command that judges every change: COMMAND, NAME=COMMAND or KIND:NAME=COMMAND, such as `lint:style='ruff check .'`."
         " KIND is syntax, typecheck, lint, test, build or other. Without it the checks are found from the repository. May be "

@@ -162,6 +162,11 @@ def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> Event
     return EventLine("done", f"{event.task} done in {duration(took)}")
 
 
+def _lessons_given(event: e.LessonsGiven, _build: Build, _at: datetime) -> EventLine:
+    held = f", without {count(len(event.held_out), 'other')} to try them" if event.held_out else ""
+    return EventLine("dot", f"{event.task} is given {count(len(event.given), 'lesson')}{held}")
+
+
 def _denied(event: e.AgentDenied, _build: Build, _at: datetime) -> EventLine:
     return EventLine("dot", f"{event.task}: its agent asked for {denied_places(event.places)}, which it may not reach")
 
@@ -305,6 +310,10 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.TokensUsed: None,
     e.CheckpointCreated: None,
     e.CheckpointRestored: lambda event, _b, _at: EventLine("again", f"{event.task} continues from its last checkpoint"),
+    e.LessonsGiven: _lessons_given,
+    e.LessonLearned: lambda event, _b, _at: EventLine(
+        "dot", f"{event.task} taught lesson {event.lesson}: {one_line(event.content, 160)}"
+    ),
     e.AgentDenied: _denied,
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,

@@ -94,6 +94,10 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "costs": ("buildwright costs --by model --since 2026-03-01", "buildwright costs --by result"),
     "stats": ("buildwright stats", "buildwright stats --by week --since 2026-03-01 --csv > stats.csv"),
+    "lessons": (
+        "buildwright lessons list --repo .",
+        "buildwright lessons export --repo . > buildwright-lessons.json",
+    ),
     "config": ("buildwright config --repo .", "buildwright config --all --json"),
     "prune": ("buildwright prune --dry-run", "buildwright prune --older-than 2w --keep 10 --yes"),
     "db": ("buildwright db version --json", "buildwright db rollback --steps 1"),
@@ -140,6 +144,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("costs", "Watch", "Show what requests to models cost, and what of it was thrown away."),
     _verb("stats", "Watch", "Show what builds came to, by hour, day or week."),
     _verb("compare", "Watch", "Show two builds side by side: result, gates, attempts, tokens, cost and time."),
+    _verb("lessons", "Watch", "Show what earlier attempts taught, and whether it helps; export and import it."),
     _verb("pause", "Steer", "Pause a build: nothing new starts."),
     _verb("resume", "Steer", "Answer a pause: continue, retry, skip or abort."),
     _verb("task", "Steer", "Add, edit, drop, redo or take back tasks of a build."),

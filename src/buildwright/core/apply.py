@@ -189,6 +189,13 @@ def _tests_sealed(build: Build, event: e.TestsSealed, _at: datetime) -> Changes:
     return set_task(build, event.task, state._replace(sealed=Sealing(event.artifact, event.tests, event.why_none)))
 
 
+def _lessons_given(build: Build, event: e.LessonsGiven, _at: datetime) -> Changes:
+    state = build.task(event.task)
+    if state.lessons is not None:
+        raise IllegalMove(f"the lessons for task {event.task} are chosen already")
+    return set_task(build, event.task, state._replace(lessons=event.given))
+
+
 def _task_waited(build: Build, event: e.TaskWaited, _at: datetime) -> Changes:
     return park_task(build, event.task, event.file)
 
@@ -422,6 +429,8 @@ MOVES: dict[type[Event], Move] = {
     e.BudgetReached: Move(_budget_reached, _ANY, _RUNNING),
     e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
     e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
+    e.LessonsGiven: Move(_lessons_given, _WORK, _LIVE, _in(_P.WORKING)),
+    e.LessonLearned: Move(_nothing, _WORK, _LIVE, _in(_P.JUDGING)),
     e.AgentDenied: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(
         _agent_finished,

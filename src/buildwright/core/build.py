@@ -21,6 +21,7 @@ from buildwright.core.fault import Fault
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
+from buildwright.core.lessons import GivenLesson
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
 from buildwright.core.spec import Spec
@@ -147,6 +148,8 @@ class TaskState(NamedTuple):
     """Attempt whose work the next one, or the one that runs, finds in its lane by the user's wish; 0 without one."""
     summary: str = ""
     conversation: str = ""
+    lessons: tuple[GivenLesson, ...] | None = None
+    """The lessons that its attempts are given; None while none were chosen."""
     commit: str = ""
     landed: int = 0
     """Number of the event with which its change landed, also when it was taken back since; 0 in a new attempt."""

@@ -19,6 +19,7 @@ from buildwright.core.activity import FailureKind
 from buildwright.core.fault import Fault
 from buildwright.core.finding import Finding, TaskAdvice, Verdict
 from buildwright.core.graph import Graph
+from buildwright.core.lessons import GivenLesson
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
 from buildwright.core.record import Record, TaskId, UtcTime
@@ -204,6 +205,33 @@ class CheckpointRestored(Event):
     task: TaskId
     attempt: int
     tree: Identifier
+
+
+class LessonsGiven(Event):
+    """The lessons for a task were chosen, before its first attempt: all its attempts are given these."""
+
+    type: Literal["lessons.given"] = "lessons.given"
+    task: TaskId
+    attempt: int
+    given: tuple[GivenLesson, ...] = ()
+    held_out: tuple[Identifier, ...] = ()
+    """Ids of lessons that fit and that the task does without, so that their effect is known."""
+
+
+class LessonLearned(Event):
+    """An accepted change taught something: a new lesson, or one that is surer now. Changes nothing."""
+
+    type: Literal["lesson.learned"] = "lesson.learned"
+    task: TaskId
+    attempt: int
+    lesson: Identifier
+    pattern: ForeignText
+    content: ForeignText
+    confidence: float
+    by: ForeignText = ""
+    """The model that worded it; "" for none."""
+    prompt: Identifier = ""
+    """SHA-256 of the instructions that the model had."""
 
 
 class AgentDenied(Event):
@@ -595,6 +623,8 @@ AnyEvent = Annotated[
     | BudgetReached
     | CheckpointCreated
     | CheckpointRestored
+    | LessonsGiven
+    | LessonLearned
     | AgentDenied
     | AgentFinished
     | AgentBroke

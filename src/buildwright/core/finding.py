@@ -108,8 +108,13 @@ def fingerprint_of(finding: Finding, task: str) -> str:
 
     Made of the code, the file and the message, without what differs between two judgements of the same thing.
     """
-    said = (finding.code, finding.file or "", " ".join(_VARYING.sub("#", finding.message).split()), task)
+    said = (finding.code, finding.file or "", unvarying(finding.message), task)
     return hashlib.sha256("\0".join(said).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def unvarying(message: str) -> str:
+    """Return a message on one line, "#" in place of what differs between two judgements of the same thing."""
+    return " ".join(_VARYING.sub("#", message).split())
 
 
 class Evidence(Record):

@@ -239,6 +239,12 @@ class Options(Record):
     review_model: Annotated[Name, AsOption("--review-model")] = Field(
         "", description="The model that reviews, which asks for a review; `--review` alone takes the one that plans."
     )
+    lessons: Annotated[bool, AsOption("--no-lessons", "Give agents no lessons, and learn none."), InRequest()] = Field(
+        True, description="Give agents lessons of earlier attempts, and learn new ones; False: neither."
+    )
+    lesson_model: Annotated[Name, AsOption("--lesson-model")] = Field(
+        "", description="The model that words lessons; without it they are made of what was found."
+    )
     checks: Annotated[
         tuple[Check, ...],
         AsOption(

@@ -25,6 +25,8 @@ from buildwright.ports import (
     Gate,
     Gateway,
     Judged,
+    LessonBook,
+    LessonWriter,
     LogEntry,
     PhaseAuditor,
     Planner,
@@ -77,6 +79,9 @@ class Adapters:
     sealer: Sealer | None = None
     sealed_trial: SealedTrial | None = None
     reviewer: Reviewer | None = None
+    lessons: Callable[[], Awaitable[LessonBook]] | None = None
+    """Opens what keeps lessons; None to give and learn none."""
+    lesson_writer: LessonWriter | None = None
     kept: KeptVerdicts | None = None
     """Verdicts on bases that passed before; None to judge each base anew."""
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -54,6 +54,7 @@ from buildwright.engine.kept_work import (
     findings_of_attempt,
     keep_lane,
 )
+from buildwright.engine.lessons import give
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, GateBroken, Refused
 from buildwright.ports import (
@@ -102,6 +103,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
     if not hired.agent.touches_files:
         assignment = Assignment(build.id, task, action.attempt, scratch, scratch, task.goal, build.options.limits)
         return await _follow(bench, hired.agent, build, assignment, None)
+    state = await give(bench, build, action.task, state)
     world = replace(bench.world, agent=hired.agent, furnish=hired.furnish)
     bench = replace(bench, world=world)
     key, options = LaneKey(build.id, action.task, action.attempt), build.options.as_of(state.agent)

@@ -47,6 +47,7 @@ from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
 from buildwright.engine.judge import audit_phase, judge, judge_base
 from buildwright.engine.kept_work import keep_refused, keep_unlanded
+from buildwright.engine.lessons import learn
 from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
 from buildwright.engine.usage import budget, spent
@@ -150,7 +151,9 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
                     e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict, round=build.judging_round),
                 )
             verdict = await review(bench, action, build, verdict)
+            taught = await learn(bench, action, build, verdict)
             return (
+                *taught,
                 e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict, round=build.judging_round),
             )
         case PrepareMerge():

@@ -59,6 +59,7 @@ from buildwright.ports.git import (
     Target,
     Workspace,
 )
+from buildwright.ports.lessons import LessonBook, LessonWriter
 from buildwright.ports.queue import (
     ActionLease,
     ActionQueue,
@@ -113,6 +114,8 @@ __all__ = [
     "LaneKey",
     "Lease",
     "Leftover",
+    "LessonBook",
+    "LessonWriter",
     "LogEntry",
     "LogLine",
     "Loose",

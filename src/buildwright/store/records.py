@@ -15,6 +15,7 @@ from buildwright.store.build_queries import BuildQueries
 from buildwright.store.database import Database
 from buildwright.store.idempotency import IdempotencyKeys
 from buildwright.store.inbox import Inbox
+from buildwright.store.lessons import Lessons
 from buildwright.store.projects import Projects
 from buildwright.store.tables import hosted_builds, used_tokens
 
@@ -75,6 +76,7 @@ class Records:
         self._database = database
         self.projects = Projects(database)
         self.inbox = Inbox(database)
+        self.lessons = Lessons(database)
         self.keys = IdempotencyKeys(database)
         self.tokens = SpentTokens(database)
         self.hosting = HostedBuilds(database)

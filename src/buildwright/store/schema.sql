@@ -85,6 +85,38 @@ CREATE TABLE leases (
 	PRIMARY KEY (build_id)
 )
  WITHOUT ROWID;
+CREATE TABLE lesson_trials (
+	user_id TEXT NOT NULL, 
+	lesson_id VARCHAR(64) NOT NULL, 
+	build_id VARCHAR(64) NOT NULL, 
+	task VARCHAR(80) NOT NULL, 
+	given BOOLEAN NOT NULL, 
+	ended BOOLEAN NOT NULL, 
+	attempts BIGINT NOT NULL, 
+	failed BOOLEAN NOT NULL, 
+	cost BIGINT NOT NULL, 
+	PRIMARY KEY (user_id, lesson_id, build_id, task)
+);
+CREATE TABLE lessons (
+	user_id TEXT NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	repository TEXT NOT NULL, 
+	pattern TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	content TEXT NOT NULL, 
+	confidence DOUBLE NOT NULL, 
+	source TEXT NOT NULL, 
+	build TEXT NOT NULL, 
+	task TEXT NOT NULL, 
+	attempt BIGINT NOT NULL, 
+	seen BIGINT NOT NULL, 
+	learned_in TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	why TEXT NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	updated_at DATETIME NOT NULL, 
+	PRIMARY KEY (user_id, id)
+);
 CREATE TABLE logs (
 	build_id VARCHAR(64) NOT NULL, 
 	seq BIGINT NOT NULL, 
@@ -215,6 +247,7 @@ CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id)
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at);
 CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
+CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
 CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
 CREATE INDEX ix_received_events_build_id ON received_events (build_id);
 CREATE INDEX ix_received_events_project_id ON received_events (project_id, created_at);
@@ -400,4 +433,4 @@ FROM planned_tasks p LEFT JOIN (
     JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
     JOIN events c ON c.build_id = g.build_id AND c.seq = 1
 ) AS s ON s.build_id = p.build_id AND s.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0006');
+INSERT INTO alembic_version (version_num) VALUES ('0010');

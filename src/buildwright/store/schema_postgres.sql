@@ -531,3 +531,38 @@ SELECT to_char(to_timestamp(period * 3600) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH2
     sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
 FROM (SELECT (hour + 72) / 168 * 168 - 72 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
 UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005';
+-- Running upgrade 0006 -> 0010
+CREATE TABLE lessons (
+    user_id TEXT NOT NULL, 
+    id VARCHAR(64) NOT NULL, 
+    repository TEXT NOT NULL, 
+    pattern TEXT NOT NULL, 
+    kind TEXT NOT NULL, 
+    content TEXT NOT NULL, 
+    confidence DOUBLE PRECISION NOT NULL, 
+    source TEXT NOT NULL, 
+    build TEXT NOT NULL, 
+    task TEXT NOT NULL, 
+    attempt BIGINT NOT NULL, 
+    seen BIGINT NOT NULL, 
+    learned_in TEXT NOT NULL, 
+    state TEXT NOT NULL, 
+    why TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (user_id, id)
+);
+CREATE TABLE lesson_trials (
+    user_id TEXT NOT NULL, 
+    lesson_id VARCHAR(64) NOT NULL, 
+    build_id VARCHAR(64) NOT NULL, 
+    task VARCHAR(80) NOT NULL, 
+    given BOOLEAN NOT NULL, 
+    ended BOOLEAN NOT NULL, 
+    attempts BIGINT NOT NULL, 
+    failed BOOLEAN NOT NULL, 
+    cost BIGINT NOT NULL, 
+    PRIMARY KEY (user_id, lesson_id, build_id, task)
+);
+CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
+UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0006';

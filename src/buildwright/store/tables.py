@@ -281,6 +281,40 @@ metrics_positions = Table(
 )
 """The builds whose events are not all counted, or that have not ended, and the last event of each that is."""
 
+# --- Lessons ---------------------------------------------------------------------------------------------------------
+
+lessons = Table(
+    "lessons",
+    metadata,
+    Column("user_id", Plain, primary_key=True),
+    Column("id", String(64), primary_key=True),
+    *_columns("repository pattern kind content", Plain),
+    Column("confidence", Double, nullable=False),
+    *_columns("source build task", Plain),
+    *_columns("attempt seen", BigInteger),
+    Column("learned_in", Text, nullable=False),
+    *_columns("state why", Plain),
+    *_columns("created_at updated_at", UtcDateTime),
+)
+"""What a user's builds have learned. `learned_in` is JSON: a list of `build/task/attempt`, the newest last, so that an
+attempt whose end is judged once more after a crash raises no confidence twice."""
+
+lesson_trials = Table(
+    "lesson_trials",
+    metadata,
+    Column("user_id", Plain, primary_key=True),
+    Column("lesson_id", String(64), primary_key=True),
+    Column("build_id", String(64), primary_key=True),
+    Column("task", String(80), primary_key=True),
+    Column("given", Boolean, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Index("ix_lesson_trials_open", "user_id", "build_id", **_where("NOT ended")),
+)
+"""Tasks that a lesson was chosen for, with it (`given`) or without. `cost` is in units of 1e-10 USD."""
+
 # --- The server's records ---------------------------------------------------------------------------------------------
 
 projects = Table(

@@ -403,6 +403,13 @@ ROWS: dict[type[Event], EventFrames] = {
     e.TokensUsed: EventFrames(_tokens, _nothing),
     e.CheckpointCreated: EventFrames(_of_task, _nothing),
     e.CheckpointRestored: EventFrames(_of_task, _nothing),
+    e.LessonsGiven: EventFrames(
+        lambda ev: {**_of_task(ev), "lessons": [one.id for one in ev.given], "heldOut": list(ev.held_out)}, _nothing
+    ),
+    e.LessonLearned: EventFrames(
+        lambda ev: {**_of_task(ev), "lesson": ev.lesson, "content": _short(ev.content), "confidence": ev.confidence},
+        _nothing,
+    ),
     e.AgentDenied: EventFrames(lambda ev: {**_of_task(ev), "places": list(ev.places)}, _nothing),
     e.AgentFinished: EventFrames(_files, _agent_finished),
     e.AgentBroke: EventFrames(

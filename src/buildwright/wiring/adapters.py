@@ -23,6 +23,7 @@ from buildwright.core.agents import ANY_ACP, KNOWN
 from buildwright.core.build import Build
 from buildwright.core.finding import Diagnosis
 from buildwright.core.graph import Graph
+from buildwright.core.lessons import LessonDraft
 from buildwright.core.limits import Options
 from buildwright.core.review import Review
 from buildwright.core.sealed import SealedTests
@@ -121,6 +122,21 @@ class LazySealer:
         from buildwright.advisors.sealer import ModelSealer
 
         return await ModelSealer().seal(*arguments)
+
+
+class LazyLessonWriter:
+    """The advisor that words lessons, whose model library is imported at the first call."""
+
+    @property
+    def instructions(self) -> str:
+        from buildwright.advisors.lesson_writer import ModelLessonWriter
+
+        return ModelLessonWriter().instructions
+
+    async def word(self, *arguments: Any) -> LessonDraft:
+        from buildwright.advisors.lesson_writer import ModelLessonWriter
+
+        return await ModelLessonWriter().word(*arguments)
 
 
 class LazyReviewer:
@@ -325,6 +341,7 @@ class AdapterFactory:
             sealer=LazySealer(),
             sealed_trial=self._sealed_trial(options, sandbox),
             reviewer=LazyReviewer(),
+            lesson_writer=LazyLessonWriter(),
             plan_context=plan_context(workspace),
             kept=KeptVerdicts(self._settings.home / "verdicts"),
             environment={**self._settings.environment, "PATH": path_of(self._settings)},

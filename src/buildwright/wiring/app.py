@@ -14,11 +14,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
+from buildwright.core.lessons import GivenLesson, LessonEntry
 from buildwright.core.limits import Options
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
@@ -27,7 +29,7 @@ from buildwright.engine.follow import stepped
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
 from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
-from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LogEntry
+from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LessonBook, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.kept_views import views_kept
@@ -50,9 +52,11 @@ if TYPE_CHECKING:
     from buildwright.store.build_queries import BuildQueries
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
+    from buildwright.store.records import Records
     from buildwright.telemetry.meters import Meters
     from buildwright.views.costs import CostSum
     from buildwright.views.execution_log import TaskLogEntry
+    from buildwright.views.lessons import Lessons, LessonsImported
     from buildwright.views.overview import PlanView
     from buildwright.views.precheck import PrecheckView
     from buildwright.views.stats import Stats, StatsPeriod
@@ -110,6 +114,7 @@ class App:
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
+        self._lessons: Records | None = None
         self._worlds = AdapterFactory(settings, builds)
         self._awaited = PendingDeliveries(settings.home, settings.environment)
         self.telemetry = Telemetry(settings.environment)
@@ -137,6 +142,15 @@ class App:
                 self.telemetry.on_call,
             )
         return self._gateway
+
+    async def lesson_book(self) -> LessonBook:
+        """Return the lessons of this home, or of the cluster, on connections of their own."""
+        # In a thread: the library takes a while to import, and agents may be at work.
+        module = await asyncio.to_thread(import_module, "buildwright.store.records")
+        if self._lessons is None:
+            self._lessons = module.Records.open(self.settings.database_url or self.settings.database)
+            assert self._lessons is not None
+        return self._lessons.lessons
 
     @property
     def meters(self) -> Meters:
@@ -177,6 +191,8 @@ class App:
         await self._advancer.close()
         if self._gateway is not None:
             await self._gateway.close()
+        if self._lessons is not None:
+            await self._lessons.close()
         await self.telemetry.close()
 
     async def start(self, new: NewBuild) -> str:
@@ -360,7 +376,12 @@ class App:
             except BadSettings:  # it is not installed here
                 return False
 
-        return await prompt_of(self.builds, self.workspace, build, task, attempt, resumes)
+        async def lessons(of: Build, name: str) -> tuple[GivenLesson, ...]:
+            from buildwright.engine.lessons import chosen_for
+
+            return (await chosen_for(await self.lesson_book(), of, name, self.mask)).given
+
+        return await prompt_of(self.builds, self.workspace, build, task, attempt, resumes, lessons)
 
     async def _looked_up(self, build: Build, command: ResumeBuild | RedoTask) -> BuildCommand:
         """Return the command once what it names is known to be there: an attempt that left a change, a fetched base.
@@ -409,6 +430,23 @@ class App:
         """Return what builds came to, of the hours from that of `start` to that before `end`, over all of the home."""
         async with self.runs() as runs:
             return await runs.stats(by, start, end)
+
+    async def lessons(self) -> Lessons:
+        """Return the lessons of this user's builds, and whether they help."""
+        from buildwright.wiring.lessons import lessons_for
+
+        return await lessons_for(await self.lesson_book(), self.builds, self.settings.user, self.clock.now())
+
+    async def forget_lesson(self, lesson_id: str) -> None:
+        """Remove a lesson. Raises NotFound."""
+        await (await self.lesson_book()).forget(self.settings.user, lesson_id)
+
+    async def import_lessons(self, entries: Sequence[LessonEntry]) -> LessonsImported:
+        """Keep the lessons of a file that this user does not have yet."""
+        from buildwright.wiring.lessons import import_for
+
+        book = await self.lesson_book()
+        return await import_for(book, self.settings.user, entries, self.clock.now(), self.mask)
 
     async def execution_log(
         self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""
@@ -500,7 +538,8 @@ class App:
         gateway = self.gateway if not plain else None
         adapters = await self._worlds.whole(options, clock, workspace, gateway, self.telemetry.observe)
         audited = LazyPhaseAuditor(self.settings, workspace) if workspace is not None else None
-        return replace(adapters, auditor=audited)
+        book = self.lesson_book if options.lessons and not plain else None
+        return replace(adapters, auditor=audited, lessons=book)
 
     async def clean_up(self) -> None:
         """Remove what a killed process left in this home. Only for a process that has the home to itself."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from buildwright.agents.briefing import feedback_of_attempt, parts_of_attempt
 from buildwright.agents.prompt import PromptPart, joined
 from buildwright.core.apply import fold
 from buildwright.core.build import Build, TaskPhase
-from buildwright.core.event import Recorded, TaskStarted
+from buildwright.core.event import LessonsGiven, Recorded, TaskStarted
+from buildwright.core.lessons import GivenLesson
 from buildwright.core.record import Record
 from buildwright.engine.kept_work import Carried, carried_change, findings_of_attempt
 from buildwright.errors import NotFound
@@ -50,11 +51,18 @@ class PromptView(Record):
 
 
 async def prompt_of(
-    builds: Builds, workspace: Workspace, build: Build, task_id: str, attempt: int, resumes: Callable[[str], bool]
+    builds: Builds,
+    workspace: Workspace,
+    build: Build,
+    task_id: str,
+    attempt: int,
+    resumes: Callable[[str], bool],
+    lessons: Callable[[Build, str], Awaitable[tuple[GivenLesson, ...]]],
 ) -> PromptView:
     """Return what an attempt (0: the running or last one, else the one to come) at a task is told.
 
-    `resumes` says whether the agent of a name can go on from a refused change. What the set-up of its lane adds is known
+    `resumes` says whether the agent of a name can go on from a refused change, `lessons` which ones a task would be given
+    now. What the set-up of its lane adds is known
     only once that has run, and is not part of it. Raises NotFound, GitFailed, StoreFailed.
     """
     if build.plan is None or task_id not in build.plan.position:
@@ -68,6 +76,8 @@ async def prompt_of(
         build = _as_it_began(await builds.read(build.id), task_id, chosen)
     assert build.plan is not None
     task, state = build.plan.task(task_id), build.task(task_id)
+    if to_come and chosen == 1 and build.options.lessons:
+        state = state._replace(lessons=await lessons(build, task_id))
     base = build.head if to_come else state.base
     place = workspace if build.options.lanes and base else None
     carried = Carried()
@@ -94,5 +104,10 @@ def _as_it_began(history: Sequence[Recorded], task: str, attempt: int) -> Build:
     for place, recorded in enumerate(history):
         event = recorded.event
         if isinstance(event, TaskStarted) and (event.task, event.attempt) == (task, attempt):
-            return fold(list(history[: place + 1]))
+            build = fold(list(history[: place + 1]))
+            state = build.task(task)
+            for later in history[place + 1 :]:
+                if isinstance(later.event, LessonsGiven) and (later.event.task, later.event.attempt) == (task, attempt):
+                    state = state._replace(lessons=later.event.given)
+            return build.evolve({"tasks": build.tasks.set(task, state)})
     raise NotFound(f"there was no attempt {attempt} at {task}", fix="leave the number out")
