@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from buildwright.core.lessons import LessonEntry
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult, NewBuild
+    from buildwright.engine.fork_command import ForkBuild
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
@@ -62,6 +63,12 @@ class Client(Protocol):
 
     async def start(self, new: NewBuild) -> str:
         """Create a build and return its id; `run` carries it out. Raises BadSettings, BadRepository, BadSpec."""
+
+    async def fork(self, build_id: str, wanted: ForkBuild) -> str:
+        """Create a build that goes on from a point of another one, and return its id; `run` carries it out.
+
+        Raises Refused, BadGraph, NotFound (the other build's commits are gone), and what `start` does.
+        """
 
     async def plan(self, new: NewBuild) -> PlanView:
         """Return a build's plan, leaving nothing behind. Raises BadGraph, ModelFailed, BadSettings, BadRepository."""

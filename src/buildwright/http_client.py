@@ -29,6 +29,7 @@ from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild
 from buildwright.engine.follow import stepped
+from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
 from buildwright.views.costs import CostSum
@@ -171,6 +172,11 @@ class HttpClient:
         named = {"Idempotency_Key": new.build_id, "X_Correlation_Id": new.correlation_id}
         body = _wanted(new) | {"project_id": new.project_id or None}
         return str((await self._wire.post("/api/builds", body, **named))["build_id"])
+
+    async def fork(self, build_id: str, wanted: ForkBuild) -> str:
+        """Create a build of the token's user that goes on from a point of another one; the server carries it out."""
+        fields = {name: _as_json(value) for name, value in asdict(wanted).items() if value}
+        return str((await self._wire.post(f"/api/builds/{build_id}/fork", fields))["build_id"])
 
     async def plan(self, new: NewBuild) -> PlanView:
         """Return the plan for a spec, without building it."""

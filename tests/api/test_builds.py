@@ -583,3 +583,40 @@ async def _working(client: Client, place: str) -> None:
     async with asyncio.timeout(20):
         while not (await client.get(place)).json["running"]:
             await asyncio.sleep(0.05)
+
+
+async def test_a_fork_is_a_build_of_its_own_that_runs_by_itself(served: Served, repository: Path) -> None:
+    options = {**SHELL, "gates": False}
+    source = await started(served.client, repository=str(repository), options=options)
+    assert (await ended(served.client, source))["outcome"] == "succeeded"
+    path = f"/api/builds/{source}"
+    events = (await served.client.get(f"{path}/events")).json["items"]
+    (landed,) = (one["seq"] for one in events if one["type"] == "change.landed" and one["task"] == "a")
+    body = {"at": landed, "prompt_note": "Keep it short."}
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    answer = await served.client.post(f"{path}/fork", body, headers=key)
+    assert answer.status == 202, answer.text
+    fork = answer.json["build_id"]
+    assert answer.headers["location"] == answer.json["location"] == f"/api/builds/{fork}"
+    assert (await served.client.post(f"{path}/fork", body, headers=key)).json == answer.json, "made once"
+    status = await ended(served.client, fork)
+    assert (status["outcome"], status["counts"]) == ("succeeded", {"done": 3})
+    assert status["forked_from"] == {
+        "build": source,
+        "event": landed,
+        "changed": ["note"],
+        "note": "Keep it short.",
+        "tasks": 1,
+    }
+    (told,) = (one for one in (await served.client.get(f"/api/builds/{fork}/events")).json["items"] if one["seq"] == 2)
+    assert (told["type"], told["source"]) == ("build.forked", source)
+    after = (await served.client.get(f"{path}/events")).json["items"]
+    assert after == events, "the source is as it was"
+    late = await served.client.post(f"{path}/fork", {"at": len(events) + 1})
+    assert (late.status, late.json["code"]) == (400, "refused")
+    assert (await served.client.post(f"{path}/fork", {"at": -1})).status == 422
+    assert (await served.client.post(f"{path}/fork", {"from": 3})).status == 422
+    bob = await served.user("bob")
+    assert (await bob.post(f"{path}/fork", {})).status == 403
+    runs = {"plan": {"tasks": [{"id": "z", "title": "Z", "validation": {"command": "id"}}]}}
+    assert (await served.client.post(f"{path}/fork", runs)).status == 202, "the owner of the machine may"

@@ -106,9 +106,16 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
     verdict |= {"verdict.reports.gate", "verdict.reports.evidence.command", "verdict.not_reached"}
     task = {"title", "goal", "requirements", "acceptance", "milestone", "code_template"}
     task |= {"validation.command", "validation.expected"}
+    graph = {"graph.milestones", "graph.notes", *(f"graph.tasks.{name}" for name in task)}
     assert {cls.__name__: found for cls in ALL if (found := foreign(cls))} == {
+        "BuildForked": {
+            *(f"base_{name}" for name in verdict),
+            *graph,
+            "landed.summary",
+            *(f"landed.{name}" for name in verdict),
+        },
         "TargetPrepared": {"notes"},
-        "PlanMade": {"graph.milestones", "graph.notes", *(f"graph.tasks.{name}" for name in task)},
+        "PlanMade": graph,
         "PlanRejected": {"message"},
         "BaseJudged": verdict,
         "TestsSealed": {"dropped", "why_none"},

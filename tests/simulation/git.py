@@ -118,6 +118,16 @@ class SimulatedWorkspace:
 
         return await self._ask("prepare", effect, 2.0)
 
+    async def branch_off(
+        self, build_id: str, repository: str, source: str, base: str, head: str, delivery: Delivery | None = None
+    ) -> Target:
+        def effect() -> Target:
+            self._git.pins.setdefault(build_id, base)
+            self._git.integration.setdefault(build_id, head)
+            return Target(base, self._git.commits[base].tree, "main")
+
+        return await self._ask("branch_off", effect, 2.0)
+
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         def effect() -> Lane:
             folder, tree = self._folder(key), carry or self._git.commits[base].tree

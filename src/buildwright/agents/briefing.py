@@ -63,7 +63,8 @@ async def parts_of_attempt(request: BriefingRequest, workspace: Workspace | None
         lessons=request.state.lessons or (),
         part=build.options.part,
     )
-    return prompt_parts(context)
+    note = build.fork.note if build.fork is not None else ""
+    return (*prompt_parts(context), *([PromptPart("note", f"## A note of the user\n{note}")] if note else []))
 
 
 def feedback_of_attempt(request: BriefingRequest) -> str:

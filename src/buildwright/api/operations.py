@@ -14,14 +14,26 @@ from buildwright.api.params import check_project, stating
 from buildwright.api.targets import check_commands, checked_repository, is_owner, open_folder
 from buildwright.core.build import Build, Control
 from buildwright.core.limits import Delivery, Options
+from buildwright.core.spec import Spec
 from buildwright.engine.commands import NewBuild, StopBuild
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import state_word
 
 if TYPE_CHECKING:
     from buildwright.api.state import Caller, ServerState
+    from buildwright.engine.fork_command import ForkBuild
 
-__all__ = ["BUILDS", "LONGEST_WAIT", "check_commands", "checked_target", "refuse_ended", "settled", "start", "stop"]
+__all__ = [
+    "BUILDS",
+    "LONGEST_WAIT",
+    "check_commands",
+    "checked_target",
+    "fork",
+    "refuse_ended",
+    "settled",
+    "start",
+    "stop",
+]
 
 BUILDS = "BUILDWRIGHT_RATE_BUILDS"
 LONGEST_WAIT = 75.0
@@ -53,6 +65,18 @@ async def start(
     new = replace(new, repository=repository, user_id=caller.user_id, correlation_id=correlation_id)
     async with quotas.room(site, caller.user_id, at_once):
         return await site.app.start(new)
+
+
+async def fork(site: ServerState, caller: Caller, build: Build, wanted: ForkBuild) -> str:
+    """Make a build for the caller that goes on from a point of another one of theirs; return its id.
+
+    No process carries it out yet. Raises Forbidden, TooMany, and what `App.fork` does.
+    """
+    await site.rates.take(BUILDS, caller.user_id)
+    check_commands(site, caller, Spec(title="fork", graph=wanted.plan), build.options)
+    await checked_target(site, caller, build.repository, build.options)
+    async with quotas.room(site, caller.user_id, 0):
+        return await site.app.fork(build.id, wanted, caller.user_id)
 
 
 async def checked_target(site: ServerState, caller: Caller, repository: str, options: Options) -> str:

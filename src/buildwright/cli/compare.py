@@ -50,6 +50,11 @@ def _print(output: Output, view: CompareView) -> None:
     output.lines(table(columns, [*_rows(left, right)], output.width))
     output.print()
     output.print("The results are the same files." if view.same_result else "The results differ.")
+    for one in view.builds:
+        if (fork := one.forked_from) is not None:
+            changed = f", with another {' and '.join(fork.changed)}" if fork.changed else ""
+            kept = f"; {fork.tasks} of its tasks were done there" if fork.tasks else ""
+            output.print(f"{one.id[:8]} was forked from {fork.build[:8]} at event {fork.event}{changed}{kept}.")
     if not view.same_base:
         output.print("They start from different files.")
     if view.options:
@@ -101,7 +106,8 @@ def _task_cells(task: ComparedTask | None) -> tuple[str, ...]:
     if task is None:
         return (_NONE,) * 5
     time = duration(task.seconds) if task.seconds is not None else _NONE
-    return task.phase, str(task.attempts), f"${task.cost_usd:.2f}", time, _gates(task.refused_by) or _NONE
+    attempts = "reused" if task.reused else str(task.attempts)
+    return task.phase, attempts, f"${task.cost_usd:.2f}", time, _gates(task.refused_by) or _NONE
 
 
 def _gates(refused_by: dict[str, int]) -> str:

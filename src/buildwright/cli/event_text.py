@@ -97,6 +97,13 @@ def _target(event: e.TargetPrepared, build: Build, _at: datetime) -> EventLine |
     return EventLine("dot", f"building on {event.branch or build.base_ref or 'HEAD'} at {event.commit[:12]}{notes}")
 
 
+def _forked(event: e.BuildForked, _build: Build, _at: datetime) -> EventLine:
+    kept = sum(one.counts for one in event.landed)
+    reused = f"; {count(kept, 'task')} done there" if kept else ""
+    other = f", with another {' and '.join(event.changed)}" if event.changed else ""
+    return EventLine("dot", f"forked from build {event.source[:8]} at event {event.last}{other}{reused}")
+
+
 def _plan(_event: e.PlanMade, build: Build, _at: datetime) -> EventLine | None:
     if build.plan is None:
         return None
@@ -298,6 +305,7 @@ _STEPS: dict[StepMode, str] = {
 
 TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] | None] = {
     e.BuildCreated: None,
+    e.BuildForked: _forked,
     e.TargetPrepared: _target,
     e.PlanMade: _plan,
     e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"there is no plan: {_what(event.message, 300)}"),

@@ -159,6 +159,7 @@ def ending(view: BuildView) -> Iterator[str]:
         yield f"    {one_line(line, 300)}"
     if fix:
         yield f"  fix: {one_line(fix, 300)}"
+    yield from _origin(view)
     for finding in view.findings[:10]:
         yield f"  {one_line(finding)}"
     for warning in view.warnings[:10] if view.outcome else ():
@@ -185,6 +186,12 @@ def ending(view: BuildView) -> Iterator[str]:
         yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
     if view.delivered:
         yield f"{'Result' if view.outcome != 'failed' else 'Proven so far'}: {_where(view)}"
+
+
+def _origin(view: BuildView) -> Iterator[str]:
+    if (fork := view.forked_from) is not None:
+        kept = f", with {fork.tasks} of its tasks done" if fork.tasks else ""
+        yield f"Forked from build {fork.build[:8]} at event {fork.event}{kept}"
 
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:

@@ -35,6 +35,10 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright build tasks.json --agent shell --agent-command ./agent.sh",
     ),
     "run": ("buildwright run 3fa9c2d1",),
+    "fork": (
+        "buildwright fork 3fa9 --at 120 --model claude-opus-5",
+        'buildwright fork 3fa9 --plan plan.yaml --prompt-note "amounts are exact"',
+    ),
     "status": (
         "buildwright status --watch",
         "buildwright status --all --json",
@@ -133,6 +137,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("check", "Start", "Check a repository: which checks apply, and whether it passes them."),
     _verb("build", "Start", "Turn a spec into merged commits in a repository."),
     _verb("run", "Start", "Continue a build after a crash, Ctrl-C or --detach."),
+    _verb("fork", "Start", "Start a new build from a point of another one, with another model, plan or note."),
     _verb("status", "Watch", "Show how far a build is, or all builds."),
     _verb("watch", "Watch", "Follow a build on a server, through lost connections."),
     _verb("logs", "Watch", "Show what agents, checks and git printed."),

@@ -29,6 +29,7 @@ from buildwright.core.build import (
     budget_mark,
 )
 from buildwright.core.event import AnyEvent, Event, Recorded
+from buildwright.core.fork import begin_forked, build_forked, forked_head
 from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
@@ -149,7 +150,7 @@ def _check(build: Build, event: AnyEvent, move: Move) -> None:
 # --- Getting ready -------------------------------------------------------------------------------------------------
 
 
-def _target_prepared(_build: Build, event: e.TargetPrepared, _at: datetime) -> Changes:
+def _target_prepared(build: Build, event: e.TargetPrepared, _at: datetime) -> Changes:
     return {
         "stage": Stage.PLANNING,
         "base": event.commit,
@@ -158,12 +159,14 @@ def _target_prepared(_build: Build, event: e.TargetPrepared, _at: datetime) -> C
         "head_tree": event.tree,
         "branch": event.branch,
         "notes": event.notes,
+        **forked_head(build),
     }
 
 
 def _plan_made(build: Build, event: e.PlanMade, _at: datetime) -> Changes:
     plan = compile_plan(event.graph)
-    return {"stage": Stage.WORKING, "plan": plan, "plan_error": "", **begin_tasks(build, plan)}
+    begun = begin_tasks(build, plan) if build.fork is None else begin_forked(build, build.fork, plan)
+    return {"stage": Stage.WORKING, "plan": plan, "plan_error": "", **begun}
 
 
 def _plan_rejected(build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
@@ -417,8 +420,14 @@ def _in(*phases: TaskPhase) -> frozenset[TaskPhase]:
 
 
 MOVES: dict[type[Event], Move] = {
+    e.BuildForked: Move(build_forked, frozenset({Stage.CREATED}), _RUNNING),
     e.TargetPrepared: Move(_target_prepared, frozenset({Stage.CREATED}), _LIVE, to_stage=(Stage.PLANNING,)),
-    e.PlanMade: Move(_plan_made, frozenset({Stage.PLANNING}), _LIVE, to_stage=(Stage.WORKING,)),
+    e.PlanMade: Move(
+        _plan_made,
+        frozenset({Stage.PLANNING}),
+        _LIVE,
+        to_stage=(Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING),
+    ),
     e.PlanRejected: Move(_plan_rejected, _BUILT | {Stage.PLANNING}, _LIVE),
     e.BaseJudged: Move(_base_judged, _WORK | {Stage.PLANNING}, _LIVE),
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),

@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from immutables import Map
 
-from buildwright.core.event import Outcome, Rejection, StepMode, TokensUsed
+from buildwright.core.event import BuildForked, Outcome, Rejection, StepMode, TokensUsed
 from buildwright.core.fault import Fault
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Plan
@@ -152,7 +152,8 @@ class TaskState(NamedTuple):
     """The lessons that its attempts are given; None while none were chosen."""
     commit: str = ""
     landed: int = 0
-    """Number of the event with which its change landed, also when it was taken back since; 0 in a new attempt."""
+    """Number of the event with which its change landed, also when it was taken back since; 0 in a new attempt, negative
+    when it landed in the build that this one was forked from."""
     again: Again = ""
     waits_for: str = ""
     """While parked: the file that another task holds."""
@@ -171,6 +172,11 @@ class TaskState(NamedTuple):
     """The user's messages to the running attempt since its newest checkpoint: a restart must hear them again."""
     checkpoint_conversation: str = ""
     """Digest of the artifact with the agent's conversation up to that checkpoint."""
+
+
+def landed_before(state: TaskState) -> bool:
+    """Return whether the task was done already in the build that this one was forked from."""
+    return state.phase is TaskPhase.DONE and state.landed < 0
 
 
 def no_task(build: Build, task_id: str) -> NotFound:
@@ -318,6 +324,8 @@ class Build:
     created_at: datetime
     updated_at: datetime
     correlation_id: str = ""
+    fork: BuildForked | None = None
+    """Which build, and which point of it, this one was forked from; without graph and landed changes once it has a plan."""
     stage: Stage = Stage.CREATED
     control: Control = Control.RUNNING
     outcome: Outcome | None = None
@@ -466,6 +474,11 @@ class Build:
     def needs_diagnosis(self) -> bool:
         """Whether `stuck_after` attempts in a row have failed without a diagnosis: nothing new starts before it."""
         return not self.stuck and len(self.failures_in_row) >= self.options.limits.stuck_after
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """The builds that it was forked from, the nearest first."""
+        return self.fork.ancestors if self.fork is not None else ()
 
     def task(self, task_id: str) -> TaskState:
         return self.tasks.get(task_id, NOT_STARTED)

@@ -177,8 +177,8 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
     match build.stage:
         case Stage.CREATED if not build.options.lanes:
             return (e.TargetPrepared(commit="", tree=""),)
-        case Stage.PLANNING if build.spec.graph is not None:
-            return (e.PlanMade(graph=build.spec.graph),)
+        case Stage.PLANNING if graph := (build.fork and build.fork.graph) or build.spec.graph:
+            return (e.PlanMade(graph=graph),)
         case Stage.WORKING | Stage.DELIVERING if build.new_spec:
             return ()
         case Stage.WORKING if not build.needs_diagnosis and not _base_actions(build) and not _why_it_fails(build):

@@ -78,6 +78,72 @@ class BuildCreated(Event, keeps_moment=True):
     """Leads from the command to every line that any process logs about the build."""
 
 
+class LandedBefore(Record):
+    """A change that had landed in the build that another one is forked from."""
+
+    task: TaskId
+    attempt: int
+    agent: Identifier = ""
+    base: Identifier = ""
+    """Commit that its attempt began at."""
+    patch: Patch | None = None
+    verdict: Verdict | None = None
+    """The newest on it."""
+    summary: ForeignText = ""
+    commit: Identifier = ""
+    """"" without lanes."""
+    tree: Identifier = ""
+    onto: Identifier = ""
+    """The commit below it."""
+    at: UtcTime
+    counts: bool = True
+    """Whether its task is done in the new build; False where that has no such task, or another one of its name."""
+
+
+class PhaseCommits(Record):
+    """A phase, by the place of its milestone in the plan from 0, from commit `base` to `head`."""
+
+    phase: int = Field(ge=0)
+    base: Identifier
+    head: Identifier
+
+
+class BuildForked(Event):
+    """The build goes on from a point of another one. Only ever the second event; nothing of the other build changes."""
+
+    type: Literal["build.forked"] = "build.forked"
+    source: Identifier
+    last: int = Field(ge=1)
+    """Number of the other build's last event that counts."""
+    ancestors: tuple[Identifier, ...]
+    """That build and those that it was forked from itself, the nearest first: their kept answers are played for free."""
+    changed: tuple[Identifier, ...] = ()
+    """What is different here: of `model`, `plan` and `note`."""
+    note: UserText = Field("", max_length=20_000)
+    """What every attempt is told beside its task."""
+    base: Identifier = ""
+    base_tree: Identifier = ""
+    branch: Identifier = ""
+    head: Identifier = ""
+    """Head of the other build's integration branch at that point; "" where nothing was prepared, or without lanes."""
+    head_tree: Identifier = ""
+    head_judged: bool = False
+    base_verdict: Verdict | None = None
+    """None where the base is to be judged, for the first time or by other checks."""
+    base_accepted: bool = False
+    graph: Graph | None = None
+    """The plan; None where one is to be made."""
+    approved: bool = False
+    """Whether the user has seen this plan."""
+    landed: tuple[LandedBefore, ...] = ()
+    """In the order of their landing."""
+    skipped: tuple[TaskId, ...] = ()
+    phase_base: Identifier = ""
+    unaudited: tuple[PhaseCommits, ...] = ()
+    marks: tuple[PhaseCommits, ...] = ()
+    """Commits that say that a phase is complete: `head` lies on `base`."""
+
+
 class TargetPrepared(Event, ends_step=True, keeps_moment=True):
     """The repository is mirrored and the commit to build on is fixed. Empty ids without lanes."""
 
@@ -611,6 +677,7 @@ class BuildFinished(Event, ends_step=True):
 
 AnyEvent = Annotated[
     BuildCreated
+    | BuildForked
     | TargetPrepared
     | PlanMade
     | PlanRejected

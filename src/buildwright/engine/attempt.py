@@ -207,7 +207,15 @@ async def _door(
     if gateway is not None and uses != "never":
         try:
             door = await gateway.open(
-                ModelAccess(key.build_id, key.task, key.attempt, options, ground.files, budget(bench.newest()))
+                ModelAccess(
+                    key.build_id,
+                    key.task,
+                    key.attempt,
+                    options,
+                    ground.files,
+                    budget(bench.newest()),
+                    ancestors=bench.newest().ancestors,
+                )
             )
         except BadSettings:
             if uses == "always":

@@ -249,8 +249,10 @@ async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand
         return CommandResult(build, new_id)
 
 
-async def create(builds: Builds, clock: Clock, new: NewBuild) -> str:
+async def create(builds: Builds, clock: Clock, new: NewBuild, *more: AnyEvent) -> str:
     """Make a build, and return its id (a UUID). A build made with the same `build_id` before stays as it is.
+
+    `more` are the events that follow at once.
 
     Validates nothing in `new`. Raises StoreFailed.
     """
@@ -265,7 +267,7 @@ async def create(builds: Builds, clock: Clock, new: NewBuild) -> str:
         correlation_id=new.correlation_id or uuid.uuid4().hex,
     )
     try:
-        await builds.create(created.build_id, [created], clock.now())
+        await builds.create(created.build_id, [created, *more], clock.now())
     except Conflict:
         if not new.build_id:
             raise

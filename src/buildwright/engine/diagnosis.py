@@ -126,7 +126,9 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
     if world.diagnoser is None or gateway is None:
         return _Answer(None, "no model is available")
     try:
-        door = await gateway.open(ModelAccess(build.id, "", number, build.options, budget=budget(bench.newest())))
+        door = await gateway.open(
+            ModelAccess(build.id, "", number, build.options, budget=budget(bench.newest()), ancestors=build.ancestors)
+        )
     except (BadSettings, BadSpec) as missing:
         return _Answer(None, f"no model is available: {missing}")
     model = build.options.planner_model or build.options.model

@@ -68,7 +68,7 @@ from buildwright.errors import (
     ToolMissing,
     Unreachable,
 )
-from buildwright.ports import BUILD_TRAILER, Merged, ModelAccess, Workspace
+from buildwright.ports import BUILD_TRAILER, Merged, ModelAccess, Target, Workspace
 
 TRIES = 3
 """Tries of an effect that the world refuses, before the build pauses."""
@@ -130,10 +130,7 @@ async def _in_turn(bench: ActionContext, action: Action, build: Build, wanted_at
 async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:  # noqa: C901, PLR0912  a case for each
     match action:
         case PrepareTarget():
-            ask = _workspace(bench).prepare
-            target = await ask(
-                build.id, build.repository, build.base_ref, build.options.delivery, lfs=build.options.lfs
-            )
+            target = await _prepare(bench, build)
             return (e.TargetPrepared(commit=target.commit, tree=target.tree, branch=target.branch, notes=target.notes),)
         case MakePlan() | RevisePlan():
             return await make_plan(bench, build)
@@ -176,12 +173,23 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             assert_never(action)
 
 
+async def _prepare(bench: ActionContext, build: Build) -> Target:
+    workspace, delivery, fork = _workspace(bench), build.options.delivery, build.fork
+    if fork is not None and fork.base:
+        return await workspace.branch_off(build.id, build.repository, fork.source, fork.base, fork.head, delivery)
+    return await workspace.prepare(build.id, build.repository, build.base_ref, delivery, lfs=build.options.lfs)
+
+
 def _landed(action: LandChange, build: Build) -> AnyEvent:
     if is_undone(build.task(action.task)):
         return e.ChangeUndone(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree)
     patch = build.task(action.task).patch
     proof = BY_PROOF if patch is not None and patch.is_empty else ""
     return e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree, proof=proof)
+
+
+def _access(build: Build, attempt: int) -> ModelAccess:
+    return ModelAccess(build.id, "", attempt, build.options, budget=budget(build), ancestors=build.ancestors)
 
 
 async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
@@ -197,7 +205,7 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     try:
         # A refused plan is asked for anew; the same answer again would be refused again.
         attempt = build.plans_rejected + 1
-        door = await world.gateway.open(ModelAccess(build.id, "", attempt, build.options, budget=budget(build)))
+        door = await world.gateway.open(_access(build, attempt))
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     context = await world.plan_context(build) if world.plan_context else ""

@@ -75,7 +75,13 @@ async def _ask(bench: ActionContext, action: JudgePatch, build: Build, verdict: 
     assert build.plan is not None
     request = ReviewRequest(build.plan.task(action.task), diff.text, verdict.reports, _earlier(build, action.task))
     access = ModelAccess(
-        build.id, action.task, action.attempt, build.options, budget=budget(bench.newest()), model=model
+        build.id,
+        action.task,
+        action.attempt,
+        build.options,
+        budget=budget(bench.newest()),
+        model=model,
+        ancestors=build.ancestors,
     )
     try:
         door = await gateway.open(access)

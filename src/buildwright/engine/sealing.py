@@ -56,7 +56,7 @@ async def seal_tests(bench: ActionContext, action: SealTests, build: Build) -> e
         number = plan.position[action.task] + 1
         # Of an advisor the gateway looks for the key of the model that plans.
         options = build.options.model_copy(update={"planner_model": _model(build)})
-        access = ModelAccess(build.id, "", number, options, budget=budget(bench.newest()))
+        access = ModelAccess(build.id, "", number, options, budget=budget(bench.newest()), ancestors=build.ancestors)
         door = await gateway.open(access)
     except (BadSettings, BadSpec) as missing:
         return e.TestsSealed(task=action.task, why_none=world.mask(f"no model is available: {missing}"))

@@ -17,7 +17,7 @@ from buildwright.gateway import cassette, replay, upstream
 from buildwright.gateway.access import Meter, OnCall, Opened, door_id, end
 from buildwright.gateway.exchange import Protocol
 from buildwright.gateway.recorder import Recorder
-from buildwright.gateway.response_cache import ResponseCache
+from buildwright.gateway.response_cache import AnswerOwner, ResponseCache
 from buildwright.ports import Answers, ModelAccess, ModelEndpoint, ModelTrouble, Spend
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class LocalGateway:
 
     async def open(self, access: ModelAccess) -> ModelEndpoint:
         """Open a door. Raises BadSettings (no usable key, no cassette), BadSpec (the cassette is wrong)."""
-        build_id, task, attempt, options, lane, _, kept, model = access
+        build_id, task, attempt, options, lane, _, kept, model, ancestors = access
         player = None
         if options.cassette:
             path = Path(options.cassette)
@@ -70,7 +70,9 @@ class LocalGateway:
             token=f"lane-{secrets.token_urlsafe(32)}",
             access=access,
             player=player,
-            kept=ResponseCache(self._answers, build_id, task, attempt, lane) if self._answers and kept else None,
+            kept=ResponseCache(self._answers, AnswerOwner(build_id, task, attempt, ancestors), lane)
+            if self._answers and kept
+            else None,
         )
         self._meter.begin(access)
         self._doors[opened.id] = opened

@@ -8,6 +8,9 @@ Each purchase is counted once, even if the process is killed: its spend is writt
 name of its own, before the agent gets the end of the answer. If the process is killed before that write, the answer is
 lost; after it, answer and spend come again under the same name, and `apply` counts a name only once.
 
+A build that was forked from another one takes over what that was answered in the same attempt at the same task: the
+answer becomes its own, and costs it nothing.
+
 The next attempt has another lane, so its paths are replaced in the answer. A stream is cut anywhere, so a path may span
 several events: the pieces of each text are joined, and a changed text goes out in its first event. Thinking is signed
 and stays as it is.
@@ -73,12 +76,24 @@ class Purchase:
     name: str = ""
 
 
+class AnswerOwner(NamedTuple):
+    """The attempt whose answers are kept, and the builds that its build was forked from, the nearest first."""
+
+    build_id: str
+    task: str
+    attempt: int
+    ancestors: tuple[str, ...] = ()
+
+    def key(self, digest: str, nth: int) -> AnswerKey:
+        return AnswerKey(self.build_id, self.task, self.attempt, digest, nth)
+
+
 class ResponseCache:
     """The kept answers of one attempt, through one door."""
 
-    def __init__(self, answers: Answers, build_id: str, task: str, attempt: int, lane: Path | None) -> None:
+    def __init__(self, answers: Answers, owner: AnswerOwner, lane: Path | None) -> None:
         self._answers = answers
-        self._of = (build_id, task, attempt)
+        self._owner = owner
         self._lane = lane
         self._had: Counter[str] = Counter()
         """Number of answers so far through this door, by digest of the request."""
@@ -90,7 +105,7 @@ class ResponseCache:
         digest = await asyncio.to_thread(digest_of, asked, self._lane)
         async with self._turn:
             try:
-                record = await self._answers.find_answer(AnswerKey(*self._of, digest, self._had[digest]))
+                record = await self._found(self._owner.key(digest, self._had[digest]))
             except CouldNot as error:
                 message = f"What was answered before cannot be looked up: {error}"
                 raise DeclinedByProvider(503, message, final=False) from error
@@ -99,6 +114,16 @@ class ResponseCache:
                 return Purchase(digest, asked.protocol)
             self._had[digest] += 1
             return played
+
+    async def _found(self, key: AnswerKey) -> bytes | None:
+        """Return the record of an answer; one of an ancestor becomes this build's own first. Raises CouldNot."""
+        record = await self._answers.find_answer(key)
+        for ancestor in self._owner.ancestors if record is None else ():
+            theirs = await self._answers.find_answer(key._replace(build_id=ancestor))
+            if theirs is not None and (record := _taken_over(theirs, self._owner)) is not None:
+                await self._answers.keep_answer(key, record)
+                break
+        return record
 
     async def keeping(
         self,
@@ -137,7 +162,7 @@ class ResponseCache:
             purchase.name = secrets.token_hex(8)
             record = _encode(content_type, self._lane, spend()._replace(request=purchase.name), body)
             try:
-                await self._answers.keep_answer(AnswerKey(*self._of, purchase.digest, nth), record)
+                await self._answers.keep_answer(self._owner.key(purchase.digest, nth), record)
             except CouldNot as error:
                 _log.warning("An answer was not kept, so that begun again it is bought again: %s", error)
 
@@ -196,6 +221,20 @@ def _names(lane: Path | None) -> list[tuple[str, str]]:
 def _encode(content_type: str, lane: Path | None, spend: Spend, body: bytes) -> bytes:
     head = {"version": 1, "type": content_type, "lane": str(lane or ""), "spend": spend}
     return json.dumps(head).encode() + b"\n" + body
+
+
+def _taken_over(record: bytes, owner: AnswerOwner) -> bytes | None:
+    """Return the record of another build's answer as one that this owner got for nothing; None if it cannot be read."""
+    head, _, body = record.partition(b"\n")
+    try:
+        match json.loads(head):
+            case {"version": 1, "spend": list() as spend} as told:
+                free = Spend(owner.build_id, owner.task, owner.attempt, Spend(*spend).model, 0, 0, 0, 0, "0")
+                told["spend"] = free._replace(request=secrets.token_hex(8))
+                return json.dumps(told).encode() + b"\n" + body
+    except (ValueError, TypeError):
+        pass
+    return None
 
 
 def _decode(record: bytes, protocol: Protocol, lane: Path | None) -> Played | None:

@@ -188,6 +188,8 @@ class ModelAccess(NamedTuple):
     """False: answers are not kept, because the attempt is never run again."""
     model: str = ""
     """The model that an advisor asks, where it is not the one of the options."""
+    ancestors: tuple[str, ...] = ()
+    """The builds that this one was forked from, the nearest first: what they were answered is played for nothing."""
 
 
 class ModelTrouble(NamedTuple):

@@ -116,6 +116,14 @@ class Workspace(Protocol):
         and checkouts have the contents that pointers of Git LFS stand for.
         """
 
+    async def branch_off(
+        self, build_id: str, repository: str, source: str, base: str, head: str, delivery: Delivery | None = None
+    ) -> Target:
+        """Prepare a build that goes on from the commits `base` and `head` of another build, which stays as it is.
+
+        Raises NotFound when the other build's commits are gone, and what `prepare` does for the delivery.
+        """
+
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         """Create a directory with the files of commit `base`, or tree `carry`; an older lane of that key goes."""
 

@@ -10,11 +10,11 @@ from decimal import Decimal
 from pydantic import Field
 
 from buildwright.core import event as e
-from buildwright.core.build import Build
+from buildwright.core.build import Build, landed_before
 from buildwright.core.event import Recorded
 from buildwright.core.options_change import changed_options
 from buildwright.core.record import Record
-from buildwright.views.overview import TaskView, UsageView, seconds_of, task_counts, task_view
+from buildwright.views.overview import ForkedFrom, TaskView, UsageView, forked_from, seconds_of, task_counts, task_view
 
 
 class ComparedTask(Record):
@@ -24,6 +24,9 @@ class ComparedTask(Record):
     """A `TaskPhase` value."""
     agent: str = ""
     attempts: int = 0
+    """None are counted of a task that was done before the build was forked from another one."""
+    reused: bool = False
+    """Whether it was done before the build was forked from another one."""
     refused_by: dict[str, int] = Field(default_factory=dict)
     """Refusals of its attempts by the gate that refused."""
     tokens: int = 0
@@ -39,6 +42,7 @@ class ComparedBuild(Record):
     title: str
     state: str
     """Its outcome; while it has none, whether it runs or is paused, and its stage."""
+    forked_from: ForkedFrom | None = None
     base: str
     tree: str
     """Tree of all that has landed: equal trees are equal files."""
@@ -110,14 +114,18 @@ def _tasks(build: Build, refusals: dict[str, Counter[str]], now: datetime) -> di
     if build.plan is None:
         return {}
     views = [task_view(build, task.id, now) for task in build.plan.graph.tasks]
-    return {view.id: (view, _task(view, refusals.get(view.id, Counter()))) for view in views}
+    return {
+        view.id: (view, _task(view, refusals.get(view.id, Counter()), reused=landed_before(build.task(view.id))))
+        for view in views
+    }
 
 
-def _task(view: TaskView, refusals: Counter[str]) -> ComparedTask:
+def _task(view: TaskView, refusals: Counter[str], *, reused: bool) -> ComparedTask:
     return ComparedTask(
         phase=view.phase,
         agent=view.agent,
-        attempts=view.attempt,
+        attempts=0 if reused else view.attempt,
+        reused=reused,
         refused_by=dict(sorted(refusals.items())),
         tokens=view.tokens,
         cost_usd=view.cost_usd,
@@ -126,12 +134,14 @@ def _task(view: TaskView, refusals: Counter[str]) -> ComparedTask:
 
 
 def _build(build: Build, refusals: dict[str, Counter[str]], now: datetime) -> ComparedBuild:
-    attempts = [state.attempt for state in build.tasks.values()]
-    done = [state.attempt for state in build.tasks.values() if state.phase == "done"]
+    states = [state for state in build.tasks.values() if not landed_before(state)]
+    attempts = [state.attempt for state in states]
+    done = [state.attempt for state in states if state.phase == "done"]
     return ComparedBuild(
         id=build.id,
         title=build.spec.title,
         state=build.outcome or f"{build.control}, {build.stage}",
+        forked_from=forked_from(build),
         base=build.base,
         tree=build.head_tree,
         counts=task_counts(build),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Usage, usage_of
+from buildwright.core.build import Build, TaskPhase, Usage, usage_of
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Report, Verdict
 from buildwright.core.record import Record
@@ -112,6 +112,7 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
     by_task: dict[str, list[Recorded]] = {}
     for recorded in events:
         by_task.setdefault(getattr(recorded.event, "task", ""), []).append(recorded)
+    before = {one.task: one for one in _before(events) if one.counts}
     delivered = [one.event.ref for one in events if isinstance(one.event, e.BuildDelivered)]
     return BuildEvidence(
         build=build.id,
@@ -123,7 +124,13 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
         head=build.head,
         agent=build.options.agent,
         model=build.options.model,
-        tasks=tuple(_task(build, name, by_task.get(name, ())) for name in (plan.position if plan is not None else ())),
+        tasks=(
+            *_replaced(events),
+            *(
+                _task(build, name, by_task.get(name, ()), before.get(name))
+                for name in (plan.position if plan is not None else ())
+            ),
+        ),
         marks=_marks(build, events),
         final=build.verdict.reports if build.verdict is not None else (),
         audits=tuple(_audits(build, events)),
@@ -153,6 +160,10 @@ def _marks(build: Build, events: Sequence[Recorded]) -> tuple[MarkedPhase, ...]:
     marks: list[MarkedPhase] = []
     for recorded in events:
         match recorded.event:
+            case e.BuildForked(marks=inherited):
+                marks = [
+                    MarkedPhase(phase=build.phase_name(one.phase), commit=one.head, onto=one.base) for one in inherited
+                ]
             case e.BaseChanged():
                 marks = []
             case e.PhaseMarked(phase=phase, commit=commit, onto=onto):
@@ -160,11 +171,46 @@ def _marks(build: Build, events: Sequence[Recorded]) -> tuple[MarkedPhase, ...]:
     return tuple(marks)
 
 
-def _task(build: Build, name: str, events: Sequence[Recorded]) -> TaskEvidence:
+def _before(events: Sequence[Recorded]) -> tuple[e.LandedBefore, ...]:
+    """Return what had landed before the build was forked from another one."""
+    return next((one.event.landed for one in events[:2] if isinstance(one.event, e.BuildForked)), ())
+
+
+def _replaced(events: Sequence[Recorded]) -> Iterator[TaskEvidence]:
+    """Yield what had landed before the fork of tasks that the build has no more, or does in another way."""
+    for one in _before(events):
+        if not one.counts and one.commit:
+            yield TaskEvidence(
+                id=one.task,
+                title="landed before the fork",
+                phase=TaskPhase.DONE.value,
+                attempts=(_attempt_before(one),),
+                landed=_landed_before(one),
+            )
+
+
+def _landed_before(one: e.LandedBefore) -> LandedChange:
+    names = ("task", "attempt", "commit", "tree", "onto", "at")
+    return LandedChange(**{name: getattr(one, name) for name in names})
+
+
+def _attempt_before(one: e.LandedBefore) -> JudgedAttempt:
+    """Return the attempt of a change that had landed, with the verdict on it; what it cost, another build has paid."""
+    return JudgedAttempt(
+        number=one.attempt,
+        started_at=one.at,
+        agent=one.agent,
+        outcome="landed",
+        detail="landed before the fork",
+        verdict=one.verdict,
+    )
+
+
+def _task(build: Build, name: str, events: Sequence[Recorded], before: e.LandedBefore | None) -> TaskEvidence:
     assert build.plan is not None
     task = build.plan.task(name)
     onto: dict[str, str] = {}
-    landed = None
+    landed = _landed_before(before) if before is not None and before.commit else None
     for recorded in events:
         match recorded.event:
             case e.MergePrepared() as event:
@@ -184,7 +230,7 @@ def _task(build: Build, name: str, events: Sequence[Recorded]) -> TaskEvidence:
         requirements=task.requirements,
         acceptance=task.acceptance,
         phase=build.task(name).phase.value,
-        attempts=_attempts(name, events),
+        attempts=(*([_attempt_before(before)] if before is not None else []), *_attempts(name, events)),
         landed=landed,
     )
 

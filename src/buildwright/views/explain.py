@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone
+from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone, landed_before
 from buildwright.core.event import Recorded
 from buildwright.core.fault import FAULTS
 from buildwright.core.finding import Report, Verdict
@@ -291,6 +291,9 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
     match state.phase:
         case TaskPhase.DONE:
             where = f" and landed as {state.commit[:12]}" if state.commit else ""
+            if landed_before(state) and build.fork is not None:
+                there = f"build {build.fork.source[:8]}, which this one was forked from"
+                return f"It is done: attempt {state.attempt} passed{where} in {there}."
             return f"It is done: attempt {state.attempt} passed{where}."
         case TaskPhase.SKIPPED:
             was = "Its change was taken back by the user" if state.landed else "It was given up by the user"

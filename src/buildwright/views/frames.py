@@ -383,6 +383,10 @@ def _files(event: e.AgentFinished) -> Fields:
 
 ROWS: dict[type[Event], EventFrames] = {
     e.BuildCreated: EventFrames(lambda ev: {"title": ev.spec.title, "agent": ev.options.agent}, _nothing),
+    e.BuildForked: EventFrames(
+        lambda ev: {"source": ev.source, "event": ev.last, "landed": [one.task for one in ev.landed if one.counts]},
+        _nothing,
+    ),
     e.TargetPrepared: EventFrames(
         lambda ev: {"commit": ev.commit, "branch": ev.branch, "notes": list(ev.notes)}, _nothing
     ),

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState, unapproved
+from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState, landed_before, unapproved
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import StepMode
 from buildwright.core.fault import Fault
@@ -115,6 +115,19 @@ class StepsView(Record):
     """The modes that can be asked for now, `auto` first."""
 
 
+class ForkedFrom(Record):
+    """The point of another build that a build goes on from."""
+
+    build: str
+    event: int
+    changed: tuple[str, ...] = ()
+    """What is different here: of `model`, `plan` and `note`."""
+    note: str = ""
+    """What every attempt is told beside its task."""
+    tasks: int = 0
+    """Number of tasks that were done there and are not done again."""
+
+
 class BuildView(Record):
     """Everything that a status page needs. `seconds` runs from the creation to the end, or to now."""
 
@@ -123,6 +136,8 @@ class BuildView(Record):
     version: int
     title: str
     repository: str
+    forked_from: ForkedFrom | None = None
+    """None for a build that did not begin at a point of another one."""
     stage: str
     control: str
     outcome: str = ""
@@ -252,6 +267,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         version=build.version,
         title=build.spec.title,
         repository=build.repository,
+        forked_from=forked_from(build),
         stage=build.stage.value,
         control=build.control.value,
         outcome=build.outcome or "",
@@ -279,6 +295,15 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         notes=build.notes,
         unheard=messages_waiting(build),
     )
+
+
+def forked_from(build: Build) -> ForkedFrom | None:
+    """Return which point of another build this one goes on from, if it does."""
+    fork = build.fork
+    if fork is None:
+        return None
+    kept = sum(map(landed_before, build.tasks.values()))
+    return ForkedFrom(build=fork.source, event=fork.last, changed=fork.changed, note=fork.note, tasks=kept)
 
 
 def _warnings(build: Build) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
 from buildwright.engine.follow import stepped
+from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
 from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
@@ -222,6 +223,30 @@ class App:
             )
             self._awaited.note(new.build_id, new.options, new.repository)
         return await commands.create(self.builds, self.clock, new)
+
+    async def fork(self, build_id: str, wanted: ForkBuild, user_id: str = "") -> str:
+        """Create a build that goes on from a point of another one, and return its id; nothing runs yet.
+
+        Raises Refused, BadGraph, NotFound (the other build's commits are gone), and what `start` does.
+        """
+        wanted = replace(wanted, prompt_note=self.mask(wanted.prompt_note))
+        history = await self.builds.read(build_id, limit=wanted.at or None)
+        past = wanted.past(history)
+        correlation = self.settings.correlation_id
+        new = wanted.new_build(past, str(uuid.uuid4()), user_id or self.settings.user, correlation)
+        new = await self.checked(new)
+        told = wanted.event(history, past, new.options)
+        if new.options.lanes:
+            await self.workspace.foresee(new.build_id, new.repository, "", new.options.delivery)
+            if self.in_cluster:
+                await self.workspace.create_hub()
+                self._awaited.note(new.build_id, new.options, new.repository)
+            place, delivery = (new.build_id, new.repository), new.options.delivery
+            if told.base:  # kept from here on, whatever becomes of the other build
+                await self.workspace.branch_off(*place, past.id, told.base, told.head, delivery)
+            elif self.in_cluster:
+                await self.workspace.prepare(*place, new.base, delivery, lfs=new.options.lfs)
+        return await commands.create(self.builds, self.clock, new, told)
 
     async def checked(self, new: NewBuild) -> NewBuild:
         """Return the build with its options as the journal keeps them.

@@ -19,7 +19,7 @@ from pathlib import Path
 from buildwright.core.limits import Delivery
 from buildwright.core.patch import Patch
 from buildwright.core.paths import check_path
-from buildwright.errors import UnsafePath
+from buildwright.errors import NotFound, UnsafePath
 from buildwright.ports import (
     BUILD_TRAILER,
     Checkpoint,
@@ -38,7 +38,7 @@ from buildwright.workspace.exchange import Exchange
 from buildwright.workspace.git import IDENTITY, Git, check_name
 from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.lane import Lanes
-from buildwright.workspace.mirror import Mirrors, Pin
+from buildwright.workspace.mirror import Mirrors, Pin, commits_gone
 from buildwright.workspace.signing import sign
 
 
@@ -79,6 +79,21 @@ class GitWorkspace:
         A `repository` on another machine need not be reachable once the hub has the pin.
         """
         pin = await self._mirrors.prepare(build_id, repository, base, lfs=lfs)
+        if delivery is not None:
+            await self._delivery.check(pin, build_id, repository, delivery)
+        return pin.target
+
+    async def branch_off(
+        self, build_id: str, repository: str, source: str, base: str, head: str, delivery: Delivery | None = None
+    ) -> Target:
+        """See `Workspace.branch_off`. With a hub, the new build's refs are in the hub too."""
+        pin = await self._mirrors.known(build_id)
+        if pin is None:
+            try:
+                theirs = await self._ready(source, base, head)
+            except NotFound as gone:
+                raise commits_gone(source) from gone
+            pin = await self._mirrors.branch_off(build_id, theirs, source, base, head)
         if delivery is not None:
             await self._delivery.check(pin, build_id, repository, delivery)
         return pin.target

@@ -104,6 +104,33 @@ class Mirrors:
                 pin = await self._make(build_id, source or locate(repository, self._environment), base, lfs=lfs)
                 return await self._settle(build_id, pin)
 
+    async def known(self, build_id: str) -> Pin | None:
+        """Return the pin of a build, None when it is not prepared."""
+        check_name(build_id, "build")
+        async with self._asking:
+            return await self._known(build_id)
+
+    async def branch_off(self, build_id: str, pin: Pin, source: str, base: str, head: str) -> Pin:
+        """Pin a new build in the mirror of another one, at its commits `base` and `head`. Raises NotFound when they are gone.
+
+        From then on the commits stay, even if the other build is pruned.
+        """
+        async with self._asking, guarded(self._folder):
+            there = await self._git.resolve(pin.mirror, f"{base}^{{tree}}")
+            if not there or not await self._git.holds(pin.mirror, head, f"^{base}"):
+                raise commits_gone(source)
+            tree = await self._git.run(pin.mirror, "rev-parse", "--verify", "--end-of-options", f"{base}^{{tree}}")
+            prefix = ref_of(source)
+            modules = {one: ref.replace(prefix, ref_of(build_id), 1) for one, ref in pin.modules.items()}
+            refs = {ref_of(build_id, "base"): base, ref_of(build_id, "integration"): head}
+            refs |= {ref: one for one, ref in modules.items()}
+            failpoint("workspace.fork.before")
+            changes = "".join(f"update {ref} {commit}\n" for ref, commit in refs.items())
+            await self._git.run(pin.mirror, "update-ref", "--stdin", stdin=changes.encode())
+            failpoint("workspace.fork.after")
+            target = Target(base, tree.text, pin.target.branch, ())
+            return await self._settle(build_id, replace(pin, target=target, modules=modules))
+
     async def check_base(self, repository: str, base: str) -> None:
         """Raise BadRepository when a repository on this machine has no such base."""
         source = locate(repository, self._environment)
@@ -341,6 +368,14 @@ class Mirrors:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(folder / build_id)
+
+
+def commits_gone(source: str) -> NotFound:
+    """Return the error of a build that cannot go on from another one whose commits were removed."""
+    return NotFound(
+        f"The commits of build {source} are not kept here any more.",
+        fix="Start a new build; what the other one delivered can be its base.",
+    )
 
 
 def _record(pin: Pin) -> dict[str, Any]:

@@ -33,7 +33,9 @@ from buildwright.core.limits import Options
 from buildwright.core.snapshot import dump
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
+from buildwright.engine.build_command import Words
 from buildwright.engine.commands import NewBuild
+from buildwright.engine.fork_command import ForkBuild
 from buildwright.ports import BuildRow
 from buildwright.views.compare import CompareView, compare
 from buildwright.views.execution_log import TaskLogEntry
@@ -118,6 +120,17 @@ class Started(BaseModel):
     location: str
 
 
+class ForkRequest(RequestModel):
+    """What is to be different in a build that goes on from a point of another one. Without anything it is a replay."""
+
+    at: int = Field(default=0, ge=0, le=2**53, description="Number of the last event that counts; 0: all so far.")
+    model: Annotated[CleanText, Field(max_length=200)] = Field(
+        default="", description="The model that writes from here on."
+    )
+    plan: Graph | None = Field(default=None, description="A plan in place of the one there was.")
+    prompt_note: Words = Field(default="", description="What every attempt is told beside its task.")
+
+
 class BuildPage(BaseModel):
     """Builds, newest first."""
 
@@ -195,6 +208,27 @@ async def start_build(
         return 202, {"build_id": build_id, "location": location}, location
 
     return await site.asked.once(request, caller.user_id, "POST /api/builds", work)
+
+
+@router.post(
+    "/api/builds/{build_id}/fork",
+    status_code=202,
+    response_model=Started,
+    responses=responses(400, 403, 404, 409, 502, 507),
+    openapi_extra=KEYED,
+)
+async def fork_build(
+    wanted: ForkRequest, request: Request, site: SiteOf, caller: CallerOf, build: OwnBuild
+) -> Response:
+    """Start a build that goes on from a point of this one, which stays as it is. Location is where to read it."""
+
+    async def work() -> tuple[int, dict[str, Any], str]:
+        fork_id = await operations.fork(site, caller, build, ForkBuild(**dict(wanted)))
+        await site.hosting.begin(fork_id)
+        location = f"/api/builds/{fork_id}"
+        return 202, {"build_id": fork_id, "location": location}, location
+
+    return await site.asked.once(request, caller.user_id, f"POST /api/builds/{build.id}/fork", work)
 
 
 @router.get("/api/builds", responses=responses())
