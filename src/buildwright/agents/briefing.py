@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from buildwright.agents.prompt import OtherTask, PromptPart, cut, feedback_prompt, joined, prime, prompt_parts
+from buildwright.agents.prompt import CUT, OtherTask, PromptPart, cut, feedback_prompt, joined, prime, prompt_parts
 from buildwright.core.graph import Plan
 from buildwright.core.paths import overlap
 from buildwright.core.task import Task
@@ -27,6 +27,8 @@ PLANNER_FILES = (
 )
 MOST_OF_A_FILE = 4_000
 MOST_PATHS = 400
+MOST_OF_THE_PATHS = 12_000
+"""Characters of the list of paths."""
 MOST_OWNED = 50
 """Most files of other tasks that a prompt names."""
 
@@ -144,20 +146,25 @@ def _others(plan: Plan, task: Task) -> list[OtherTask]:
     ]
 
 
-async def describe_repository(build_id: str, tree: str, workspace: Workspace, part: str = "") -> str:
-    """Return the planner's view of the repository: its paths and the files that describe it, within bounds.
+async def describe_repository(
+    build_id: str, tree: str, workspace: Workspace, part: str = "", code_map: str = ""
+) -> str:
+    """Return the planner's view of the repository: the map of its code, its paths and the files that describe it.
 
-    What lies in `part`, the folder that the build is about, comes first.
+    All within bounds. What lies in `part`, the folder that the build is about, comes first.
     """
     paths = await workspace.list_files(build_id, tree)
     inside = f"{part}/" if part else ""
     paths.sort(key=lambda path: not path.startswith(inside))
-    parts = [f"Files ({len(paths)}):\n" + "\n".join(paths[:MOST_PATHS])]
+    parts = [code_map] if code_map else []
     if part:
         told = f"The build is about the folder {part} of this repository. Name files from the top of the repository."
         parts.insert(0, told)
-    if len(paths) > MOST_PATHS:
-        parts.append(f"... and {len(paths) - MOST_PATHS} more")
+    listed = cut("\n".join(path for path in paths if path.isprintable()), MOST_OF_THE_PATHS).removesuffix(f"\n{CUT}")
+    shown = listed.split("\n")[:MOST_PATHS] if listed else []
+    parts.append(f"Files ({len(paths)}):\n" + "\n".join(shown))
+    if len(paths) > len(shown):
+        parts.append(f"... and {len(paths) - len(shown)} more")
     for name in (*(f"{inside}{name}" for name in PLANNER_FILES if part), *PLANNER_FILES):
         if name in paths:
             content = await workspace.read_file(build_id, tree, name)

@@ -30,6 +30,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright plan SPEC.md --repo . -o plan.yaml --edit",
     ),
     "check": ("buildwright check --repo ~/src/app", "buildwright check --base v2.1 --check 'make test' --json"),
+    "map": ("buildwright map --repo ~/src/app", 'buildwright map --about "refund a payment" --tokens 2000 --json'),
     "build": (
         "buildwright build SPEC.md --repo ../shop --max-cost 5",
         "buildwright build tasks.json --agent shell --agent-command ./agent.sh",
@@ -135,6 +136,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("demo", "Start", "Build a small sample project, offline, to see how it works."),
     _verb("plan", "Start", "Show the tasks of a spec, their waves and the critical path."),
     _verb("check", "Start", "Check a repository: which checks apply, and whether it passes them."),
+    _verb("map", "Start", "Show the map of a repository's code that the planner gets."),
     _verb("build", "Start", "Turn a spec into merged commits in a repository."),
     _verb("run", "Start", "Continue a build after a crash, Ctrl-C or --detach."),
     _verb("fork", "Start", "Start a new build from a point of another one, with another model, plan or note."),

@@ -208,6 +208,7 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
         door = await world.gateway.open(_access(build, attempt))
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
+    bench.logbook.note("engine", "planning: reading the repository")
     context = await world.plan_context(build) if world.plan_context else ""
     bench.logbook.note("engine", "planning: asking the model for tasks")
     model = build.options.planner_model or build.options.model

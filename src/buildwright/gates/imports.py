@@ -61,6 +61,8 @@ class Import(NamedTuple):
     """Whether the file goes on without it: inside `try ... except ImportError`."""
     type_only: bool = False
     """Whether only a type checker reads it."""
+    members: tuple[str, ...] = ()
+    """The names that Python's `from NAME import ...` takes from it: each may be a module of its own."""
 
 
 def source_language(path: str) -> SourceLanguage | None:
@@ -88,8 +90,12 @@ def imports_of(path: str, content: bytes) -> tuple[Import, ...]:
     language = source_language(path)
     if language is None:
         return ()
-    tree = _parser(language).parse(content)
-    captures = QueryCursor(_query(language)).captures(tree.root_node)
+    return imports_in(language, walk(content, language), content)
+
+
+def imports_in(language: SourceLanguage, root: Node, content: bytes) -> tuple[Import, ...]:
+    """Return the imports below the root of a file's syntax tree, in order of their lines."""
+    captures = QueryCursor(_query(language)).captures(root)
     found = (one for node in captures.get("name", ()) for one in _read(language, node))
     if language == "rust":
         found = (one for one in found if not re.search(rb"\bmod\s+%b\b" % one.name.encode(), content))
@@ -138,11 +144,19 @@ def _read(language: SourceLanguage, node: Node) -> Iterator[Import]:
         names = _RUST_PART.findall(text) if several else re.findall(r"^(?:::)?\s*(?:r#)?(\w+)", text)
         yield from (Import(name, line) for name in names)
     elif language == "python":
-        yield Import(text.replace(" ", ""), line, *_python_guards(node))
+        yield Import(text.replace(" ", ""), line, *_python_guards(node), _members(node))
     else:
         statement = node.parent.parent if node.parent is not None else None
         words = (statement.text or b"") if statement is not None else b""
         yield Import(text, line, type_only=words.startswith((b"import type ", b"export type ")))
+
+
+def _members(node: Node) -> tuple[str, ...]:
+    statement = node.parent
+    if statement is None or statement.type != "import_from_statement":
+        return ()
+    named = (one.child_by_field_name("name") or one for one in statement.children_by_field_name("name"))
+    return tuple((one.text or b"").decode("utf-8", "replace") for one in named)
 
 
 def _python_guards(node: Node) -> tuple[bool, bool]:
@@ -172,7 +186,8 @@ _MODULES: dict[SourceLanguage, tuple[str, str]] = {
 
 
 @cache
-def _language(language: SourceLanguage) -> Language:
+def grammar(language: SourceLanguage) -> Language:
+    """Return the grammar of a language."""
     module, attribute = _MODULES[language]
     make: Callable[[], object] = getattr(import_module(module), attribute)
     return Language(make())
@@ -180,9 +195,9 @@ def _language(language: SourceLanguage) -> Language:
 
 @cache
 def _parser(language: SourceLanguage) -> Parser:
-    return Parser(_language(language))
+    return Parser(grammar(language))
 
 
 @cache
 def _query(language: SourceLanguage) -> Query:
-    return Query(_language(language), _QUERIES[language])
+    return Query(grammar(language), _QUERIES[language])

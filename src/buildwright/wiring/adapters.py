@@ -262,15 +262,16 @@ def briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitabl
     return brief
 
 
-def plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
+def plan_context(workspace: GitWorkspace | None) -> Callable[[Build], Awaitable[str]]:
     """Return the function that describes a build's repository to the planner; without a workspace it returns ""."""
 
     async def context(build: Build) -> str:
-        from buildwright.agents.briefing import describe_repository
+        from buildwright.wiring.code_map import planner_context, spec_words
 
         if workspace is None:
             return ""
-        return await describe_repository(build.id, build.head_tree, workspace, build.options.part)
+        about = spec_words(build.spec, build.new_spec)
+        return await planner_context(workspace, build.id, build.head_tree, about, build.options.part)
 
     return context
 

@@ -48,6 +48,7 @@ from buildwright.wiring.cluster import Fetched, PendingDeliveries
 from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from buildwright.code_map.view import CodeMapView
     from buildwright.engine.adapters import Adapters
     from buildwright.gateway import LocalGateway
     from buildwright.store.build_queries import BuildQueries
@@ -277,6 +278,14 @@ class App:
                 "estimate": await estimate_for(self.builds, graph, new.options, new.user_id or self.settings.user),
             }
         )
+
+    async def code_map(
+        self, repository: str, base: str, about: str, tokens: int, on_read: Callable[[int, int], None]
+    ) -> CodeMapView:
+        """Return the map of a repository's code as the planner is shown it; see `wiring.code_map`."""
+        from buildwright.wiring.code_map import map_of_repository
+
+        return await map_of_repository(self.workspace, repository, base, about, tokens, on_read)
 
     async def _check_base(self, new: NewBuild) -> None:
         """Judge what a plan is for, or take the kept verdict, as a build does before it pays. Raises Refused.

@@ -246,7 +246,7 @@ async def plan(
 
     `check_base` is called before the model is. Raises BadGraph, ModelFailed, BadSettings, BadRepository.
     """
-    from buildwright.agents.briefing import describe_repository
+    from buildwright.wiring.code_map import planner_context, spec_words
     from buildwright.workspace.orphans import PLAN
 
     options = with_cassette(new.options)
@@ -257,7 +257,7 @@ async def plan(
     if new.repository:
         target = await workspace.prepare(place, new.repository, new.base)
         try:
-            context = await describe_repository(place, target.tree, workspace, new.options.part)
+            context = await planner_context(workspace, place, target.tree, spec_words(new.spec), new.options.part)
         finally:
             await workspace.release(place)
     door = await gateway.open(ModelAccess(place, "", 1, options, kept=False))

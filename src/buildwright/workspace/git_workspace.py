@@ -9,7 +9,7 @@ of the build.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from buildwright.ports import (
     Target,
 )
 from buildwright.workspace import merge, patch
+from buildwright.workspace.contents import read_blobs
 from buildwright.workspace.deliver import Delivering
 from buildwright.workspace.exchange import Exchange
 from buildwright.workspace.git import IDENTITY, Git, check_name
@@ -40,6 +41,7 @@ from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Mirrors, Pin, commits_gone
 from buildwright.workspace.signing import sign
+from buildwright.workspace.source import Source
 
 
 class GitWorkspace:
@@ -261,6 +263,27 @@ class GitWorkspace:
         """See `Workspace.list_files`."""
         pin = await self._ready(build_id, tree)
         return sorted(await patch.list_tree(self._git, pin.mirror, tree))
+
+    async def blobs(self, build_id: str, tree: str) -> dict[str, str]:
+        """Return the blob of each regular file of a tree by its path."""
+        pin = await self._ready(build_id, tree)
+        entries = await patch.list_tree(self._git, pin.mirror, tree)
+        return {path: entry.object_id for path, entry in entries.items() if entry.mode.startswith("100")}
+
+    async def contents(
+        self, build_id: str, tree: str, blobs: Sequence[str], most: int
+    ) -> AsyncGenerator[tuple[str, bytes | None]]:
+        """Yield each of these blobs of a tree with its content, None for one of more than `most` bytes."""
+        pin = await self._ready(build_id, tree)
+        asked = "".join(f"{blob}\n" for blob in blobs).encode()
+        answer = await self._git.run(pin.mirror, "cat-file", "--batch-check=%(objectsize)", stdin=asked)
+        sizes = dict(zip(blobs, answer.text.split("\n"), strict=False))
+        small = [blob for blob in blobs if sizes[blob].isdecimal() and int(sizes[blob]) <= most]
+        for blob in sizes.keys() - set(small):
+            yield blob, None
+        source = Source(str(pin.mirror), "file", pin.mirror)
+        async for one in read_blobs(self._git, source, ((blob, blob) for blob in small)):
+            yield one.blob, one.content
 
     async def file_sizes(self, build_id: str, tree: str, paths: Sequence[str]) -> dict[str, int]:
         """Return the bytes of these files of a tree, in O(paths), without paths that are no file. Raises UnsafePath."""
