@@ -102,6 +102,19 @@ def test_a_failing_task_pauses_with_its_choices_and_each_choice_works(
     assert [attempt["outcome"] for attempt in why["attempts"]] == ["agent failed", "landed"]
 
 
+def test_the_same_command_continues_a_build_whose_start_chose_the_sandbox_and_read_of_agents(
+    program: Program, repository: Path, three: Path
+) -> None:
+    (repository / "buildwright.toml").write_text('[agents.careful]\nagent = "claude"\nmodel = "claude-opus-5"\n')
+    options = ("--repo", repository, "--agent", "shell", "--agent-command", "exit 1", "--no-gates", "--attempts", "1")
+    begun = program("build", three, *options)
+    assert begun.code == 4, begun.err
+    again = program("build", three, *options)
+    assert f"Continuing build {begun.err.split()[1][:8]}" in again.err
+    # No sandbox is another matter.
+    assert program("build", three, *options, "--sandbox", "none").err.startswith("Build ")
+
+
 def test_the_last_way_out_of_a_pause_ends_the_build(program: Program, repository: Path, three: Path) -> None:
     options: tuple[str | Path, ...] = ("--repo", repository, *shell("exit 1", "--no-gates", "--attempts", "1"))
     assert program("build", three, *options).code == 4

@@ -170,11 +170,16 @@ async def _began_with(app: Client, found: Build, options: Options) -> bool:
 
 
 def _as_started(options: Options, found: Options) -> Options:
-    """Return the options with what the start of the other build found out: its part, author and key that git named."""
-    options = options.model_copy(update={"part": found.part})
+    """Return the options with what the start of the other build found out.
+
+    That is its part, the author and key that git named, the sandbox that `auto` chose, and what files say of agents.
+    """
     named = {"author": options.commits.author or found.commits.author, "signing_key": found.commits.signing_key}
-    commits = options.commits.model_copy(update=named)
-    return options.model_copy(update={"commits": commits})
+    started: dict[str, object] = {"part": found.part, "commits": options.commits.model_copy(update=named)}
+    started |= {"agents": options.agents or found.agents, "agent_rules": options.agent_rules or found.agent_rules}
+    if options.sandbox == "auto" and found.sandbox != "none":  # which `auto` never chooses
+        started["sandbox"] = found.sandbox
+    return options.model_copy(update=started)
 
 
 class FoundBuild(NamedTuple):
