@@ -164,9 +164,9 @@ def test_a_row_says_the_step_with_its_time_the_attempt_and_what_waits_for_what(m
     assert steps.step("", LATER + timedelta(minutes=9)) == ""  # whoever ran it is gone
 
 
-def test_a_paused_build_whose_agents_still_run_says_that_one_can_leave() -> None:
+def test_a_paused_build_whose_agents_still_run_says_so() -> None:
     build = build_of(journal(started("money"), e.BuildPaused(reason="user", message="lunch")))
-    assert status_line(build, LATER).endswith("waits for running agents, you can leave")
+    assert status_line(build, LATER).endswith("lets running agents finish")
 
 
 async def test_without_a_terminal_a_heartbeat_says_what_runs() -> None:

@@ -135,6 +135,8 @@ def test_a_running_build_is_shown_as_its_process_keeps_it(program: Program, repo
         process.kill()
         process.communicate()
         hold.unlink()
+    stands = _seconds(program)
+    assert stands[0] >= first["seconds"]
     path = program.home / FOLDER / f"{first['id']}.json"
     left = path.read_text("utf-8")
     path.unlink()
@@ -145,10 +147,26 @@ def test_a_running_build_is_shown_as_its_process_keeps_it(program: Program, repo
     assert not _heavy(gone), "the view was kept again"
     assert _plain(gone.stdout) == _plain(made.out)
     assert "No process runs it now; continue with:" in gone.stderr
+    assert _seconds(program) == stands, "no clock goes on once no process runs it"
     older = json.loads(left)
     older["view"] |= {"version": older["view"]["version"] - 1, "title": "Of before"}
     path.write_text(json.dumps(older), "utf-8")
     assert _plain(program("status").out) == _plain(made.out), "an older view is not shown"
+
+
+def _seconds(program: Program) -> tuple[float, ...]:
+    """The time of the newest build, told in every way: by itself and in lists, from what was kept and made anew."""
+    short = re.search(r", ([0-9.]+) s ", program("status", "--short").out)
+    assert short is not None
+    views = (program("status", "--json").object, program("status", "--json=true").object)
+    lists = (program("status", "--all", "--json").object, program("status", "--state", "running", "--json").object)
+    return (
+        *(view["seconds"] for view in views),
+        *(found["builds"][0]["seconds"] for found in lists),
+        views[0]["tasks"][0]["seconds"],
+        views[1]["tasks"][0]["seconds"],
+        float(short[1]),
+    )
 
 
 def _plain(shown: str) -> str:

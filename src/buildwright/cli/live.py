@@ -212,7 +212,7 @@ def region(
 
     fancy = output.glyphs.more == "…"
     spinner = _SPINNER[frame % len(_SPINNER)] if fancy else "|/-\\"[frame % 4]
-    sign = output.glyphs.pause if _lets_leave(build) else spinner
+    sign = output.glyphs.pause if _lets_finish(build) else spinner
     lines = [Text(f"{sign} {status_line(build, now)}", style="bold", no_wrap=False, overflow="fold")]
     room = max(1, min(_MOST_RUNNING, output.talk.height - 4 - bool(keys)))
     rows = list(steps.rows(build, now, output.talk.width - 2))
@@ -230,7 +230,7 @@ def heartbeat(build: Build, now: datetime, steps: CurrentSteps) -> str:
     return "; ".join([" ".join(status_line(build, now).split("  ")), *rows[:_MOST_IN_LINE], *more])
 
 
-def _lets_leave(build: Build) -> bool:
+def _lets_finish(build: Build) -> bool:
     """Whether the build is paused and only lets end what runs."""
     return build.pause is not None and bool(running_tasks(build))
 
@@ -249,6 +249,6 @@ def status_line(build: Build, now: datetime) -> str:
     if build.usage.tokens or build.budget_usd is not None:
         limit = f" of {money(build.budget_usd)}" if build.budget_usd is not None else ""
         parts.append(money(build.usage.cost_usd) + limit + (" + unpriced" if build.usage.unpriced else ""))
-    if _lets_leave(build):
-        parts.append("waits for running agents, you can leave")
+    if _lets_finish(build):
+        parts.append("lets running agents finish")
     return "  ".join(parts)

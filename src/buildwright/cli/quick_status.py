@@ -6,7 +6,7 @@ Must never import the parser of command lines, asyncio or a model: each takes lo
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -40,7 +40,7 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
     doubtful = len(set(flags)) < len(flags) or len(words) > 1 or any(word.startswith("-") for word in words)
     if doubtful or {"--all", "--short"} <= set(flags):
         return None
-    from buildwright.store.build_rows import list_rows
+    from buildwright.store.build_rows import find_rows
 
     settings = Settings.load()
     if settings.server_url or settings.database_url:
@@ -49,16 +49,23 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
     output = Output("--json" in flags)
     build = "".join(words)
     if "--all" in flags:
-        rows = list_rows(settings.database, MOST_LISTED, "")
+        found = find_rows(settings.database, MOST_LISTED, "")
+        rows = [each.row for each in found]
         costs = _kept_costs(settings, rows)
         if costs is None:
             return None
-        show_list(rows, costs, output)
+        show_list(rows, costs, output, resting=_left(found))
     elif "--short" in flags:
-        show_short(list_rows(settings.database, *asked_rows(build)), build, output)
+        found = find_rows(settings.database, *asked_rows(build))
+        show_short([each.row for each in found], build, output, _left(found))
     else:
         return _show_kept(settings, "" if build == "newest" else build, output)
     return Exit.DONE
+
+
+def _left(found: Sequence[FoundRow]) -> frozenset[str]:
+    """Return the builds that would run on, and no process runs."""
+    return frozenset(each.row.build_id for each in found if each.row.runs_on and each.holder is None)
 
 
 def _kept_costs(settings: Settings, rows: Sequence[BuildRow]) -> dict[str, Decimal] | None:
@@ -76,7 +83,8 @@ def _show_kept(settings: Settings, prefix: str, output: Output) -> Exit | None:
     kept = _newest_view(settings, found) if found is not None else None
     if found is None or kept is None:
         return None
-    view = kept.at(datetime.now(UTC)).view
+    held = found.holder is not None
+    view = kept.at(datetime.now(UTC) if held else found.row.updated_at).view
     if output.json:
         output.data({**view_fields(view, kept.fields), "runner": found.holder, "workers": []})
     else:
@@ -113,8 +121,11 @@ def asked_rows(build: str) -> tuple[int, str]:
     return (2 if prefix else 1), prefix
 
 
-def show_short(rows: Sequence[BuildRow], build: str, output: Output) -> None:
-    """Print the row of a build as one line. Raises NotFound when `build` begins no id, or several."""
+def show_short(rows: Sequence[BuildRow], build: str, output: Output, resting: Collection[str] = frozenset()) -> None:
+    """Print the row of a build as one line. `resting`: builds that no process runs.
+
+    Raises NotFound when `build` begins no id, or several.
+    """
     _, prefix = asked_rows(build)
     if prefix and len(rows) != 1:
         what = "more than one build begins" if rows else "there is no build that begins"
@@ -122,18 +133,20 @@ def show_short(rows: Sequence[BuildRow], build: str, output: Output) -> None:
     if output.json:
         output.data({"build": asdict(rows[0]) if rows else None})
     elif rows:
-        output.print(f"{rows[0].build_id[:8]} {short_state(rows[0], datetime.now(UTC))}  {one_line(rows[0].title, 40)}")
+        state = _short_state(rows[0], datetime.now(UTC), resting)
+        output.print(f"{rows[0].build_id[:8]} {state}  {one_line(rows[0].title, 40)}")
 
 
-def short_state(row: BuildRow, now: datetime) -> str:
-    """Return the state of a build in a few words, with its time: to its end, of a paused one to its last event."""
+def _short_state(row: BuildRow, now: datetime, resting: Collection[str]) -> str:
+    """Return the state of a build in a few words, with its time."""
     task = f" {row.current_task_id}" if row.current_task_id and not row.outcome else ""
-    return f"{_state(row)}{task}, {duration(_seconds(row, now))}"
+    return f"{_state(row)}{task}, {duration(_seconds(row, now, resting))}"
 
 
-def _seconds(row: BuildRow, now: datetime) -> float:
-    """Return how long a build has taken: to its end, of a paused one to its last event."""
-    until = row.completed_at or (row.updated_at if row.control == "paused" else now)
+def _seconds(row: BuildRow, now: datetime, resting: Collection[str]) -> float:
+    """Return how long a build has taken: to its end, of one that is paused or that no process runs to its last event."""
+    rests = not row.runs_on or row.build_id in resting
+    until = row.completed_at or (row.updated_at if rests else now)
     return max(0.0, (until - row.created_at).total_seconds())
 
 
@@ -148,12 +161,26 @@ def list_state(row: BuildRow) -> str:
     return "paused" if row.control == "paused" else "running"
 
 
-def show_list(rows: Sequence[BuildRow], costs: Mapping[str, Decimal], output: Output, *, chosen: bool = False) -> None:
-    """Print the builds as a table, newest first, with what each cost. `chosen`: not all builds were asked for."""
+def show_list(
+    rows: Sequence[BuildRow],
+    costs: Mapping[str, Decimal],
+    output: Output,
+    *,
+    resting: Collection[str],
+    chosen: bool = False,
+) -> None:
+    """Print the builds as a table, newest first, with what each cost.
+
+    `resting`: builds that no process runs. `chosen`: not all builds were asked for.
+    """
     now = datetime.now(UTC)
     if output.json:
         facts = [
-            {**asdict(row), "seconds": _seconds(row, now), "cost_usd": costs.get(row.build_id, Decimal(0))}
+            {
+                **asdict(row),
+                "seconds": _seconds(row, now, resting),
+                "cost_usd": costs.get(row.build_id, Decimal(0)),
+            }
             for row in rows
         ]
         output.data({"builds": facts})
@@ -177,7 +204,7 @@ def show_list(rows: Sequence[BuildRow], costs: Mapping[str, Decimal], output: Ou
             _state(row),
             one_line(row.project_id, 40),
             f"{row.created_at:%Y-%m-%d %H:%M}",
-            duration(_seconds(row, now)),
+            duration(_seconds(row, now, resting)),
             money(costs[row.build_id]) if costs.get(row.build_id) else "",
             one_line(row.title),
         )

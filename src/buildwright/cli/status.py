@@ -73,7 +73,8 @@ async def _list(app: Client, state: _State | None, project: str, output: Output)
         if (state is None or list_state(row) == state) and (not project or row.project_id == project)
     ][:MOST_LISTED]
     sums = await app.costs("build", found[-1].created_at) if found else ()
-    show_list(found, {each.key: each.cost_usd for each in sums}, output, chosen=chosen)
+    resting = [row.build_id for row in found if row.runs_on and not (await app.crew(row.build_id)).is_there]
+    show_list(found, {each.key: each.cost_usd for each in sums}, output, resting=resting, chosen=chosen)
 
 
 async def _show(app: Client, build_id: str, output: Output) -> None:
@@ -87,10 +88,11 @@ async def _show(app: Client, build_id: str, output: Output) -> None:
 
     build, _ = await brought_home(app, await app.builds.load(build_id), output)
     crew = await app.crew(build_id)
+    now = app.clock.now() if crew.is_there else build.updated_at  # the times of a build that no process runs stand
     if output.json:
-        output.data({**summary_fields(build, app.clock.now()), **crew.fields()})
+        output.data({**summary_fields(build, now), **crew.fields()})
         return
-    view = build_view(build, app.clock.now(), MOST_SHOWN)
+    view = build_view(build, now, MOST_SHOWN)
     show_view(output, view, said(crew), "" if crew.is_there else nobody(crew, build_id))
 
 

@@ -51,6 +51,11 @@ class BuildRow:
     completed_at: datetime | None
     current_task_id: str
 
+    @property
+    def runs_on(self) -> bool:
+        """Whether the build has neither ended nor is paused, so that a process or worker may be at work on it."""
+        return not self.outcome and self.control != "paused"
+
 
 class LogLine(NamedTuple):
     """One line of a build's log. `seq` counts per build from 1; `kind` is an activity type, or command, gate, engine, git."""

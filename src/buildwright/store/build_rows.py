@@ -50,8 +50,20 @@ def list_rows(path: Path, limit: int, build_prefix: str, patience: float = 15.0)
 
     `patience` is how long to wait, in seconds, for a process that holds the lock. Raises StoreFailed, DiskFull.
     """
+    return [found.row for found in find_rows(path, limit, build_prefix, patience)]
+
+
+def find_rows(path: Path, limit: int, build_prefix: str, patience: float = 15.0) -> list[FoundRow]:
+    """Return the rows, each with the process that holds it if the build could run on.
+
+    Opens the database and raises as `list_rows` does.
+    """
+    now = datetime.now(UTC)
     with _opened(path, patience) as conn:
-        return select_rows(conn, limit, build_prefix)
+        return [
+            FoundRow(row, live_holder(conn, row.build_id, now) if row.runs_on else None)
+            for row in select_rows(conn, limit, build_prefix)
+        ]
 
 
 def find_row(path: Path, build_prefix: str = "", patience: float = 15.0) -> FoundRow | None:
