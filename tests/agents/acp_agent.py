@@ -89,6 +89,12 @@ class ScriptedAgent:
         )
         await self.say(f"I was told: {talk.read_text()}")
 
+    async def do_reach(self, talk: Path) -> None:
+        """Ask for a place that it may not reach, by a program, and tell what came of it."""
+        curl = await asyncio.create_subprocess_exec("curl", "-sS", "https://far.invalid/", stderr=subprocess.PIPE)
+        _, said = await curl.communicate()
+        await self.say(f"{curl.returncode}: {said.decode()}")
+
     async def do_stop(self, talk: Path) -> str:
         await self.say("So far.")
         if sys.argv[2] == "unknown":

@@ -10,6 +10,7 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 
 import psutil
 import pytest
@@ -20,7 +21,7 @@ from buildwright.core.activity import Activity, Heard, Ran, Said, Warned, Wrote
 from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed, BadSettings
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Assignment
+from buildwright.ports import Assignment, ModelEndpoint
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign
 from tests.agents.installed import FULL, programs
@@ -70,6 +71,17 @@ async def test_its_work_is_told_and_a_later_process_goes_on_with_its_conversatio
     out = await play(small("work"), lost)
     assert any(isinstance(activity, Warned) and "starts without it" in activity.text for activity in out)
     assert finish(out).summary == "I was told: Do it.\n\nmend"
+
+
+async def test_in_a_box_what_it_may_not_reach_is_told(assign: Assign) -> None:
+    denied: list[str] = []
+    assignment = assign(on_denied=denied.append, door=ModelEndpoint("http://127.0.0.1:9999", "token"))
+    copyfile(SCRIPT, assignment.lane / SCRIPT.name)
+    agent = AcpAgent(f"acp:{sys.executable} {SCRIPT.name} reach", Bubblewrap(), PATH)
+    out = await play(agent, assignment)
+    assert finish(out).ok, out
+    assert denied == ["far.invalid:443"]
+    assert text(out).startswith("56: "), "what the proxy refuses ends curl with this code"
 
 
 async def test_every_end_of_a_turn_has_its_kind(assign: Assign) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from buildwright.agents.claude import ClaudeAgent
 from buildwright.agents.claude_session import decode
-from buildwright.core.activity import Activity, Denied, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Message, ModelEndpoint, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
@@ -334,7 +334,8 @@ async def test_in_a_box_there_is_its_lane_and_its_model_and_nothing_else(
     assign: Assign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-of-the-parent")
-    assignment = assign()
+    denied: list[str] = []
+    assignment = assign(on_denied=denied.append)
     secret = tmp_path / "secret.txt"
     secret.write_text("canary-secret")
     other = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
@@ -342,7 +343,7 @@ async def test_in_a_box_there_is_its_lane_and_its_model_and_nothing_else(
     async with other, serving(rounds([Use("Bash", {"command": script})], ["Done."])) as fake:
         out = await play(Bubblewrap(), fake, assignment)
     assert finish(out).ok
-    assert "far.invalid:443" in next(one.places for one in out if isinstance(one, Denied))
+    assert "far.invalid:443" in denied
     seen = (assignment.lane / "seen.txt").read_text(errors="replace")
     first = seen.partition("\n")[0]
     assert first == str(os.getuid() or 65_534)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from buildwright.agents.shell import LONGEST_PIECE, MOST_LINES, ShellAgent
-from buildwright.core.activity import Activity, Denied, Finished, Heard, Said, Warned
+from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Message, ModelEndpoint
@@ -76,13 +76,14 @@ async def test_in_a_sandbox_it_reaches_the_gateway_and_nothing_else_of_the_netwo
         "curl -sS -m 5 https://far.invalid/ && exit 7; curl -sS -m 5 http://far.invalid/ | grep 'does not let' || exit 6;"
         "getent hosts example.org && exit 8; test ! -e /etc/resolv.conf && exit 0"
     )
-    assignment = assign(command=command, door=ModelEndpoint(f"http://127.0.0.1:{ports[0]}/lane", "lane-token"))
+    denied: list[str] = []
+    door = ModelEndpoint(f"http://127.0.0.1:{ports[0]}/lane", "lane-token")
+    assignment = assign(command=command, door=door, on_denied=denied.append)
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     out = [activity async for activity in ShellAgent(Bubblewrap(), "/usr/bin:/bin").run(assignment, inbox)]
     assert finish(out).ok, out
     assert [head.split(b" ")[1] for head in heard] == [b"/lane/v1/messages"]
-    denied = [one.places for one in out if isinstance(one, Denied)]
-    assert denied == [("far.invalid:443", "far.invalid:80")], "what it asked for is told"
+    assert denied == ["far.invalid:443", "far.invalid:80"], "what it asked for is told"
     for server in (gateway, other):
         server.close()
 

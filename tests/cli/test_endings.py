@@ -559,3 +559,16 @@ def test_after_a_push_the_next_command_works(program: Program, repository: Path,
     assert ended.code == 0, ended.err
     assert "Next: " in ended.out
     assert "git -C" not in ended.out.partition("Next: ")[2]
+
+
+def test_what_an_agent_was_denied_is_told_of_an_attempt_that_its_time_limit_ended(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    agent = ("--agent", "shell", "--agent-command", "curl -s https://far.invalid/; echo asked; sleep 60")
+    limits = ("--task-time", "8", "--attempts", "1", "--on-failure", "fail", "--no-gates")
+    ended = program("build", tasks, "--repo", repository, *agent, *limits, "--json")
+    events = {event["type"]: event for event in ended.lines}
+    assert events["agent.broke"]["kind"] == "timeout", events["agent.broke"]
+    assert events["agent.denied"]["places"] == ["far.invalid:443"]
+    assert "far.invalid:443" in program("why", "newest", "a").out

@@ -28,7 +28,7 @@ from buildwright.agents.programs.program import TAIL
 from buildwright.agents.session_files import KeptConversation, decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
-from buildwright.core.activity import Activity, Denied, Finished, Heard, Warned
+from buildwright.core.activity import Activity, Finished, Heard, Warned
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed, BadSettings
 from buildwright.ports import Assignment, Command, Message, Sandbox
@@ -89,9 +89,8 @@ class AcpAgent:
                 fix="Set a provider's key (for example ANTHROPIC_API_KEY), or replay a cassette.",
             )
         executable = await asyncio.to_thread(self._find)
-        denied: list[str] = []
         command = await asyncio.to_thread(self._command, assignment, executable, await self._parts(executable))
-        command = replace(command, on_refused=denied.append)
+        command = replace(command, on_refused=assignment.on_denied)
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment)
@@ -109,8 +108,6 @@ class AcpAgent:
                         raise
                 finally:
                     await talk.end()
-        if denied:
-            yield Denied(places=tuple(denied))
         yield await asyncio.to_thread(self._finished, assignment, talk)
 
     @property

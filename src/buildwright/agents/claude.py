@@ -31,7 +31,6 @@ from buildwright.agents.claude_tools import CHANGES_FILES, TAIL, TOOLS, failure_
 from buildwright.agents.launcher import Launcher, launching
 from buildwright.core.activity import (
     Activity,
-    Denied,
     FailureKind,
     Finished,
     Heard,
@@ -119,8 +118,7 @@ class ClaudeAgent:
             self._retries,
             continues=continues,
         )
-        denied: list[str] = []
-        command = replace(command, on_refused=denied.append)
+        command = replace(command, on_refused=assignment.on_denied)
         async with launching(self._sandbox, command, work.wrote_error) as launcher:
             client = library.ClaudeSDKClient(self._options(library, work, launcher.path, before))
             try:
@@ -137,8 +135,6 @@ class ClaudeAgent:
                 await client.disconnect()
         if launcher.done is not None and launcher.done.exit_code is None and work.failure is not None:
             work.fail("timeout", f"Claude Code was ended after {assignment.limits.task_seconds:g} s.")
-        if denied:
-            yield Denied(places=tuple(denied))
         yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(

@@ -21,7 +21,7 @@ from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, Agent
 from buildwright.agents.session_files import decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
-from buildwright.core.activity import Activity, Denied, Finished, Heard, Printed, Said, Warned
+from buildwright.core.activity import Activity, Finished, Heard, Printed, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing
 from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
@@ -99,8 +99,6 @@ class ProgramAgent:
             async with aclosing(turn.follow(inbox)) as activities:
                 async for activity in activities:
                     yield activity
-            if turn.denied:
-                yield Denied(places=tuple(turn.denied))
             if goes_on and turn.found(self._program.lost):
                 yield Warned(
                     text=f"{self._program.title} does not find its conversation; this attempt starts without it."
@@ -215,8 +213,6 @@ class _Turn:
     completed: Completed | None = None
     waiting: list[Message] = field(default_factory=list)
     """What the user said meanwhile."""
-    denied: list[str] = field(default_factory=list)
-    """Places that it asked for and may not reach."""
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     """The end of what it wrote beside its events."""
     _plain_count: int = 0
@@ -234,7 +230,7 @@ class _Turn:
         """Start it and yield what it tells until its end."""
         self.run.trouble = ""
         command = await asyncio.to_thread(self.agent.command, self.assignment, self.executable, self.run, self.text)
-        command = replace(command, on_refused=self.denied.append)
+        command = replace(command, on_refused=self.assignment.on_denied)
         output = LineOutput()
         running = asyncio.create_task(self.agent.start(command, output))
         try:

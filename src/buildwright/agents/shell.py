@@ -13,7 +13,7 @@ from typing import Literal
 
 from buildwright.agents.programs.program import door_variables
 from buildwright.confined_fs import append_beneath, delete_beneath
-from buildwright.core.activity import Activity, Denied, Finished, Heard, Said, Warned
+from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
 from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
@@ -55,7 +55,6 @@ class ShellAgent:
                 "The shell agent has no command.", fix="Give one, for example --agent-command './build.sh'."
             )
         files = _prepare(assignment)
-        denied: list[str] = []
         command = Command(
             argv=("/bin/sh", "-c", assignment.command),
             cwd=assignment.lane,
@@ -66,7 +65,7 @@ class ShellAgent:
             processes=assignment.limits.processes,
             relays=assignment.door.relays if assignment.door is not None else {},
             reach=assignment.door.reach if assignment.door is not None else Reach(),
-            on_refused=denied.append,
+            on_refused=assignment.on_denied,
             writable=(assignment.home,),
             shared=shared_in(assignment.lane),
         )
@@ -90,8 +89,6 @@ class ShellAgent:
             yield said
         if output.dropped:
             yield Warned(text=f"{output.dropped} more lines of output are not shown.")
-        if denied:
-            yield Denied(places=tuple(denied))
         yield _finished(assignment, completed)
 
 

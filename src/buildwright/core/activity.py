@@ -107,13 +107,6 @@ class Warned(Record):
     text: str
 
 
-class Denied(Record):
-    """What the agent, or a program it started, asked for and may not reach: `host:port`, in the order of asking."""
-
-    type: Literal["denied"] = "denied"
-    places: tuple[str, ...]
-
-
 class Saved(Record):
     """A point from which the agent can go on: the lane as it is now, and this (opaque) conversation.
 
@@ -135,6 +128,5 @@ class Finished(Record):
 
 
 Activity = Annotated[
-    Said | Printed | Wrote | Ran | Heard | UsedTokens | Warned | Denied | Saved | Finished,
-    Field(discriminator="type"),
+    Said | Printed | Wrote | Ran | Heard | UsedTokens | Warned | Saved | Finished, Field(discriminator="type")
 ]

@@ -25,7 +25,6 @@ from buildwright.core import event as e
 from buildwright.core.action import RunAgent
 from buildwright.core.activity import (
     Activity,
-    Denied,
     FailureKind,
     Finished,
     Heard,
@@ -114,7 +113,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
         ready = await set_up_lane(bench, build, task, ground.lane, ground.tree) if ground.lane is not None else None
         if ready is not None:
             ground = ground._replace(lane=ready.lane)
-        async with _door(bench, options, key, ground) as door:
+        async with _door(bench, options, key, ground) as door, _denials(bench, key) as on_denied:
             briefing = await _brief(bench, build, task, state, ground)
             assignment = Assignment(
                 build_id=build.id,
@@ -133,6 +132,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
                 allow=build.options.allow,
                 command=options.agent_command,
                 env=ready.env if ready is not None else {},
+                on_denied=on_denied,
             )
             facts = await _follow(bench, hired.agent, build, assignment, ground.lane)
         reason = cut_short(facts)
@@ -232,6 +232,24 @@ async def _door(
             if key.task and (places := gateway.denied(door)):
                 bench.report(e.AgentDenied(task=key.task, attempt=key.attempt, places=places))
             await gateway.shut(door)
+
+
+@asynccontextmanager
+async def _denials(bench: ActionContext, key: LaneKey) -> AsyncIterator[Callable[[str], None]]:
+    """Note what an agent asks for and may not reach, and report it however the attempt ends."""
+    places: list[str] = []
+
+    def denied(place: str) -> None:
+        if place not in places:
+            places.append(place)
+
+    try:
+        yield denied
+    finally:
+        if places:
+            bench.report(e.AgentDenied(task=key.task, attempt=key.attempt, places=tuple(places)))
+            asked = f"asked for {', '.join(places)}, which it may not reach"
+            bench.logbook.note("denied", asked, key.task, key.attempt)
 
 
 async def _meter(bench: ActionContext, door: ModelEndpoint) -> None:
@@ -349,8 +367,6 @@ async def _take_in(
             return activity
         if isinstance(activity, Saved):
             await checkpoints.keep(activity)
-        if isinstance(activity, Denied):
-            bench.report(e.AgentDenied(task=task, attempt=attempt, places=activity.places))
         if isinstance(activity, Heard):
             waiting = {note.id for note in bench.newest().notes_to_agents}
             for message in waiting.intersection(activity.message_ids):
@@ -373,8 +389,6 @@ def _line(activity: Activity) -> str:
             return f"received {len(activity.message_ids)} message(s) of the user"
         case UsedTokens():
             return f"{activity.model}: {activity.input_tokens} tokens in, {activity.output_tokens} out"
-        case Denied():
-            return f"asked for {', '.join(activity.places)}, which it may not reach"
         case Saved():
             return ""
         case Finished():

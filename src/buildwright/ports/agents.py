@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -78,6 +78,8 @@ class Assignment:
     command: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables by which the agent's commands find what the project's checks find, the PATH among them."""
+    on_denied: Callable[[str], None] | None = None
+    """Called with each place (`host:port`) that the agent, or a program it started, asked for and may not reach."""
 
 
 class Agent(Protocol):
