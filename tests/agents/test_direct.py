@@ -6,11 +6,12 @@ import asyncio
 import json
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from buildwright.agents.direct import ConversationEntry, DirectAgent, compacted, decode, encode, tokens, turns
-from buildwright.core.activity import Activity, Finished, Heard, Said, UsedTokens, Warned, Wrote
+from buildwright.core.activity import Activity, Compacted, Finished, Heard, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed, ModelFailed
 from buildwright.ports import Assignment, Message, Turn
 from tests.adapters.scripted_model import ScriptedModel
@@ -26,7 +27,7 @@ def edit(path: str, *parts: tuple[str, str]) -> str:
     return f"=== EDIT: {path} ===\n{body}=== END EDIT ===\n"
 
 
-async def play(model: ScriptedModel, assignment: Assignment, *messages: Message, **options: int) -> list[Activity]:
+async def play(model: ScriptedModel, assignment: Assignment, *messages: Message, **options: Any) -> list[Activity]:
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     for message in messages:
         inbox.put_nowait(message)
@@ -197,19 +198,30 @@ async def test_a_broken_conversation_is_left_out_with_a_warning(assign: Assign, 
     assert model.asked[0] == [Turn("user", "Do it.\n\nwhy")]
 
 
-async def test_near_the_limit_the_conversation_is_cut_with_a_warning(assign: Assign) -> None:
+@pytest.mark.parametrize("known", [True, False])
+async def test_near_the_limit_the_conversation_is_cut_and_said(assign: Assign, known: bool) -> None:
     entries = [
         ConversationEntry("directive", "d"),
         ConversationEntry("answer", "a" * 9000),
         ConversationEntry("feedback", "f"),
+        ConversationEntry("answer", "second"),
+        ConversationEntry("problems", "p"),
         ConversationEntry("answer", "last"),
     ]
     model = ScriptedModel(file("a"))
-    out = await play(
-        model, assign(conversation=encode(entries), feedback="g"), context_tokens=3_000, answer_tokens=1_000
-    )
-    assert isinstance(out[0], Warned)
-    assert model.asked[0] == [Turn("user", "Do it.\n\nf"), Turn("assistant", "last"), Turn("user", "g")]
+    agent = DirectAgent(model, context_tokens=10**6 if known else 3_000, window=lambda _: 3_000 if known else 0)
+    talk = assign(conversation=encode(entries), feedback="g")
+    out = [activity async for activity in agent.run(talk, asyncio.Queue())]
+    # A third of the bytes and eight for each message; the directive is the task as it is now.
+    whole = 3_000 + 8 + (6 // 3 + 8) + 8 + (6 // 3 + 8) + 8 + (4 // 3 + 8) + 8
+    assert out[0] == Compacted(cut=1, tokens_before=whole, tokens_after=whole - 3_008)
+    assert model.asked[0] == [
+        Turn("user", "Do it.\n\nf"),
+        Turn("assistant", "second"),
+        Turn("user", "p"),
+        Turn("assistant", "last"),
+        Turn("user", "g"),
+    ]
 
 
 def test_compaction_keeps_directive_feedback_and_the_last_two_turns() -> None:
@@ -222,7 +234,7 @@ def test_compaction_keeps_directive_feedback_and_the_last_two_turns() -> None:
         ]
     short = compacted(entries, 2_000)
     assert short[0] == entries[0]
-    assert short[-2:] == entries[-2:]
+    assert short[-6:] == entries[-6:]  # two answers, each with what it was told of it
     assert [e for e in short if e.kind == "feedback"] == [e for e in entries if e.kind == "feedback"]
     assert tokens(short) <= 2_000
     assert compacted(entries, 10**6) == entries

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal, assert_never, cast, get_args
@@ -26,7 +26,7 @@ from buildwright.agents.blocks import (
     Prose,
 )
 from buildwright.confined_fs import delete_beneath, read_beneath, write_beneath
-from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, UsedTokens, Warned, Wrote
+from buildwright.core.activity import Activity, Compacted, FailureKind, Finished, Heard, Said, UsedTokens, Warned, Wrote
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path, is_protected
 from buildwright.errors import AgentFailed, ModelFailed, NotFound, UnsafePath
@@ -86,7 +86,8 @@ _CUT_OFF = (
 class DirectAgent:
     """Talks with a model behind the door and applies its blocks as they close.
 
-    `context_tokens` is the model's context window; `turns` bounds the requests of one attempt.
+    `window` returns a model's context window in tokens, 0 for one that it does not know: `context_tokens` counts then.
+    `turns` bounds the requests of one attempt, `answer_tokens` each answer, of which a small window has less.
     """
 
     name = "direct"
@@ -95,12 +96,19 @@ class DirectAgent:
     uses_model: Literal["always", "if given", "never"] = "always"
 
     def __init__(
-        self, model: Model, *, turns: int = 6, context_tokens: int = 200_000, answer_tokens: int = 32_000
+        self,
+        model: Model,
+        *,
+        turns: int = 6,
+        context_tokens: int = 200_000,
+        answer_tokens: int = 32_000,
+        window: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self._model = model
         self._turns = turns
         self._context_tokens = context_tokens
         self._answer_tokens = answer_tokens
+        self._window = window
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door, DiskFull when the lane's disk is full."""
@@ -113,21 +121,22 @@ class DirectAgent:
         talk, notes = _begin(assignment)
         for note in notes:
             yield note
+        # The first look at the price list takes a while.
+        context = await asyncio.to_thread(self._window, assignment.model) or self._context_tokens
+        room = min(self._answer_tokens, context // 4)
         applied = 0
         nudged = False
         answer = _BlockAnswer()
         for _ in range(self._turns):
             for heard in _hear(inbox, talk):
                 yield heard
-            short = compacted(talk, self._context_tokens - self._answer_tokens)
-            if len(short) < len(talk):
-                yield Warned(
-                    text=f"The conversation is near the model's limit: {len(talk) - len(short)} older turns were cut."
-                )
+            short = compacted(talk, context - room - tokens([ConversationEntry("directive", SYSTEM)]))
+            if cut := len(talk) - len(short):
+                yield Compacted(cut=cut, tokens_before=tokens(talk), tokens_after=tokens(short))
                 talk = short
             answer = _BlockAnswer()
             try:
-                async with aclosing(self._answer(door, assignment, talk, answer)) as activities:
+                async with aclosing(self._answer(door, assignment, talk, answer, room)) as activities:
                     async for activity in activities:
                         yield activity
             except ModelFailed as failure:
@@ -148,12 +157,17 @@ class DirectAgent:
         yield _finished(applied, answer, encode(talk))
 
     async def _answer(
-        self, door: ModelEndpoint, assignment: Assignment, talk: list[ConversationEntry], answer: _BlockAnswer
+        self,
+        door: ModelEndpoint,
+        assignment: Assignment,
+        talk: list[ConversationEntry],
+        answer: _BlockAnswer,
+        room: int,
     ) -> AsyncGenerator[Activity]:
         """Stream one answer and apply its blocks; the results are left in `answer`."""
         scanner, speech = BlockScanner(), _Speech()
         pieces: list[str] = []
-        stream = self._model.stream(door, assignment.model, SYSTEM, turns(talk), self._answer_tokens)
+        stream = self._model.stream(door, assignment.model, SYSTEM, turns(talk), room)
         try:
             async for chunk in stream:
                 match chunk:
@@ -401,11 +415,13 @@ def tokens(entries: Sequence[ConversationEntry]) -> int:
 def compacted(entries: Sequence[ConversationEntry], limit: int) -> list[ConversationEntry]:
     """Return at most about `limit` tokens; the oldest entries that may go are dropped first.
 
-    The directive, all feedback and messages of the user, and the last two turns always stay, even above the limit.
+    The directive, all feedback and messages of the user, and the last two turns (an answer of the model and what it was
+    told of it) always stay, even above the limit.
     """
     over = tokens(entries) - limit
     kept: list[ConversationEntry] = []
-    last = len(entries) - 2
+    answers = [index for index, entry in enumerate(entries) if entry.kind == "answer"]
+    last = answers[-2] if len(answers) > 1 else 0
     for index, entry in enumerate(entries):
         if over > 0 and index < last and entry.kind not in _KEPT:
             over -= tokens([entry])

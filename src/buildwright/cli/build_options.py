@@ -27,6 +27,8 @@ class BuildOptions:
         "The command that the shell agent runs for each task; exit 0 means that it finished.")] = ""
     model: Annotated[str, Parameter(group="Agents and models", help=
         "The model that writes; the default depends on the agent.")] = ""
+    context_tokens: Annotated[int, Parameter(group="Agents and models", help=
+        "The context window of the direct agent's model, in tokens; 0: that of the price list, else 200,000.")] = 0
     planner_model: Annotated[str, Parameter(group="Agents and models", help="The model that plans.")] = ""
     sealed_tests: Annotated[bool, Parameter(group="Agents and models", help=
         "Have a model write tests of each task's acceptance lines before its agent starts; the agent never sees them, and the"

@@ -19,7 +19,10 @@ from buildwright.ports import LogEntry, LogLine
 from buildwright.views.overview import running_tasks
 from buildwright.views.statuses import MET
 
-_ASIDE = (e.AgentHeartbeat, e.TokensUsed, e.CheckpointCreated, e.MessageSent, e.MessageDelivered, e.AgentDenied)
+_ASIDE = (
+    *(e.AgentHeartbeat, e.TokensUsed, e.CheckpointCreated, e.MessageSent, e.MessageDelivered, e.AgentDenied),
+    e.ConversationCompacted,
+)
 """Events after which a task does what it did before."""
 _LATE_SECONDS = 60.0
 """Seconds above its limit after which a command is taken for dead, with the process that would have told its end."""

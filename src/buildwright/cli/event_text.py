@@ -178,6 +178,11 @@ def _denied(event: e.AgentDenied, _build: Build, _at: datetime) -> EventLine:
     return EventLine("dot", f"{event.task}: its agent asked for {denied_places(event.places)}, which it may not reach")
 
 
+def _compacted(event: e.ConversationCompacted, _build: Build, _at: datetime) -> EventLine:
+    sizes = f"from about {event.tokens_before:,} to {event.tokens_after:,} tokens"
+    return EventLine("dot", f"{event.task}: its conversation is near the model's limit and was cut {sizes}")
+
+
 def denied_places(places: Sequence[str]) -> str:
     """Return the first of the places that an agent was denied, in one line."""
     more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
@@ -323,6 +328,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
         "dot", f"{event.task} taught lesson {event.lesson}: {one_line(event.content, 160)}"
     ),
     e.AgentDenied: _denied,
+    e.ConversationCompacted: _compacted,
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,
     e.PatchJudged: _judged,

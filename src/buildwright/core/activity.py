@@ -107,6 +107,17 @@ class Warned(Record):
     text: str
 
 
+class Compacted(Record):
+    """The agent's conversation came near the model's limit, and its oldest turns were cut."""
+
+    type: Literal["compacted"] = "compacted"
+    cut: int
+    """Number of messages that were cut."""
+    tokens_before: int
+    """Of the whole conversation, by the agent's own estimate."""
+    tokens_after: int
+
+
 class Saved(Record):
     """A point from which the agent can go on: the lane as it is now, and this (opaque) conversation.
 
@@ -128,5 +139,6 @@ class Finished(Record):
 
 
 Activity = Annotated[
-    Said | Printed | Wrote | Ran | Heard | UsedTokens | Warned | Saved | Finished, Field(discriminator="type")
+    Said | Printed | Wrote | Ran | Heard | UsedTokens | Warned | Compacted | Saved | Finished,
+    Field(discriminator="type"),
 ]

@@ -441,6 +441,7 @@ MOVES: dict[type[Event], Move] = {
     e.LessonsGiven: Move(_lessons_given, _WORK, _LIVE, _in(_P.WORKING)),
     e.LessonLearned: Move(_nothing, _WORK, _LIVE, _in(_P.JUDGING)),
     e.AgentDenied: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
+    e.ConversationCompacted: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(
         _agent_finished,
         _WORK,

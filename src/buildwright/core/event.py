@@ -310,6 +310,22 @@ class AgentDenied(Event):
     """`host:port` of each place it asked the proxy for, or the request that the gateway refused."""
 
 
+class ConversationCompacted(Event):
+    """An agent's conversation came near its model's limit, and its oldest messages were cut. Changes nothing.
+
+    What an agent is told at first, all feedback, the user's messages and the last two turns always stay.
+    """
+
+    type: Literal["conversation.compacted"] = "conversation.compacted"
+    task: TaskId
+    attempt: int
+    cut: int
+    """Number of messages that were cut."""
+    tokens_before: int
+    """Of the whole conversation, by a safe estimate."""
+    tokens_after: int
+
+
 class AgentFinished(Event, ends_step=True, keeps_moment=True):
     """The agent ended its attempt and its patch was taken (None without lanes)."""
 
@@ -693,6 +709,7 @@ AnyEvent = Annotated[
     | LessonsGiven
     | LessonLearned
     | AgentDenied
+    | ConversationCompacted
     | AgentFinished
     | AgentBroke
     | PatchJudged

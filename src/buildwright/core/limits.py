@@ -222,6 +222,12 @@ class Options(Record):
     model: Annotated[Name, AsOption("--model"), InFile()] = Field(
         "", description="The model that writes; the default depends on the agent."
     )
+    context_tokens: Annotated[int, AsOption("--context-tokens"), InFile(), InRequest(le=10_000_000)] = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="The context window of the direct agent's model, in tokens; 0: that of the price list, else 200,000.",
+    )
     planner_model: Annotated[Name, AsOption("--planner-model"), InFile()] = Field(
         "", description="The model that plans."
     )

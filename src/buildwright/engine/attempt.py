@@ -25,6 +25,7 @@ from buildwright.core import event as e
 from buildwright.core.action import RunAgent
 from buildwright.core.activity import (
     Activity,
+    Compacted,
     FailureKind,
     Finished,
     Heard,
@@ -367,6 +368,9 @@ async def _take_in(
             return activity
         if isinstance(activity, Saved):
             await checkpoints.keep(activity)
+        if isinstance(activity, Compacted):
+            sizes = {"tokens_before": activity.tokens_before, "tokens_after": activity.tokens_after}
+            bench.report(e.ConversationCompacted(task=task, attempt=attempt, cut=activity.cut, **sizes))
         if isinstance(activity, Heard):
             waiting = {note.id for note in bench.newest().notes_to_agents}
             for message in waiting.intersection(activity.message_ids):
@@ -389,6 +393,9 @@ def _line(activity: Activity) -> str:
             return f"received {len(activity.message_ids)} message(s) of the user"
         case UsedTokens():
             return f"{activity.model}: {activity.input_tokens} tokens in, {activity.output_tokens} out"
+        case Compacted():
+            left = f"about {activity.tokens_after:,} of {activity.tokens_before:,} tokens are left"
+            return f"the conversation is near the model's limit: {activity.cut} older messages were cut, {left}"
         case Saved():
             return ""
         case Finished():

@@ -270,6 +270,20 @@ def price_of(model: str, tokens_in: int, tokens_out: int) -> Decimal | None:
     return _cost(protocols[maker_of(model)], model, Tokens(tokens_in, tokens_out))
 
 
+def context_window_of(model: str) -> int:
+    """Return the tokens that a model's context holds, 0 when the price list does not know it."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    provider = {"anthropic": "anthropic", "openai": "openai", "google": "google"}[maker_of(model)]
+    for one in (provider, None):
+        try:
+            _, found = get_snapshot().find_provider_model(model, None, one, None)
+        except LookupError:
+            continue
+        return found.context_window or 0
+    return 0
+
+
 def _cost(protocol: Protocol, model: str, tokens: Tokens) -> Decimal | None:
     """Return the US dollars for one request, None when the price list does not know the model."""
     from genai_prices import Usage, calc_price

@@ -415,6 +415,10 @@ ROWS: dict[type[Event], EventFrames] = {
         _nothing,
     ),
     e.AgentDenied: EventFrames(lambda ev: {**_of_task(ev), "places": list(ev.places)}, _nothing),
+    e.ConversationCompacted: EventFrames(
+        lambda ev: {**_of_task(ev), "cut": ev.cut, "tokensBefore": ev.tokens_before, "tokensAfter": ev.tokens_after},
+        _nothing,
+    ),
     e.AgentFinished: EventFrames(_files, _agent_finished),
     e.AgentBroke: EventFrames(
         lambda ev: {**_of_task(ev), "kind": ev.kind, "message": _short(ev.message)},

@@ -179,8 +179,10 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None, nam
         case "direct":
             from buildwright.agents.direct import DirectAgent
             from buildwright.gateway import GatewayModel
+            from buildwright.gateway.access import context_window_of
 
-            return DirectAgent(GatewayModel())
+            given = options.context_tokens
+            return DirectAgent(GatewayModel(), window=context_window_of if not given else lambda _: given)
         case "claude":
             if find_spec("claude_agent_sdk") is None:
                 raise BadSettings(
