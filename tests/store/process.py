@@ -16,11 +16,17 @@ from buildwright.core.failpoint import arm
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import DiskFull, StaleVersion
+from buildwright.store import opening
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.lease_holders import this_process
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def steps_above(revision: str) -> int:
+    """How many steps a rollback to this revision has, however many were added since."""
+    return opening.revisions()[::-1].index(revision)
 
 
 def beat(text: str, number: int = 0) -> e.AgentHeartbeat:

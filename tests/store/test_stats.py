@@ -31,7 +31,7 @@ from buildwright.store.database import Database
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.views.stats import Stats, bucket_of, seconds_of_bucket
-from tests.store.process import AT, beat, created, open_in
+from tests.store.process import AT, beat, created, open_in, steps_above
 
 Store = SqliteBuilds | PostgresBuilds
 TABLES = ("metrics_sums", "metrics_durations", "metrics_tasks", "metrics_attempts", "metrics_positions")
@@ -220,7 +220,7 @@ async def test_what_a_pruned_build_came_to_stays(database: Path | str, journals:
     await journals.retire("going")
     assert await runs.stats("hour") == before
     with pytest.raises(Conflict, match="metrics_durations, metrics_sums"):
-        await revisions.rollback(database)
+        await revisions.rollback(database, steps_above("0005"))
 
 
 async def test_two_who_count_at_once_count_once(database: Path | str, journals: Store, runs: BuildQueries) -> None:
@@ -285,7 +285,7 @@ async def test_journals_from_before_are_counted_and_a_step_down_brings_the_views
     await begin(journals, "b")
     await tell(journals, "b", DAY, e.TaskStarted(task="a", attempt=1), used("a", 1))
     before = await runs.stats("day")
-    assert await revisions.rollback(database) == "0005"
+    assert await revisions.rollback(database, steps_above("0005")) == "0005"
     opened = Database.open(database)
     assert [tuple(row) for row in await opened.fetch(text("SELECT total_cost_usd FROM metrics_daily"))] == [
         (Decimal("0.25"),)

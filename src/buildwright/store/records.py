@@ -15,6 +15,7 @@ from buildwright.store.build_queries import BuildQueries
 from buildwright.store.database import Database
 from buildwright.store.idempotency import IdempotencyKeys
 from buildwright.store.inbox import Inbox
+from buildwright.store.interviews import Interviews
 from buildwright.store.lessons import Lessons
 from buildwright.store.projects import Projects
 from buildwright.store.tables import hosted_builds, used_tokens
@@ -75,6 +76,7 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.projects = Projects(database)
+        self.interviews = Interviews(database)
         self.inbox = Inbox(database)
         self.lessons = Lessons(database)
         self.keys = IdempotencyKeys(database)

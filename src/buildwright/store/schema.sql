@@ -77,6 +77,15 @@ CREATE TABLE idempotency_keys (
 	expires_at DATETIME NOT NULL, 
 	PRIMARY KEY (user_id, scope, key_hash)
 );
+CREATE TABLE interviews (
+	project_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	version BIGINT NOT NULL, 
+	data TEXT NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	updated_at DATETIME NOT NULL, 
+	PRIMARY KEY (project_id)
+);
 CREATE TABLE leases (
 	build_id VARCHAR(64) NOT NULL, 
 	holder TEXT NOT NULL, 
@@ -246,6 +255,7 @@ CREATE INDEX ix_build_runs_unsettled ON build_runs (build_id) WHERE NOT settled 
 CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at);
+CREATE INDEX ix_interviews_user_id ON interviews (user_id, updated_at, project_id);
 CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
 CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);

@@ -531,7 +531,19 @@ SELECT to_char(to_timestamp(period * 3600) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH2
     sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
 FROM (SELECT (hour + 72) / 168 * 168 - 72 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
 UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005';
--- Running upgrade 0006 -> 0010
+-- Running upgrade 0006 -> 0007
+CREATE TABLE interviews (
+    project_id TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    version BIGINT NOT NULL, 
+    data TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (project_id)
+);
+CREATE INDEX ix_interviews_user_id ON interviews (user_id, updated_at, project_id);
+UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num = '0006';
+-- Running upgrade 0007 -> 0010
 CREATE TABLE lessons (
     user_id TEXT NOT NULL, 
     id VARCHAR(64) NOT NULL, 
@@ -565,4 +577,4 @@ CREATE TABLE lesson_trials (
     PRIMARY KEY (user_id, lesson_id, build_id, task)
 );
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
-UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0006';
+UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0007';

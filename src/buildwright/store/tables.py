@@ -327,6 +327,18 @@ projects = Table(
 )
 """`spec` is JSON, or "" when there is none yet. A build names its project in `build_runs.project_id`."""
 
+interviews = Table(
+    "interviews",
+    metadata,
+    Column("project_id", Plain, primary_key=True),
+    Column("user_id", Plain, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("data", Plain, nullable=False),
+    *_columns("created_at updated_at", UtcDateTime),
+    Index("ix_interviews_user_id", "user_id", "updated_at", "project_id"),
+)
+"""`data` is JSON. A change names the `version` that it was made from."""
+
 received_events = Table(
     "received_events",
     metadata,

@@ -1,0 +1,100 @@
+"""Interviews beside the projects, over both databases: owners, versions, order and odd texts."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from buildwright.core.interview import Answer, Interview
+from buildwright.errors import BuildwrightError, Conflict
+from buildwright.store import revisions
+from buildwright.store.records import Records
+from tests import services
+from tests.store.process import AT, steps_above
+
+SAID = Interview(answers=(Answer(id="A1", section="product_intent", text="It counts.", origin="said"),), taken=1)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Path | str]:
+    if request.param == "sqlite":
+        await revisions.migrate(tmp_path / "buildwright.db")
+        yield tmp_path / "buildwright.db"
+    else:
+        async with services.fresh_database() as url:
+            await revisions.migrate(url)
+            yield url
+
+
+@pytest.fixture
+async def records(database: Path | str) -> AsyncIterator[Records]:
+    opened = Records.open(database)
+    yield opened
+    await opened.close()
+
+
+async def test_an_interview_is_kept_and_found_by_its_owner_alone(records: Records) -> None:
+    project = str(uuid.uuid4())
+    assert await records.interviews.get(project, "ann") == (Interview(), 0)
+    await records.interviews.put(project, "ann", SAID, 0, AT)
+    assert await records.interviews.get(project, "ann") == (SAID, 1)
+    assert await records.interviews.get(project, "bob") == (Interview(), 0)
+    with pytest.raises(Conflict):
+        await records.interviews.put(project, "bob", Interview(title="mine"), 1, AT)
+    with pytest.raises(Conflict):
+        await records.interviews.put(project, "bob", Interview(title="mine"), 0, AT)
+    assert await records.interviews.get(project, "ann") == (SAID, 1)
+
+
+async def test_of_changes_at_once_one_is_kept(records: Records) -> None:
+    project = str(uuid.uuid4())
+
+    async def put(number: int, version: int) -> bool:
+        try:
+            await records.interviews.put(project, "ann", Interview(title=str(number)), version, AT)
+        except Conflict:
+            return False
+        return True
+
+    for version in range(3):
+        done = await asyncio.gather(*(put(number, version) for number in range(6)))
+        assert sum(done) == 1
+        kept, found = await records.interviews.get(project, "ann")
+        assert (kept.title, found) == (str(done.index(True)), version + 1)
+
+
+async def test_a_text_that_no_database_takes_is_kept_without_it(records: Records) -> None:
+    odd = SAID.model_copy(update={"answers": (SAID.answers[0].model_copy(update={"text": "a\0b"}),)})
+    await records.interviews.put("p", "ann", odd, 0, AT)
+    kept = (await records.interviews.get("p", "ann")).interview.answers[0].text
+    assert kept in {"a\0b", "a\u2400b"}
+
+
+async def test_the_newest_of_a_user_come_first(records: Records) -> None:
+    made = [
+        await records.projects.create("ann", "Shop", target_type="local_path", target_ref="/r", at=AT),
+        await records.projects.create("ann", "Bakery", at=AT),
+        await records.projects.create("bob", "Secret", at=AT),
+        await records.projects.create("ann", "Without", at=AT),
+    ]
+    for number, project in enumerate(made[:3]):
+        await records.interviews.put(project.id, project.user_id, SAID, 0, AT + timedelta(seconds=number))
+    rows = await records.interviews.page("ann")
+    assert [(row.name, row.folder) for row in rows] == [("Bakery", ""), ("Shop", "/r")]
+    assert await records.interviews.page("ann", 1) == rows[:1]
+    assert (rows[0].answers, rows[0].is_complete, len(rows[0].remaining)) == (1, False, 8)
+
+
+async def test_a_rollback_asks_before_interviews_are_lost(database: Path | str) -> None:
+    opened = Records.open(database)
+    await opened.interviews.put("p", "ann", SAID, 0, AT)
+    await opened.close()
+    with pytest.raises(BuildwrightError, match="interviews"):
+        await revisions.rollback(database, steps_above("0006"))
+    assert await revisions.rollback(database, steps_above("0006"), drop_data=True) == "0006"
+    assert await revisions.migrate(database) == revisions.head()
