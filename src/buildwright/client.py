@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from buildwright.stream_client import Notice
     from buildwright.views.costs import CostSum
     from buildwright.views.execution_log import TaskLogEntry
+    from buildwright.views.interview import InterviewEntry, InterviewView
     from buildwright.views.lessons import Lessons, LessonsImported
     from buildwright.views.overview import PlanView
     from buildwright.views.stats import Stats, StatsPeriod
@@ -34,8 +35,30 @@ if TYPE_CHECKING:
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.cluster import Fetched
+    from buildwright.wiring.interviewing import InterviewMessage
     from buildwright.wiring.prompt import PromptView
     from buildwright.wiring.runners import Runners
+
+
+class InterviewClient(Protocol):
+    """The interviews of one user, here or on a server."""
+
+    async def begin(self, name: str, folder: str) -> str:
+        """Create a project to interview its user about, and return its id. `folder` is its directory on this machine."""
+
+    async def listed(self) -> Sequence[InterviewEntry]:
+        """Return the interviews, the newest change first."""
+
+    async def state(self, project_id: str) -> InterviewView:
+        """Return the interview on a project; an empty one when it has none. Raises NotFound, Forbidden."""
+
+    async def tell(
+        self, project_id: str, message: InterviewMessage, on_reply: Callable[[str], None] | None = None
+    ) -> InterviewView:
+        """Return the interview after a message. `on_reply` gets the interviewer's reply, as far as it has come.
+
+        Raises NotFound, Forbidden, Refused, Conflict (changed meanwhile), BadSettings (no key) and ModelFailed.
+        """
 
 
 class Client(Protocol):
@@ -143,6 +166,10 @@ class Client(Protocol):
         since: Build | None = None,
     ) -> Build:
         """Return the build once it has made the step, or rests; or as it is after `seconds`."""
+
+    @property
+    def interviews(self) -> InterviewClient:
+        """The interviews of this user."""
 
     async def bring_home(self, build: Build) -> Fetched:
         """Bring delivered results into the user's repository, if that is on this machine and this home's."""

@@ -10,8 +10,8 @@ import io
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import datetime
 from decimal import Decimal
@@ -35,6 +35,7 @@ from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogL
 from buildwright.views.costs import CostSum
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
+from buildwright.views.interview import InterviewEntry, InterviewView
 from buildwright.views.lessons import Lessons, LessonsImported
 from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.views.stats import Stats, StatsPeriod
@@ -43,6 +44,7 @@ from buildwright.views.verdicts import GatesView
 from buildwright.wiring import SystemClock
 from buildwright.wiring.changes import Change
 from buildwright.wiring.cluster import Fetched
+from buildwright.wiring.interviewing import InterviewMessage
 from buildwright.wiring.prompt import PromptView
 from buildwright.wiring.runners import Runners
 
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _ANSWER_SECONDS = 100.0
+_STREAM_SECONDS = 960.0
+"""Longest silence of an answer that is streamed: a model may take its time before the first word."""
 _QUIET_SECONDS = 1.0
 """A build that waits for its user is watched until the server has been silent for this long."""
 
@@ -77,18 +81,54 @@ class Wire:
         sent = io.BytesIO(json.dumps(body if body is not None else {}).encode())
         return await self._ask("POST", path, data=sent, headers=given)
 
-    async def _ask(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+    async def events(self, path: str, body: object) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """Send a POST request that is answered by server-sent events; yield the kind and the JSON of each.
+
+        An error that the server names, also after the first event, is raised.
+        """
         import aiohttp
 
-        try:
+        headers = {"content-type": "application/json", "accept": "text/event-stream"}
+        parts: dict[str, Any] = {"data": io.BytesIO(json.dumps(body).encode()), "headers": headers}
+        parts["timeout"] = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=_STREAM_SECONDS)
+        with self._answering():
+            async with self._session.post(self.url + path, **parts) as answer:
+                if answer.status >= 400:
+                    self._check(answer.status, await answer.json(content_type=None))
+                kind = ""
+                async for raw in answer.content:
+                    name, _, value = raw.decode().rstrip("\n").partition(": ")
+                    if name == "event":
+                        kind = value
+                    elif name == "data":
+                        found = json.loads(value)
+                        if kind == "problem":
+                            self._check(int(found["status"]), found)
+                        yield kind, found
+
+    async def _ask(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+        with self._answering():
             async with self._session.request(method, self.url + path, **parts) as answer:
                 found = await answer.json(content_type=None)
                 status = answer.status
+        return self._check(status, found)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Raise Unreachable when the server does not answer in the block."""
+        import aiohttp
+
+        try:
+            yield
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(
                 f"the server {self.url} does not answer: {str(error) or type(error).__name__}",
                 fix="start it with `buildwright serve`, or unset BUILDWRIGHT_URL to use the store of this machine",
             ) from error
+
+    @staticmethod
+    def _check(status: int, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the JSON of an answer; raise the error that it names."""
         if status == 401:
             fix = "print a token with `buildwright token` where the server runs, and set BUILDWRIGHT_TOKEN to it"
             raise errors.Unauthorized(str(found.get("detail", "")) or None, fix=fix)
@@ -97,6 +137,44 @@ class Wire:
                 str(found.get("detail", "the server refused")), fix=str(found.get("fix", "")) or None
             )
         return dict(found)
+
+
+class HttpInterviews:
+    """The interviews of the token's user on a server."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def begin(self, name: str, folder: str) -> str:  # noqa: ARG002  the directory is of this machine
+        """Create a project to interview its user about, and return its id."""
+        return str((await self._wire.post("/projects", {"name": name}))["id"])
+
+    async def listed(self) -> Sequence[InterviewEntry]:
+        """Return the interviews, the newest change first."""
+        found = await self._wire.get("/questionnaires")
+        return [InterviewEntry.model_validate_json(json.dumps(each)) for each in found["items"]]
+
+    async def state(self, project_id: str) -> InterviewView:
+        """Return the interview on a project."""
+        return _interview(await self._wire.get(f"/projects/{project_id}/questionnaire/state"))
+
+    async def tell(
+        self, project_id: str, message: InterviewMessage, on_reply: Callable[[str], None] | None = None
+    ) -> InterviewView:
+        """Return the interview after a message; see `InterviewClient.tell`."""
+        if message.cassette:
+            raise errors.Refused("a server asks its own models", fix="leave out --cassette, or unset BUILDWRIGHT_URL")
+        material = [each.model_dump() for each in message.material]
+        body = {"message": message.text, "material": material, "model": message.model}
+        said = ""
+        async with aclosing(self._wire.events(f"/projects/{project_id}/questionnaire", body)) as events:
+            async for kind, found in events:
+                if kind == "state":
+                    return _interview(found)
+                said = found["text"] if found["again"] else said + found["text"]
+                if on_reply is not None:
+                    on_reply(said)
+        raise Unreachable("the server ended the reply before its end", fix="say it again")
 
 
 class HttpBuilds:
@@ -160,6 +238,7 @@ class HttpClient:
         self.settings = server.settings
         self.clock: Clock = SystemClock()
         self.builds = HttpBuilds(wire)
+        self.interviews = HttpInterviews(wire)
         self.in_cluster = False
         """Unknown here: the server has the builds carried out."""
         self.elsewhere = True
@@ -359,6 +438,10 @@ async def _watch(
             rests = news.build.waits_for_user and not stay and frame["type"] == QUIET
             if not news.more and (news.build.is_terminal or rests):
                 return
+
+
+def _interview(found: Mapping[str, Any]) -> InterviewView:
+    return InterviewView.model_validate_json(json.dumps(found))
 
 
 def _row(item: Mapping[str, Any]) -> BuildRow:

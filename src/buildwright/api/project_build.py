@@ -83,7 +83,10 @@ async def start(
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
     given = await asyncio.to_thread(kept_spec, wish.spec, wish.tasks)
-    spec = await asyncio.to_thread(spec_of, given or project.spec, project.name)
+    kept = given or project.spec
+    spec = None if kept else await site.app.interviewing.spec(project.user_id, project.id)
+    if spec is None:
+        spec = await asyncio.to_thread(spec_of, kept, project.name)
     options = wish.options_for(target_type, repository)
     new = NewBuild(spec, options, repository, wish.base, project.id)
     build_id = await operations.start(site, caller, correlation_id, new, at_once=1, opens=target_type == "local_path")

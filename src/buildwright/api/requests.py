@@ -83,7 +83,10 @@ def spec_of(kept: str, title: str) -> Spec:
     from buildwright.advisors.spec_file import parse_spec
 
     if not kept:
-        raise BadSpec("there is nothing to build", fix="send `spec` (Markdown) or `tasks`, here or with the project")
+        raise BadSpec(
+            "there is nothing to build",
+            fix="send `spec` (Markdown) or `tasks`, here or with the project, or complete its interview",
+        )
     given = json.loads(kept)
     if "tasks" in given:
         return parse_spec(json.dumps({"title": title[:200], "tasks": given["tasks"]}), "tasks.json")

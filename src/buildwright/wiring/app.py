@@ -41,6 +41,7 @@ from buildwright.wiring.adapters import (
     SystemClock,
     agent_for,
     masked,
+    masker_of,
     warm_up,
 )
 from buildwright.wiring.auditing import LazyPhaseAuditor
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
+    from buildwright.wiring.interviewing import Interviewing, OwnInterviews
     from buildwright.wiring.prompt import PromptView
     from buildwright.wiring.runners import Runners
     from buildwright.workspace import GitWorkspace
@@ -117,6 +119,7 @@ class App:
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
         self._lessons: Records | None = None
+        self._interviewing: Interviewing | None = None
         self._worlds = AdapterFactory(settings, builds)
         self._awaited = PendingDeliveries(settings.home, settings.environment)
         self.telemetry = Telemetry(settings.environment)
@@ -153,6 +156,26 @@ class App:
             self._lessons = module.Records.open(self.settings.database_url or self.settings.database)
             assert self._lessons is not None
         return self._lessons.lessons
+
+    @property
+    def interviewing(self) -> Interviewing:
+        """The interviews of all users of this store."""
+        if self._interviewing is None:
+            from buildwright.store.records import Records
+            from buildwright.wiring.interviewing import Interviewing
+
+            records = Records.open(self.settings.database_url or self.settings.database)
+            self._interviewing = Interviewing(
+                self.settings, self.clock, records, lambda: self.gateway, masker_of(self.settings)
+            )
+        return self._interviewing
+
+    @property
+    def interviews(self) -> OwnInterviews:
+        """The interviews of the user of this process."""
+        from buildwright.wiring.interviewing import OwnInterviews
+
+        return OwnInterviews(self.interviewing, self.settings.user)
 
     @property
     def meters(self) -> Meters:
@@ -195,6 +218,8 @@ class App:
             await self._gateway.close()
         if self._lessons is not None:
             await self._lessons.close()
+        if self._interviewing is not None:
+            await self._interviewing.records.close()
         await self.telemetry.close()
 
     async def start(self, new: NewBuild) -> str:
