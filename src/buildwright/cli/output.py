@@ -189,6 +189,11 @@ class Output:
         self._stderr.write(_painted([(content, style)], colours(self._stderr)) + "\n")
         self._stderr.flush()
 
+    def piece(self, text: str) -> None:
+        """Write a piece of a line of talk to stderr, now."""
+        self._stderr.write(clean(text))
+        self._stderr.flush()
+
     def command(self, line: str) -> None:
         """Write a line for the program that reads the log, such as a workflow command, to stderr as it is."""
         self._stderr.write(line + "\n")

@@ -25,6 +25,7 @@ class Verb(NamedTuple):
 
 _EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("buildwright demo", "buildwright demo --agent claude --dir ./sample"),
+    "init": ("buildwright init", "buildwright init --from ../shop", 'buildwright init -m "it counts words in files"'),
     "plan": (
         "buildwright plan tasks.json",
         "buildwright plan SPEC.md --repo . -o plan.yaml --edit",
@@ -134,6 +135,7 @@ def app_of(name: str) -> App:
 
 VERBS: tuple[Verb, ...] = (
     _verb("demo", "Start", "Build a small sample project, offline, to see how it works."),
+    _verb("init", "Start", "Be interviewed about what is to be built, and get its spec."),
     _verb("plan", "Start", "Show the tasks of a spec, their waves and the critical path."),
     _verb("check", "Start", "Check a repository: which checks apply, and whether it passes them."),
     _verb("map", "Start", "Show the map of a repository's code that the planner gets."),
