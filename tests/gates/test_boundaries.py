@@ -61,3 +61,12 @@ async def test_unreadable_rules_of_the_base_are_named_and_block_nothing(tmp_path
     base = {**BASE, "boundaries.json": "{"}
     found = await read(BoundariesGate(), tmp_path, base, {"app/a.py": "eval('2')\n"})
     assert found == [("boundaries.unreadable", "warning")]
+
+
+async def test_a_contract_of_boundaries_counts_beside_the_projects_own(tmp_path: Path) -> None:
+    contract = json.dumps({"layers": [{"from": "web", "must_not_import": ["sqlite3"]}], "notes": ["small"]})
+    base = {**BASE, "Forge/Contracts/boundaries.json": contract}
+    after: dict[str, str | None] = {"web/a.py": "import sqlite3\n", "app/routes/new.py": "import app.repos\n"}
+    assert await read(BoundariesGate(), tmp_path, base, after) == [IMPORT, IMPORT]
+    loosened: dict[str, str | None] = {"Forge/Contracts/boundaries.json": '{"layers": []}'}
+    assert await read(BoundariesGate(), tmp_path, base, loosened) == [CHOSEN]

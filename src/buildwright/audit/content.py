@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from buildwright.audit.check import AuditInput
+from buildwright.core.boundary_rules import BoundaryRule, read_rules
 from buildwright.core.finding import NOT_RUN, Finding
-from buildwright.gates.boundaries import RULES, BoundaryRule, BoundedFile, judge_file, read_rules, unreadable
+from buildwright.gates.boundaries import RULES, BoundedFile, judge_file, rule_files, unreadable
 from buildwright.gates.reporting import finding
 from buildwright.secret_scan import FoundSecret, SecretScanner, added
 from buildwright.workspace.patch import TreeEntry
@@ -19,7 +20,7 @@ async def judge_boundaries(audit: AuditInput) -> Sequence[Finding]:
     The rules are those of the base and of the head: a change that loosens the rules is still judged by those before it.
     """
     comparison = audit.comparison
-    sides = [side[RULES] for side in (comparison.before, comparison.after) if RULES in side]
+    sides = [side[path] for path in rule_files() for side in (comparison.before, comparison.after) if path in side]
     if not sides:
         return [finding(NOT_RUN, f"not run: the project has no {RULES}", severity="note")]
     await comparison.read(sides)

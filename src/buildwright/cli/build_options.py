@@ -90,6 +90,8 @@ class BuildOptions:
         "does.")] = "auto"
     allow: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "A protected path that agents may change. May be repeated.")] = ()
+    contracts_folder: Annotated[str, Parameter(group="Result", help=
+        "Folder of the repository for the contracts that the build runs from; `Forge` if left out.")] = ""
     cassette: Annotated[Path | None, Parameter(group="Agents and models", help=
         "Replay a model's answers from this file instead of asking a provider.")] = None
     concurrency: Annotated[int, Parameter(group="Course", name=["--concurrency", "-j"], help=

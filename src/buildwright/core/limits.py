@@ -333,6 +333,9 @@ class Options(Record):
     allow: Annotated[tuple[Line, ...], AsOption("--allow"), InRequest(max_length=200)] = Field(
         (), description="A protected path that agents may change."
     )
+    contracts_folder: Annotated[Name, AsOption("--contracts-folder"), InRequest(max_length=200)] = Field(
+        "", description="Folder of the repository for the contracts that the build runs from; `Forge` if left out."
+    )
     cassette: Annotated[Line, AsOption("--cassette", is_path=True)] = Field(
         "", description="Replay a model's answers from this file instead of asking a provider."
     )

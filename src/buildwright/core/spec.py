@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from buildwright.core.contracts import BuildContracts
 from buildwright.core.graph import Graph
 from buildwright.core.record import Record
 
@@ -82,6 +83,7 @@ class Spec(Record):
         "backlog",
         "beads",
         "interview",
+        "contracts",
     ] = "markdown"
     text: str = ""
     brief: ProjectBrief | None = None
@@ -90,6 +92,8 @@ class Spec(Record):
     features: tuple[Feature, ...] = ()
     """The features that the spec lists; each is in the plan that a model makes of it."""
     graph: Graph | None = None
+    contracts: BuildContracts | None = None
+    """The contracts that are written into the repository before the first task."""
     notes: tuple[str, ...] = ()
     """What a reader of the file should know: lines that became no task, and marks that do not speak for themselves."""
 

@@ -1,18 +1,20 @@
 """Judges the boundaries that a project draws in `boundaries.json`: what code in one place may not import or contain.
 
+A contract of boundaries counts beside it.
+
 Must never let a comment or a string count, nor the change choose its own rules: those of the base hold.
 """
 
 from __future__ import annotations
 
-import json
 import posixpath
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from buildwright.core.boundary_rules import BoundaryRule, read_rules
+from buildwright.core.contracts import path_of
 from buildwright.core.finding import Finding, Severity
 from buildwright.gates.changed import checkout
 from buildwright.gates.compared import Compared, base_text, compared, is_open, opening
@@ -22,54 +24,6 @@ from buildwright.ports import Judged, Judgement
 
 RULES = "boundaries.json"
 _FIX = 'for example {"layers": [{"from": "app/routes/*", "must_not_import": ["app.repos"]}]}'
-
-
-class BoundaryRule(NamedTuple):
-    """One rule for the files that match `places`; see the guide for what each key means."""
-
-    places: tuple[str, ...]
-    may_import: tuple[str, ...] | None
-    must_not_import: tuple[str, ...]
-    forbidden: tuple[tuple[re.Pattern[str], str], ...]
-    """Patterns that no line of code may match, each with its reason."""
-    name: str
-
-    def covers(self, path: str) -> bool:
-        """Return whether the rule is about this file. `*` also stands for slashes."""
-        return any(fnmatchcase(path, one) or path.startswith(one.rstrip("*").rstrip("/") + "/") for one in self.places)
-
-
-def read_rules(text: str) -> tuple[BoundaryRule, ...]:
-    """Read the rules. Raises ValueError naming what is wrong."""
-    told = json.loads(text)
-    layers = told.get("layers", told.get("rules")) if isinstance(told, dict) else None
-    if not isinstance(layers, list):
-        raise ValueError("there is no list `layers`")
-    return tuple(_rule(one, number) for number, one in enumerate(layers))
-
-
-def _rule(told: Any, number: int) -> BoundaryRule:
-    if not isinstance(told, dict):
-        raise ValueError(f"layers[{number}] is not an object")
-    places = _texts(told.get("from", told.get("glob", told.get("paths"))), f"layers[{number}].from")
-    if not places:
-        raise ValueError(f"layers[{number}] names no files: give `from` or `glob`")
-    forbidden = told.get("forbidden", [])
-    patterns = [one if isinstance(one, dict) else {"pattern": one} for one in forbidden]
-    try:
-        compiled = tuple((re.compile(str(one["pattern"])), str(one.get("reason", ""))) for one in patterns)
-    except (re.error, KeyError) as error:
-        raise ValueError(f"layers[{number}].forbidden: {error}") from error
-    may = _texts(told["may_import"], f"layers[{number}].may_import") if "may_import" in told else None
-    must_not = _texts(told.get("must_not_import"), f"layers[{number}].must_not_import")
-    return BoundaryRule(places, may, must_not, compiled, str(told.get("name", ", ".join(places))))
-
-
-def _texts(told: Any, what: str) -> tuple[str, ...]:
-    listed = [] if told is None else [told] if isinstance(told, str) else told
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        raise ValueError(f"{what} is neither text nor a list of texts")
-    return tuple(listed)
 
 
 class BoundedFile(NamedTuple):
@@ -94,28 +48,36 @@ class BoundariesGate:
         if judged.patch is None:
             return []
         checkout(judged)
-        text = await base_text(judged, RULES)
-        if text is None:
+        places = rule_files(judged.options.contracts_folder)
+        texts = {path: text for path in places if (text := await base_text(judged, path)) is not None}
+        if not texts:
             return [judgement(self.name, "scope", [])]
-        try:
-            rules = read_rules(text)
-        except ValueError as error:
-            return [judgement(self.name, "scope", [unreadable(error, severity="warning")])]
+        rules: list[BoundaryRule] = []
+        for path, text in texts.items():
+            try:
+                rules += read_rules(text)
+            except ValueError as error:
+                return [judgement(self.name, "scope", [unreadable(error, path, severity="warning")])]
         files = await compared(judged)
         found = [one for file in files for one in _judged_file(file, rules)]
         kept = [one for one in found if one.file is None or not is_open(judged, one.file, named=False)]
-        touched = any(file.path == RULES for file in files) and not is_open(judged, RULES)
-        return [judgement(self.name, "scope", [*kept, *([_rules_changed()] if touched else [])])]
+        touched = [file.path for file in files if file.path in texts and not is_open(judged, file.path)]
+        return [judgement(self.name, "scope", [*kept, *map(_rules_changed, touched)])]
 
 
-def unreadable(error: ValueError, severity: Severity = "error") -> Finding:
+def rule_files(folder: str = "") -> tuple[str, ...]:
+    """Return the files with rules: that of the project, and the contract in this folder."""
+    return RULES, path_of(folder, "boundaries")
+
+
+def unreadable(error: ValueError, path: str = RULES, severity: Severity = "error") -> Finding:
     """Return a finding about rules that cannot be used."""
-    return finding("boundaries.unreadable", f"{RULES} cannot be used: {error}", RULES, severity=severity, fix=_FIX)
+    return finding("boundaries.unreadable", f"{path} cannot be used: {error}", path, severity=severity, fix=_FIX)
 
 
-def _rules_changed() -> Finding:
-    message = f"{RULES} was changed: a change may not choose the boundaries that it is judged by."
-    return finding("boundaries.rules", message, RULES, fix=f"leave {RULES} as it was{opening(RULES)}")
+def _rules_changed(path: str) -> Finding:
+    message = f"{path} was changed: a change may not choose the boundaries that it is judged by."
+    return finding("boundaries.rules", message, path, fix=f"leave {path} as it was{opening(path)}")
 
 
 def _judged_file(file: Compared, rules: Sequence[BoundaryRule]) -> list[Finding]:
