@@ -12,6 +12,7 @@ from typing import Self
 from sqlalchemy import delete, select
 
 from buildwright.store.build_queries import BuildQueries
+from buildwright.store.contracts import Contracts
 from buildwright.store.database import Database
 from buildwright.store.idempotency import IdempotencyKeys
 from buildwright.store.inbox import Inbox
@@ -77,6 +78,7 @@ class Records:
         self._database = database
         self.projects = Projects(database)
         self.interviews = Interviews(database)
+        self.contracts = Contracts(database)
         self.inbox = Inbox(database)
         self.lessons = Lessons(database)
         self.keys = IdempotencyKeys(database)

@@ -192,6 +192,19 @@ CREATE TABLE metrics_tasks (
 	PRIMARY KEY (build_id, task)
 )
  WITHOUT ROWID;
+CREATE TABLE project_contracts (
+	project_id TEXT NOT NULL, 
+	contract_type VARCHAR(20) NOT NULL, 
+	version BIGINT NOT NULL, 
+	id VARCHAR(64) NOT NULL, 
+	user_id TEXT NOT NULL, 
+	content TEXT NOT NULL, 
+	sources TEXT NOT NULL, 
+	template INTEGER NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	updated_at DATETIME NOT NULL, 
+	PRIMARY KEY (project_id, contract_type, version)
+);
 CREATE TABLE projects (
 	id TEXT NOT NULL, 
 	user_id TEXT NOT NULL, 
@@ -258,6 +271,7 @@ CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at);
 CREATE INDEX ix_interviews_user_id ON interviews (user_id, updated_at, project_id);
 CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
+CREATE INDEX ix_project_contracts_user_id ON project_contracts (user_id, project_id);
 CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
 CREATE INDEX ix_received_events_build_id ON received_events (build_id);
 CREATE INDEX ix_received_events_project_id ON received_events (project_id, created_at);

@@ -543,7 +543,23 @@ CREATE TABLE interviews (
 );
 CREATE INDEX ix_interviews_user_id ON interviews (user_id, updated_at, project_id);
 UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num = '0006';
--- Running upgrade 0007 -> 0010
+-- Running upgrade 0007 -> 0008
+CREATE TABLE project_contracts (
+    project_id TEXT NOT NULL, 
+    contract_type VARCHAR(20) NOT NULL, 
+    version BIGINT NOT NULL, 
+    id VARCHAR(64) NOT NULL, 
+    user_id TEXT NOT NULL, 
+    content TEXT NOT NULL, 
+    sources TEXT NOT NULL, 
+    template INTEGER NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (project_id, contract_type, version)
+);
+CREATE INDEX ix_project_contracts_user_id ON project_contracts (user_id, project_id);
+UPDATE alembic_version SET version_num='0008' WHERE alembic_version.version_num = '0007';
+-- Running upgrade 0008 -> 0010
 CREATE TABLE lessons (
     user_id TEXT NOT NULL, 
     id VARCHAR(64) NOT NULL, 
@@ -577,4 +593,4 @@ CREATE TABLE lesson_trials (
     PRIMARY KEY (user_id, lesson_id, build_id, task)
 );
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
-UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0007';
+UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0008';

@@ -339,6 +339,21 @@ interviews = Table(
 )
 """`data` is JSON. A change names the `version` that it was made from."""
 
+project_contracts = Table(
+    "project_contracts",
+    metadata,
+    Column("project_id", Plain, primary_key=True),
+    Column("contract_type", String(20), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String(64), nullable=False),
+    *_columns("user_id content", Plain),
+    Column("sources", Text, nullable=False),
+    Column("template", Integer, nullable=False),
+    *_columns("created_at updated_at", UtcDateTime),
+    Index("ix_project_contracts_user_id", "user_id", "project_id"),
+)
+"""Every version of the contracts. `sources` is JSON: for each line of the content a list of ids of answers."""
+
 received_events = Table(
     "received_events",
     metadata,
