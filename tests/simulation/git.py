@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from buildwright.core.limits import Delivery
 from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import Conflict, CouldNot, GitFailed, UnsafePath
-from buildwright.ports import Checkpoint, Conflicted, Delivered, KeptWork, Lane, LaneKey, Merged, Target
+from buildwright.ports import Checkpoint, Conflicted, Delivered, FirstCommit, KeptWork, Lane, LaneKey, Merged, Target
 from tests.simulation.process import Process
 
 T = TypeVar("T")
@@ -109,7 +109,14 @@ class SimulatedWorkspace:
         self._opened = 0
 
     async def prepare(
-        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None, *, lfs: bool = False
+        self,
+        build_id: str,
+        repository: str,
+        base: str = "",
+        delivery: Delivery | None = None,
+        *,
+        lfs: bool = False,
+        first: FirstCommit | None = None,
     ) -> Target:
         def effect() -> Target:
             commit = self._git.pins.setdefault(build_id, self._git.repositories[repository])

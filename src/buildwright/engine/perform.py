@@ -45,6 +45,7 @@ from buildwright.core.sanitize import Mask, sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
+from buildwright.engine.first_commit import first_commit
 from buildwright.engine.judge import audit_phase, judge, judge_base
 from buildwright.engine.kept_work import keep_refused, keep_unlanded
 from buildwright.engine.lessons import learn
@@ -177,7 +178,10 @@ async def _prepare(bench: ActionContext, build: Build) -> Target:
     workspace, delivery, fork = _workspace(bench), build.options.delivery, build.fork
     if fork is not None and fork.base:
         return await workspace.branch_off(build.id, build.repository, fork.source, fork.base, fork.head, delivery)
-    return await workspace.prepare(build.id, build.repository, build.base_ref, delivery, lfs=build.options.lfs)
+    first = first_commit(build.id, build.spec, build.options)
+    return await workspace.prepare(
+        build.id, build.repository, build.base_ref, delivery, lfs=build.options.lfs, first=first
+    )
 
 
 def _landed(action: LandChange, build: Build) -> AnyEvent:

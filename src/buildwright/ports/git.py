@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +34,19 @@ class Target:
     tree: str
     branch: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCommit:
+    """Files that a build puts on top of the commit it is based on, before its first task."""
+
+    files: Mapping[str, str]
+    """Texts by their paths from the top of the repository."""
+    message: str
+    author: str = ""
+    """`Name <address>`; "" for our own."""
+    key: str = ""
+    """As of `rebase`: what signs it; "" for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +121,16 @@ class Workspace(Protocol):
     """
 
     async def prepare(
-        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None, *, lfs: bool = False
+        self,
+        build_id: str,
+        repository: str,
+        base: str = "",
+        delivery: Delivery | None = None,
+        *,
+        lfs: bool = False,
+        first: FirstCommit | None = None,
     ) -> Target:
-        """Mirror the repository (path or URL) and pin the commit. Raises BadRepository with the fix.
+        """Mirror the repository (path or URL) and pin the commit, or `first` on it. Raises BadRepository with the fix.
 
         With `delivery` also Conflict when it is known already that the result cannot be delivered so. With `lfs` lanes
         and checkouts have the contents that pointers of Git LFS stand for.

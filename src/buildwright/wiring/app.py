@@ -25,6 +25,7 @@ from buildwright.core.limits import Options
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
+from buildwright.engine.first_commit import first_commit
 from buildwright.engine.follow import stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
+    from buildwright.wiring.contracts import OwnContracts
     from buildwright.wiring.interviewing import Interviewing, OwnInterviews
     from buildwright.wiring.prompt import PromptView
     from buildwright.wiring.runners import Runners
@@ -193,6 +195,13 @@ class App:
         return False
 
     @property
+    def contracts(self) -> OwnContracts:
+        """The contracts of this user's projects in the store."""
+        from buildwright.wiring.contracts import OwnContracts
+
+        return OwnContracts(self.settings, self.builds, self.clock)
+
+    @property
     def board(self) -> ActionQueue:
         """The queue of actions for workers. Raises BadSettings when there is no cluster."""
         if not self.in_cluster:
@@ -244,9 +253,7 @@ class App:
         if self.in_cluster and new.options.lanes:
             # This machine can read the repository, wherever it is; workers find what they need of it in the hub.
             await self.workspace.create_hub()
-            await self.workspace.prepare(
-                new.build_id, new.repository, new.base, new.options.delivery, lfs=new.options.lfs
-            )
+            await self._prepare(new)
             self._awaited.note(new.build_id, new.options, new.repository)
         return await commands.create(self.builds, self.clock, new)
 
@@ -271,8 +278,13 @@ class App:
             if told.base:  # kept from here on, whatever becomes of the other build
                 await self.workspace.branch_off(*place, past.id, told.base, told.head, delivery)
             elif self.in_cluster:
-                await self.workspace.prepare(*place, new.base, delivery, lfs=new.options.lfs)
+                await self._prepare(new)
         return await commands.create(self.builds, self.clock, new, told)
+
+    async def _prepare(self, new: NewBuild) -> None:
+        first = first_commit(new.build_id, new.spec, new.options)
+        place, delivery = (new.build_id, new.repository, new.base), new.options.delivery
+        await self.workspace.prepare(*place, delivery, lfs=new.options.lfs, first=first)
 
     async def checked(self, new: NewBuild) -> NewBuild:
         """Return the build with its options as the journal keeps them.
@@ -459,7 +471,9 @@ class App:
             raise IllegalMove("the build stands on no commit yet", fix="start a new build with `--base`")
         base = command.base or build.base_ref
         options = build.options if command.options is None else command.options.of(build.options)
-        target = await self.workspace.rebase_target(build.id, build.repository, base, options.delivery)
+        target = await self.workspace.rebase_target(
+            build.id, build.repository, base, options.delivery, first_commit(build.id, build.spec, options)
+        )
         return ResumeOnBase(command, base, target)
 
     async def _check_agents(self, build: Build, command: ChangeTasks) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from buildwright.agents.finding import find
 from buildwright.agents.programs import PROGRAMS, program
+from buildwright.core.contracts import bound_by
 from buildwright.core.graph import Graph
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.core.review import reviewing_model, wants_review
@@ -39,7 +40,7 @@ def check(
     `gateway` returns the gateway whose keys must suffice; it is None where the keys are those of workers. Raises
     BadSettings, BadRepository.
     """
-    options = resolved(new, settings).options
+    options = bound_by(resolved(new, settings).options, new.spec.contracts)
     if options.lanes:
         if not new.repository:
             raise BadSettings("there is no repository to build on", fix="name one with --repo, or add --no-lanes")

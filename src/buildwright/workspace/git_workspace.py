@@ -25,6 +25,7 @@ from buildwright.ports import (
     Checkpoint,
     Conflicted,
     Delivered,
+    FirstCommit,
     Guard,
     KeptWork,
     Lane,
@@ -74,13 +75,20 @@ class GitWorkspace:
             await self._hub.check()
 
     async def prepare(
-        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None, *, lfs: bool = False
+        self,
+        build_id: str,
+        repository: str,
+        base: str = "",
+        delivery: Delivery | None = None,
+        *,
+        lfs: bool = False,
+        first: FirstCommit | None = None,
     ) -> Target:
         """See `Workspace.prepare`. The first call pins the commit; later calls, in any home, return the same pin.
 
         A `repository` on another machine need not be reachable once the hub has the pin.
         """
-        pin = await self._mirrors.prepare(build_id, repository, base, lfs=lfs)
+        pin = await self._mirrors.prepare(build_id, repository, base, lfs=lfs, first=first)
         if delivery is not None:
             await self._delivery.check(pin, build_id, repository, delivery)
         return pin.target
@@ -181,14 +189,19 @@ class GitWorkspace:
         return result
 
     async def rebase_target(
-        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None
+        self,
+        build_id: str,
+        repository: str,
+        base: str = "",
+        delivery: Delivery | None = None,
+        first: FirstCommit | None = None,
     ) -> Target:
         """Fetch the commit that `base` names now, for `stand_on`; until then the build stands where it stood.
 
         Raises what `prepare` does, and NotFound for a build that was not prepared.
         """
         before = await self._mirrors.pin(build_id)
-        pin = await self._mirrors.fetch_base(build_id, repository, base)
+        pin = await self._mirrors.fetch_base(build_id, repository, base, first)
         if delivery is not None and pin.target.commit != before.target.commit:
             await self._delivery.check(pin, build_id, repository, delivery, ours=pin.target.commit)
         return pin.target

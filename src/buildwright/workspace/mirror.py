@@ -22,12 +22,13 @@ from typing import Any, NamedTuple
 
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, Conflict, DiskFull, GitFailed, NotFound
-from buildwright.ports import Target
-from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, persistently
+from buildwright.ports import FirstCommit, Target
+from buildwright.workspace.git import IDENTITY, Git, check_name, mask, naming_full_disk, persistently
 from buildwright.workspace.hub import FETCH, Hub, ref_of
 from buildwright.workspace.lfs import Contents, LargeFiles
 from buildwright.workspace.locks import guarded
 from buildwright.workspace.objects import ObjectStore
+from buildwright.workspace.signing import sign
 from buildwright.workspace.source import Head, Source, check_base, locate, read_exclude, read_head, read_remotes
 from buildwright.workspace.submodules import Fetching
 
@@ -91,7 +92,9 @@ class Mirrors:
         self._pins[build_id] = found
         return found
 
-    async def prepare(self, build_id: str, repository: str, base: str, *, lfs: bool = False) -> Pin:
+    async def prepare(
+        self, build_id: str, repository: str, base: str, *, lfs: bool = False, first: FirstCommit | None = None
+    ) -> Pin:
         """Fetch the commit that `base` names and pin it. A second call returns the same pin, wherever the branch is."""
         check_name(build_id, "build")
         # With a hub the pin is read first: the repository may be on another machine.
@@ -101,7 +104,9 @@ class Mirrors:
             if known is not None:
                 return known
             async with guarded(self._folder):
-                pin = await self._make(build_id, source or locate(repository, self._environment), base, lfs=lfs)
+                pin = await self._make(
+                    build_id, source or locate(repository, self._environment), base, lfs=lfs, first=first
+                )
                 return await self._settle(build_id, pin)
 
     async def known(self, build_id: str) -> Pin | None:
@@ -151,12 +156,12 @@ class Mirrors:
         async with guarded(self._folder):
             return await self._adopt(build_id)
 
-    async def fetch_base(self, build_id: str, repository: str, base: str) -> Pin:
+    async def fetch_base(self, build_id: str, repository: str, base: str, first: FirstCommit | None = None) -> Pin:
         """Fetch the commit that `base` names now, and keep its pin beside the one that counts: see `stand_on`."""
         before = await self.pin(build_id)
         source = locate(repository, self._environment)
         async with guarded(self._folder):
-            pin = await self._make(build_id, source, base, again=True, lfs=before.lfs is not None)
+            pin = await self._make(build_id, source, base, again=True, lfs=before.lfs is not None, first=first)
             pin = replace(pin, modules={**before.modules, **pin.modules})
             commit = pin.target.commit
             blob = await asyncio.to_thread(pin.objects.write, "blob", json.dumps(_record(pin)).encode())
@@ -192,7 +197,16 @@ class Mirrors:
                 await self._large.fetch_again(pin.mirror, found.lfs)
             await self._keep(build_id, found)
 
-    async def _make(self, build_id: str, source: Source, base: str, *, again: bool = False, lfs: bool = False) -> Pin:
+    async def _make(
+        self,
+        build_id: str,
+        source: Source,
+        base: str,
+        *,
+        again: bool = False,
+        lfs: bool = False,
+        first: FirstCommit | None = None,
+    ) -> Pin:
         """Fetch the base and return its pin; `again`: of a build that has one, whose refs stay as they are."""
         head = await read_head(self._git, source, base)
         if again and not head.commit:
@@ -202,9 +216,12 @@ class Mirrors:
         ref = ref_of(build_id, "bases", head.commit) if again else ref_of(build_id, "base")
         if head.commit:
             await self._fetch(mirror, source, head, ref)
-            commit = head.commit
+            below = head.commit
         else:
-            commit = await self._root(ObjectStore(mirror, head.width))
+            below = await self._root(ObjectStore(mirror, head.width))
+        commit = await self._with_files(mirror, head.width, below, first) if first is not None else below
+        if first is not None and again:
+            ref = ref_of(build_id, "bases", commit)
         await self._git.run(mirror, "update-ref", "--end-of-options", ref, commit)
         integration = ref_of(build_id, "integration")
         if not again and not await self._git.resolve(mirror, integration):
@@ -215,12 +232,12 @@ class Mirrors:
             known = await read_remotes(self._git, source, self._environment)
             remotes = {name: address for name, address in known.items() if mask(address) == address}
         place = source.git_dir if source.git_dir is not None else mirror
-        tags = await nearest_tags(self._git, place, commit, head.refs) if head.commit else ()
+        tags = await nearest_tags(self._git, place, below, head.refs) if head.commit else ()
         target = Target(commit, tree.text, head.branch, head.notes)
         exclude = await asyncio.to_thread(read_exclude, source)
         fetching = Fetching(self._git, mirror, ref_of(build_id, "modules"), self._environment)
-        modules = await fetching.fetch(source, commit)
-        holders = {commit: source} | {one.commit: one.place for one in modules}
+        modules = await fetching.fetch(source, below)
+        holders = {below: source} | {one.commit: one.place for one in modules}
         contents = await self._large.fetch(mirror, holders, head.width) if lfs else None
         refs = {one.commit: one.ref for one in modules}
         return Pin(mirror, target, head.width, remotes, tags, exclude, refs, contents)
@@ -346,6 +363,36 @@ class Mirrors:
                     fix=f"Get them: git --git-dir={source.git_dir} archive --output=/dev/null {head.commit}",
                 ) from error
             raise GitFailed(f"The repository could not be fetched: {error.message}", fix=error.fix) from error
+
+    async def _with_files(self, mirror: Path, width: int, below: str, first: FirstCommit) -> str:
+        """Write `first` on the commit `below` and return it; the same input gives the same commit.
+
+        Raises BadRepository when a file of the commit stands where one of the folders would be.
+        """
+        folders = {"/".join(path.split("/")[:depth]) for path in first.files for depth in range(1, path.count("/") + 1)}
+        names = ("ls-tree", "-z", "--end-of-options", below, "--", *sorted(folders))
+        listed = (await self._git.run(mirror, *names)).output.decode(errors="replace")
+        for entry in filter(None, listed.split("\0")):
+            about, _, path = entry.partition("\t")
+            if about.split()[1] != "tree":
+                raise BadRepository(
+                    f"{path} is there, and it is not a folder.", fix="Name another folder, or rename it."
+                )
+        objects = ObjectStore(mirror, width)
+        lines = b""
+        for path, text in first.files.items():
+            blob = await asyncio.to_thread(objects.write, "blob", text.encode())
+            lines += f"100644 {blob}\t{path}\0".encode()
+        with self._git.aside() as aside:
+            await self._git.run(mirror, "read-tree", "--end-of-options", below, index=aside / "index")
+            await self._git.run(mirror, "update-index", "-z", "--index-info", stdin=lines, index=aside / "index")
+            tree = (await self._git.run(mirror, "write-tree", index=aside / "index")).text
+        moment = await self._git.run(mirror, "show", "--no-patch", "--format=%ct", "--end-of-options", below)
+        at = datetime.fromtimestamp(int(moment.text), UTC)
+        by = functools.partial(sign, self._environment, first.key) if first.key else None
+        return await asyncio.to_thread(
+            objects.commit, tree, (below,), first.message, at, first.author or IDENTITY, sign=by
+        )
 
     async def _root(self, objects: ObjectStore) -> str:
         tree = await asyncio.to_thread(objects.write, "tree", b"")
