@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from buildwright.core.build import Build
+    from buildwright.core.contracts import ContractType
     from buildwright.core.event import Recorded
+    from buildwright.core.interview import Interview
     from buildwright.core.lessons import LessonEntry
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult, NewBuild
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
+    from buildwright.views.contracts import ContractsChange, ContractText, ContractView
     from buildwright.views.costs import CostSum
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.interview import InterviewEntry, InterviewView
@@ -61,6 +64,38 @@ class InterviewClient(Protocol):
         """
 
 
+class ContractClient(Protocol):
+    """The contracts of one user's projects, here or on a server. `project_id` is that of `find`."""
+
+    async def find(self, project: str, *, create: bool = False) -> tuple[str, str]:
+        """Return id and name of a project, by its id, the beginning of one, or its name; `create` makes one of that name.
+
+        Raises NotFound.
+        """
+
+    async def listed(self, project_id: str) -> tuple[ContractView, ...]:
+        """Return the newest versions, in the order of the types. Raises NotFound, Forbidden, as all of these do."""
+
+    async def versions(self, project_id: str, contract_type: ContractType) -> tuple[ContractView, ...]:
+        """Return all versions of a contract, the newest first."""
+
+    async def text(self, project_id: str, contract_type: ContractType, version: int = 0) -> ContractText:
+        """Return a version of a contract (0: the newest) with its text."""
+
+    async def save(
+        self, project_id: str, contract_type: ContractType, content: str, version: int | None = None
+    ) -> ContractsChange:
+        """Keep a text as the next version, made from `version`. Raises BadSpec, Conflict when there is a newer one."""
+
+    async def generate(
+        self, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False
+    ) -> ContractsChange:
+        """Make the contracts of the answers: given ones, or those of the project's interview. Raises BadSpec."""
+
+    async def stale(self, project_id: str) -> ContractsChange:
+        """Return which work of the project's newest build its contracts make stale."""
+
+
 class Client(Protocol):
     """Builds, here or on a server. Every call raises StoreFailed; of a server Unreachable or Unauthorized."""
 
@@ -83,6 +118,10 @@ class Client(Protocol):
     @property
     def elsewhere(self) -> bool:
         """Whether a server carries out the builds that are requested here."""
+
+    @property
+    def contracts(self) -> ContractClient:
+        """The contracts of this user's projects."""
 
     async def start(self, new: NewBuild) -> str:
         """Create a build and return its id; `run` carries it out. Raises BadSettings, BadRepository, BadSpec."""

@@ -22,7 +22,9 @@ from pydantic import BaseModel
 
 from buildwright import errors
 from buildwright.core.build import Build
+from buildwright.core.contracts import ContractType
 from buildwright.core.event import Recorded, decode
+from buildwright.core.interview import Interview
 from buildwright.core.lessons import LessonEntry
 from buildwright.core.snapshot import parse
 from buildwright.engine import commands
@@ -32,6 +34,7 @@ from buildwright.engine.follow import stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
+from buildwright.views.contracts import ContractsChange, ContractText, ContractView
 from buildwright.views.costs import CostSum
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
@@ -75,11 +78,18 @@ class Wire:
 
     async def post(self, path: str, body: object | None = None, **headers: str) -> dict[str, Any]:
         """Send a POST request. Headers without a value are left out; `_` in a name stands for `-`."""
+        return await self._send("POST", path, body, headers)
+
+    async def put(self, path: str, body: object, **headers: str) -> dict[str, Any]:
+        """Send a PUT request, as `post` does."""
+        return await self._send("PUT", path, body, headers)
+
+    async def _send(self, method: str, path: str, body: object | None, headers: Mapping[str, str]) -> dict[str, Any]:
         given = {name.replace("_", "-"): value for name, value in headers.items() if value}
         given["content-type"] = "application/json"
         # As a file: aiohttp sends large bytes in one piece, and warns of it.
         sent = io.BytesIO(json.dumps(body if body is not None else {}).encode())
-        return await self._ask("POST", path, data=sent, headers=given)
+        return await self._ask(method, path, data=sent, headers=given)
 
     async def events(self, path: str, body: object) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """Send a POST request that is answered by server-sent events; yield the kind and the JSON of each.
@@ -230,6 +240,72 @@ class HttpBuilds:
         return str((await self._wire.get(f"/api/builds/{build_id}/runners"))["runner"] or "") or None
 
 
+class HttpContracts:
+    """Implements `ContractClient` with the projects of the token's user."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def find(self, project: str, *, create: bool = False) -> tuple[str, str]:
+        """See `ContractClient.find`."""
+        cursor, found = "", list[dict[str, Any]]()
+        while True:
+            page = await self._wire.get("/projects", limit=500, cursor=cursor)
+            found += page["items"]
+            cursor = page["next_cursor"] or ""
+            if not cursor:
+                break
+        exact = [one for one in found if project in {one["id"], one["name"]}]
+        chosen = exact or [one for one in found if len(project) >= 4 and str(one["id"]).startswith(project)]
+        if len(chosen) > 1:
+            raise errors.NotFound(f"{project} names {len(chosen)} projects", fix="name it by its id")
+        if not chosen and not create:
+            raise errors.NotFound(f"there is no project {project}", fix="see GET /projects for yours")
+        made = chosen[0] if chosen else await self._wire.post("/projects", {"name": project})
+        return str(made["id"]), str(made["name"])
+
+    async def listed(self, project_id: str) -> tuple[ContractView, ...]:
+        """See `ContractClient.listed`."""
+        found = await self._wire.get(f"/projects/{project_id}/contracts")
+        return tuple(ContractView.model_validate_json(json.dumps(each)) for each in found["items"])
+
+    async def versions(self, project_id: str, contract_type: ContractType) -> tuple[ContractView, ...]:
+        """See `ContractClient.versions`."""
+        found = await self._wire.get(f"/projects/{project_id}/contracts/{contract_type}/versions")
+        return tuple(ContractView.model_validate_json(json.dumps(each)) for each in found["items"])
+
+    async def text(self, project_id: str, contract_type: ContractType, version: int = 0) -> ContractText:
+        """See `ContractClient.text`."""
+        found = await self._wire.get(f"/projects/{project_id}/contracts/{contract_type}", version=version)
+        return ContractText.model_validate_json(json.dumps(found))
+
+    async def save(
+        self, project_id: str, contract_type: ContractType, content: str, version: int | None = None
+    ) -> ContractsChange:
+        """See `ContractClient.save`."""
+        named = {"If_Match": f'"{version}"'} if version is not None else {}
+        path = f"/projects/{project_id}/contracts/{contract_type}"
+        return _contracts_change(await self._wire.put(path, {"content": content}, **named))
+
+    async def generate(
+        self, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False
+    ) -> ContractsChange:
+        """See `ContractClient.generate`."""
+        body: dict[str, Any] = {"replace_edited": replace_edited}
+        if interview is not None:
+            answers = [answer.model_dump(mode="json", exclude={"revision"}) for answer in interview.answers]
+            body |= {"title": interview.title, "answers": answers}
+        return _contracts_change(await self._wire.post(f"/projects/{project_id}/contracts/generate", body))
+
+    async def stale(self, project_id: str) -> ContractsChange:
+        """See `ContractClient.stale`."""
+        return _contracts_change(await self._wire.get(f"/projects/{project_id}/contracts/stale"))
+
+
+def _contracts_change(found: Mapping[str, Any]) -> ContractsChange:
+    return ContractsChange.model_validate_json(json.dumps(found))
+
+
 class HttpClient:
     """A `Client` whose builds are carried out by a server."""
 
@@ -245,6 +321,11 @@ class HttpClient:
         self._wire = wire
         self._server = server
         self._notify = notify or _log_notice
+
+    @property
+    def contracts(self) -> HttpContracts:
+        """The contracts of the projects of the token's user."""
+        return HttpContracts(self._wire)
 
     async def start(self, new: NewBuild) -> str:
         """Create a build of the token's user; the server carries it out."""

@@ -70,6 +70,9 @@ async def seeded(client: Client, folder: Path) -> Seeds:
     async with asyncio.timeout(60):
         while (await client.get(f"/events/{begun.json['task_id']}")).json["status"] != "done":
             await asyncio.sleep(0.05)
+    told = [{"section": "product_intent", "text": "A Guestbook"}]
+    generated = await client.post(f"/projects/{made.json['id']}/contracts/generate", {"answers": told})
+    assert len(generated.json["contracts"]) == 10, generated.text
     return Seeds(
         str(repository),
         finished,

@@ -29,6 +29,7 @@ class Path(NamedTuple):
             "path": WRITTEN,
             "name": "docs.js",
             "file": "events.jsonl",
+            "contract_type": "ui",
         }
         return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: known[found[1]], self.path)
 

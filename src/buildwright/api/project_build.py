@@ -17,14 +17,16 @@ from buildwright.api.state import Caller, ServerState, caller_of, state_of
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
+from buildwright.core.spec import Spec
 from buildwright.engine.commands import NewBuild, SendMessage
 from buildwright.engine.resume_command import Choice, ResumeBuild
-from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
+from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound, Refused
 from buildwright.ports import BuildRow, LogLine
 from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import LogRow, WrittenFile, log_row, matching, phase_name, written_paths
 from buildwright.views.statuses import project_status
 from buildwright.views.summary import BuildSummary, DeliveredResult, Summing, summary_of
+from buildwright.wiring.contracts import Contracting
 
 LARGEST_SHOWN = 1_000_000
 """Bytes of the largest file whose content is shown."""
@@ -82,16 +84,26 @@ async def start(
     """
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
-    given = await asyncio.to_thread(kept_spec, wish.spec, wish.tasks)
-    kept = given or project.spec
-    spec = None if kept else await site.app.interviewing.spec(project.user_id, project.id)
-    if spec is None:
-        spec = await asyncio.to_thread(spec_of, kept, project.name)
+    spec = await _spec(site, project, wish)
     options = wish.options_for(target_type, repository)
     new = NewBuild(spec, options, repository, wish.base, project.id)
     build_id = await operations.start(site, caller, correlation_id, new, at_once=1, opens=target_type == "local_path")
     await site.hosting.begin(build_id)
     return build_id
+
+
+async def _spec(site: ServerState, project: ProjectRecord, wish: BuildRequest) -> Spec:
+    """Return what is to be built: what the request says, or the project's contracts, spec or interview."""
+    given = await asyncio.to_thread(kept_spec, wish.spec, wish.tasks)
+    if given and wish.contracts:
+        raise Refused("there are contracts and another spec", fix="leave out `contracts`, or `spec` and `tasks`")
+    kept = Contracting(site.records, site.app.builds, site.app.clock)
+    wanted = wish.contracts or (wish.contracts is None and not given)
+    if wanted and (wish.contracts or await kept.listed(project.user_id, project.id)):
+        return await kept.spec(project.user_id, project.id, wish.options.contracts_folder)
+    if not (given or project.spec) and (found := await site.app.interviewing.spec(project.user_id, project.id)):
+        return found
+    return await asyncio.to_thread(spec_of, given or project.spec, project.name)
 
 
 async def cancel(site: ServerState, build: Build, row: BuildRow) -> str:

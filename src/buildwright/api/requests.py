@@ -52,6 +52,10 @@ class BuildRequest(RequestModel):
     base: Annotated[str, Field(max_length=200, description="Branch, tag or commit; else what is checked out.")] = ""
     spec: SpecText = ""
     tasks: TaskList | None = None
+    contracts: bool | None = Field(
+        None,
+        description="Build from the project's contracts. Left out: if it has any, and the request has no spec or tasks.",
+    )
     options: Annotated[Options, _AsRequested()] = Field(default_factory=Options, json_schema_extra={"default": {}})
 
     def options_for(self, target_type: str, repository: str) -> Options:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cyclopts.argument import ArgumentCollection
 
 
-_WITH_VERBS = frozenset({"cluster", "db", "hook", "lessons", "sandbox", "secrets", "task"})
+_WITH_VERBS = frozenset({"cluster", "contracts", "db", "hook", "lessons", "sandbox", "secrets", "task"})
 """Verbs that have verbs of their own; they put the examples into their help themselves."""
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buildwright.cli.unfinished import FoundBuild
     from buildwright.client import Client
     from buildwright.core.build import Build
+    from buildwright.core.limits import Options
     from buildwright.core.spec import Spec
     from buildwright.engine.commands import NewBuild
 
@@ -27,9 +28,12 @@ _MOST_NOTES = 10
 
 
 async def build(
-    spec: Annotated[Path, Parameter(help="A Markdown spec, or a task list: ours, or of another tool.")],
+    spec: Annotated[Path | None, Parameter(help="A Markdown spec, or a task list: ours, or of another tool.")] = None,
     /,
     *,
+    contracts: Annotated[
+        str, Parameter(help="Build from the contracts of this project instead: its name, or its id.")
+    ] = "",
     tag: Annotated[str, Parameter(help="Which list of a task-master file; else `master`.")] = "",
     repo: Annotated[str, Parameter(help="Path or URL of the git repository, or of a folder in it.")] = ".",
     base: Annotated[str, Parameter(help="Branch, tag or commit to build on; else what is checked out.")] = "",
@@ -50,6 +54,7 @@ async def build(
     from buildwright.cli.foreground import drive_to_the_end, left_to_its_process, run_detached
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.unfinished import changed_build, say_moved, unfinished_build
+    from buildwright.core.contracts import bound_by
     from buildwright.engine.commands import NewBuild
     from buildwright.errors import BuildIsRunning
 
@@ -59,7 +64,10 @@ async def build(
     repository = read_repository(repo, given.no_lanes)
     async with session() as app:
         reporting.check(unwatched=detach and app.in_cluster)
-        read = await read_spec(spec, tag)
+        project_id, read = await _read(app, spec, tag, contracts, options)
+        if read.contracts is not None and options.is_audited:
+            options = options.model_copy(update={"commits": options.commits.model_copy(update={"mark_phases": True})})
+        options = bound_by(options, read.contracts)
         first: Build | None = None
         taken: FoundBuild | None = None
         build_id = "" if new else await unfinished_build(app, read, options, repository, base)
@@ -71,7 +79,7 @@ async def build(
         else:
             if given.push and not output.confirm(f"Push the result to {given.push} when it has passed?", yes):
                 return Exit.USAGE
-            first = await _start(app, NewBuild(read, options, repository, base), output, reporting)
+            first = await _start(app, NewBuild(read, options, repository, base, project_id), output, reporting)
             build_id = first.id
         if detach:
             return await run_detached(app, build_id, output, reporting)
@@ -81,6 +89,18 @@ async def build(
             if taken is None or not taken.changed:
                 raise
             return left_to_its_process(build_id, output)
+
+
+async def _read(app: Client, spec: Path | None, tag: str, project: str, options: Options) -> tuple[str, Spec]:
+    """Return the project's id ("" for none) and what to build: the file's content, or the project's contracts."""
+    from buildwright.cli.contracts import spec_of_project
+    from buildwright.errors import Refused
+
+    if project and spec is None and not tag:
+        return await spec_of_project(app.contracts, project, options.contracts_folder)
+    if spec is None or project:
+        raise Refused("it is not said what to build", fix="name a spec, or the project with --contracts: one of both")
+    return "", await read_spec(spec, tag)
 
 
 async def _start(app: Client, new: NewBuild, output: Output, reporting: Reporting) -> Build:

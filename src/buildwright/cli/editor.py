@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import read_spec
 from buildwright.core.spec import Spec
 from buildwright.errors import BadSpec, Refused
+
+T = TypeVar("T")
 
 
 async def edited_list(path: Path, output: Output) -> Spec:
@@ -16,20 +20,31 @@ async def edited_list(path: Path, output: Output) -> Spec:
 
     Raises Refused when the editor fails, BadSpec for a list that is left as it is: the file stays.
     """
+
+    async def read() -> Spec:
+        found = await read_spec(path)
+        if found.graph is None:
+            raise BadSpec(f"{path} is not a task list any more", fix="keep the key `tasks`")
+        return found
+
+    return await edited(path, output, read)
+
+
+async def edited(path: Path, output: Output, read: Callable[[], Awaitable[T]]) -> T:
+    """Open a file in the editor until `read` raises no BadSpec, or the user gives up; return what it returns.
+
+    Raises Refused when the editor fails, and the BadSpec when the user gives up or cannot be asked: the file stays.
+    """
     while True:
         _open(path)
         try:
-            read = await read_spec(path)
-            if read.graph is None:
-                raise BadSpec(f"{path} is not a task list any more", fix="keep the key `tasks`")
+            return await read()
         except BadSpec as error:
             if not output.can_ask:
                 raise
             output.say(f"{error}", style="red")
             if not output.confirm("Edit it again?", yes=False):
                 raise
-            continue
-        return read
 
 
 def _open(path: Path) -> None:

@@ -145,7 +145,7 @@ async def say_moved(app: Client, build_id: str, output: Output) -> None:
     from buildwright.workspace.source import locate, read_head
 
     found = await app.builds.load(build_id)
-    if app.elsewhere or not found.base:
+    if app.elsewhere or not found.base or found.spec.contracts is not None:  # it stands on a commit of its own
         return
     with suppress(BuildwrightError):  # a notice; whether the repository can be used is not the question here
         source = locate(found.repository, app.settings.environment)

@@ -30,11 +30,17 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright plan tasks.json",
         "buildwright plan SPEC.md --repo . -o plan.yaml --edit",
     ),
+    "contracts": (
+        "buildwright contracts generate shop --answers answers.yaml",
+        "buildwright contracts edit shop schema",
+        "buildwright contracts stale shop",
+    ),
     "check": ("buildwright check --repo ~/src/app", "buildwright check --base v2.1 --check 'make test' --json"),
     "map": ("buildwright map --repo ~/src/app", 'buildwright map --about "refund a payment" --tokens 2000 --json'),
     "build": (
         "buildwright build SPEC.md --repo ../shop --max-cost 5",
         "buildwright build tasks.json --agent shell --agent-command ./agent.sh",
+        "buildwright build --contracts shop --repo ../shop",
     ),
     "run": ("buildwright run 3fa9c2d1",),
     "fork": (
@@ -137,6 +143,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("demo", "Start", "Build a small sample project, offline, to see how it works."),
     _verb("init", "Start", "Be interviewed about what is to be built, and get its spec."),
     _verb("plan", "Start", "Show the tasks of a spec, their waves and the critical path."),
+    _verb("contracts", "Start", "Make, show, edit and export the contracts of a project."),
     _verb("check", "Start", "Check a repository: which checks apply, and whether it passes them."),
     _verb("map", "Start", "Show the map of a repository's code that the planner gets."),
     _verb("build", "Start", "Turn a spec into merged commits in a repository."),

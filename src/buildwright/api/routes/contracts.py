@@ -1,0 +1,167 @@
+"""The contracts of a project. Must never hold logic: that is in `wiring.contracts`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import Header, Query, Response
+from pydantic import BaseModel, Field
+
+from buildwright.api.bodies import Router
+from buildwright.api.params import RequestModel
+from buildwright.api.problems import responses
+from buildwright.api.project_build import OwnProject
+from buildwright.api.state import ServerState, SiteOf
+from buildwright.core.contracts import FOLDER, LARGEST, BuildContracts, ContractType
+from buildwright.core.interview import LONGEST_ANSWER, LONGEST_LINE, MOST_ANSWERS, Answer, Interview, SectionName
+from buildwright.core.spec import text_difference
+from buildwright.errors import NotFound, Refused
+from buildwright.views.contracts import ContractsChange, ContractText, ContractView
+from buildwright.wiring.contracts import Contracting, zipped
+
+router = Router(prefix="/projects/{project_id}/contracts", tags=["contracts"])
+
+Version = Annotated[int, Query(ge=0, le=2**53, description="Version; 0 for the newest.")]
+
+
+class NewAnswer(RequestModel):
+    """An answer to make contracts of, as one of an interview."""
+
+    id: Annotated[str, Field(pattern=r"^(A[1-9][0-9]{0,3})?$", description="Left out, its place in the list.")] = ""
+    section: SectionName
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST_ANSWER, pattern=r"\S")]
+    question: Annotated[str, Field(max_length=LONGEST_LINE)] = ""
+    origin: Literal["said", "assumed", "found"] = "said"
+    source: Annotated[str, Field(max_length=LONGEST_LINE)] = ""
+
+
+class GenerateWish(RequestModel):
+    """What to make the contracts of; without answers, of the project's interview."""
+
+    title: Annotated[str, Field(max_length=200)] = ""
+    answers: Annotated[list[NewAnswer] | None, Field(max_length=MOST_ANSWERS)] = None
+    replace_edited: bool = Field(False, description="Make those again, too, that a person has edited.")
+
+
+class ContractWish(RequestModel):
+    """A contract as it is to be."""
+
+    content: Annotated[str, Field(max_length=LARGEST)]
+
+
+class ContractList(BaseModel):
+    """Contracts by type, or the versions of one, the newest first."""
+
+    items: tuple[ContractView, ...]
+
+
+class ContractDiff(BaseModel):
+    """How two versions of a contract differ, as a unified diff; "" when they do not."""
+
+    contract_type: ContractType
+    old: int
+    new: int
+    diff: str
+
+
+def _kept(site: ServerState) -> Contracting:
+    return Contracting(site.records, site.app.builds, site.app.clock)
+
+
+@router.post("/generate", responses=responses(403, 404, 409))
+async def generate_contracts(wish: GenerateWish, project: OwnProject, site: SiteOf) -> ContractsChange:
+    """Make the ten contracts of the answers, and say what of a build that makes stale.
+
+    One that comes out as it is gets no new version; one that a person edited stays, unless the request says otherwise.
+    """
+    interview = None
+    if wish.answers is not None:
+        told = [{"id": one.id or f"A{at}", **one.model_dump(exclude={"id"})} for at, one in enumerate(wish.answers, 1)]
+        if len({one["id"] for one in told}) < len(told):
+            raise Refused("two answers have the same id", fix="leave `id` out, or give each its own")
+        interview = Interview(title=wish.title, answers=tuple(Answer.model_validate(one) for one in told))
+    return await _kept(site).generate(project.user_id, project.id, interview, replace_edited=wish.replace_edited)
+
+
+@router.get("", responses=responses(403, 404))
+async def list_contracts(project: OwnProject, site: SiteOf) -> ContractList:
+    """Return the newest version of each contract, without the texts."""
+    return ContractList(items=await _kept(site).listed(project.user_id, project.id))
+
+
+@router.get("/stale", responses=responses(403, 404))
+async def stale_work(project: OwnProject, site: SiteOf) -> ContractsChange:
+    """Return the tasks and merged work of the newest build that the contracts make stale as they are now."""
+    return await _kept(site).stale(project.user_id, project.id)
+
+
+@router.get(
+    "/export",
+    response_class=Response,
+    responses={**responses(403, 404, 422), 200: {"content": {"application/zip": {}}}},
+)
+async def export_contracts(
+    project: OwnProject,
+    site: SiteOf,
+    folder: Annotated[str, Query(max_length=200, description="Folder in the archive.")] = FOLDER,
+) -> Response:
+    """Return the newest contracts as a zip archive of the files that a build writes."""
+    kept = await site.records.contracts.newest(project.user_id, project.id)
+    if not kept:
+        raise NotFound("the project has no contracts", fix="make them: POST /projects/{id}/contracts/generate")
+    try:
+        files = BuildContracts(contracts=tuple(one.contract for one in kept), folder=folder).files
+    except ValueError as error:
+        raise Refused("this is not a folder of a repository", fix="name one such as Forge") from error
+    headers = {"Content-Disposition": 'attachment; filename="contracts.zip"'}
+    return Response(zipped(files), media_type="application/zip", headers=headers)
+
+
+@router.get("/{contract_type}", responses=responses(403, 404))
+async def get_contract(
+    contract_type: ContractType, project: OwnProject, site: SiteOf, response: Response, version: Version = 0
+) -> ContractText:
+    """Return a contract with its text, and the answers that its lines came from. The ETag is its version."""
+    found = await _kept(site).text(project.user_id, project.id, contract_type, version)
+    response.headers["ETag"] = f'"{found.version}"'
+    return found
+
+
+@router.put("/{contract_type}", responses=responses(403, 404, 409))
+async def put_contract(
+    contract_type: ContractType,
+    wish: ContractWish,
+    project: OwnProject,
+    site: SiteOf,
+    response: Response,
+    if_match: Annotated[
+        str, Header(max_length=30, description="The ETag of the version that was changed; without it, the newest.")
+    ] = "",
+) -> ContractsChange:
+    """Keep a contract as its next version once it is checked, and say what of a build that makes stale."""
+    named = re.fullmatch(r'(?:W/)?"([0-9]{1,15})"', if_match.strip())
+    if if_match and if_match.strip() != "*" and named is None:
+        raise Refused("If-Match names no version", fix="send the ETag of GET as it is")
+    version = int(named[1]) if named else None
+    change = await _kept(site).save(project.user_id, project.id, contract_type, wish.content, version)
+    newest = await _kept(site).text(project.user_id, project.id, contract_type)
+    response.headers["ETag"] = f'"{newest.version}"'
+    return change
+
+
+@router.get("/{contract_type}/versions", responses=responses(403, 404))
+async def contract_versions(contract_type: ContractType, project: OwnProject, site: SiteOf) -> ContractList:
+    """Return all versions of a contract, the newest first, without the texts."""
+    return ContractList(items=await _kept(site).versions(project.user_id, project.id, contract_type))
+
+
+@router.get("/{contract_type}/diff", responses=responses(403, 404))
+async def contract_diff(
+    contract_type: ContractType, project: OwnProject, site: SiteOf, old: Version = 0, new: Version = 0
+) -> ContractDiff:
+    """Return how two versions differ: by default the newest and the one before it."""
+    after = await _kept(site).text(project.user_id, project.id, contract_type, new)
+    before = await _kept(site).text(project.user_id, project.id, contract_type, old or max(1, after.version - 1))
+    lines = text_difference(before.content, after.content)
+    return ContractDiff(contract_type=contract_type, old=before.version, new=after.version, diff="\n".join(lines))

@@ -1,0 +1,261 @@
+"""The verbs below `contracts`: the contracts of a project, made of its answers and kept in versions. Must never build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from buildwright.cli.output import Output, one_line
+from buildwright.cli.session import session
+from buildwright.cli.verbs import app_of
+from buildwright.core.contracts import FOLDER, ContractType
+
+if TYPE_CHECKING:
+    from buildwright.client import ContractClient
+    from buildwright.core.spec import Spec
+    from buildwright.views.contracts import ContractsChange, ContractText, ContractView, StaleTask
+
+contracts = app_of("contracts")
+
+_Project = Annotated[str, Parameter(help="Name or id of the project, or how its id begins.")]
+_Type = Annotated[ContractType, Parameter(help="Which contract.")]
+_Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
+
+
+@contracts.command
+async def generate(
+    project: _Project,
+    /,
+    *,
+    answers: Annotated[
+        Path | None,
+        Parameter(help="Answers as YAML or JSON, instead of the interview's; makes the project if need be."),
+    ] = None,
+    replace_edited: Annotated[bool, Parameter(help="Make those again, too, that you have edited.")] = False,
+    json: _Json = False,
+) -> None:
+    """Make the ten contracts of the answers of a project. One that you have edited stays as it is."""
+    from buildwright.advisors.contracts import interview_from
+    from buildwright.advisors.documents import read_text
+
+    output = Output(json)
+    told = interview_from(read_text(answers), str(answers)) if answers is not None else None
+    async with session() as app:
+        project_id, name = await app.contracts.find(project, create=told is not None)
+        change = await app.contracts.generate(project_id, told, replace_edited=replace_edited)
+    for one in change.kept:
+        output.say(f"{one} stays as you have edited it (--replace-edited makes it again)")
+    _say_change(output, change, name, "is as it was: no contract has changed")
+
+
+@contracts.command(name="list")
+async def list_(project: _Project, /, *, json: _Json = False) -> None:
+    """List the contracts of a project with their versions."""
+    output = Output(json)
+    async with session() as app:
+        project_id, name = await app.contracts.find(project)
+        found = await app.contracts.listed(project_id)
+    if output.json:
+        output.data(
+            {"project_id": project_id, "name": name, "contracts": [one.model_dump(mode="json") for one in found]}
+        )
+    elif not found:
+        output.print(f"{name} has no contracts yet.")
+    else:
+        _print_list(output, found)
+
+
+@contracts.command
+async def show(
+    project: _Project,
+    contract: _Type,
+    /,
+    *,
+    version: Annotated[int, Parameter(help="Which version; 0 for the newest.")] = 0,
+    versions: Annotated[bool, Parameter(help="List its versions instead.")] = False,
+    sources: Annotated[bool, Parameter(help="Put the answers that each line came from beside it.")] = False,
+    json: _Json = False,
+) -> None:
+    """Print a contract."""
+    output = Output(json)
+    async with session() as app:
+        project_id, _ = await app.contracts.find(project)
+        if versions:
+            listed = await app.contracts.versions(project_id, contract)
+            if output.json:
+                output.data({"versions": [one.model_dump(mode="json") for one in listed]})
+            else:
+                _print_list(output, listed)
+            return
+        found = await app.contracts.text(project_id, contract, version)
+    if output.json:
+        output.data(found.model_dump(mode="json"))
+        return
+    told = {line.number: ", ".join(line.answers) for line in found.lines} if sources else {}
+    width = max(map(len, told.values()), default=0) + 2 if sources else 0
+    for number, line in enumerate(found.content.splitlines(), 1):
+        output.print(f"{told.get(number, ''):<{width}}{line}" if sources else line)
+
+
+@contracts.command
+async def edit(
+    project: _Project,
+    contract: _Type,
+    /,
+    *,
+    file: Annotated[Path | None, Parameter(help="Take this file as the text, instead of opening an editor.")] = None,
+    json: _Json = False,
+) -> None:
+    """Open a contract in your editor, and keep what you save as its next version once it is checked."""
+    import tempfile
+
+    from buildwright.advisors.contracts import check_contract
+    from buildwright.advisors.documents import read_text
+    from buildwright.cli.editor import edited
+    from buildwright.core.contracts import FILES
+    from buildwright.errors import NotFound
+
+    output = Output(json)
+    async with session() as app:
+        project_id, name = await app.contracts.find(project)
+        try:
+            old = await app.contracts.text(project_id, contract)
+        except NotFound:
+            old = None
+        if file is not None:
+            content = read_text(file)
+        else:
+            path = Path(tempfile.mkdtemp(prefix="buildwright-")) / FILES[contract]
+            path.write_text(old.content if old is not None else "", encoding="utf-8")
+
+            async def read() -> str:
+                text = read_text(path)
+                check_contract(contract, text.replace("\r\n", "\n"))
+                return text
+
+            output.say(f"What you write is kept in {path} until it is saved.")
+            content = await edited(path, output, read)
+        change = await app.contracts.save(project_id, contract, content, old.version if old is not None else 0)
+        if file is None:
+            path.unlink()
+            path.parent.rmdir()
+    _say_change(output, change, name, f"is as it was: {contract} has not changed")
+
+
+@contracts.command
+async def diff(
+    project: _Project,
+    contract: _Type,
+    old: Annotated[int, Parameter(help="A version; else the one before the other.")] = 0,
+    new: Annotated[int, Parameter(help="A version; else the newest.")] = 0,
+    /,
+) -> None:
+    """Print how two versions of a contract differ."""
+    from buildwright.core.spec import text_difference
+
+    output = Output(False)
+    async with session() as app:
+        project_id, _ = await app.contracts.find(project)
+        after = await app.contracts.text(project_id, contract, new)
+        before = await app.contracts.text(project_id, contract, old or max(1, after.version - 1))
+    for line in text_difference(before.content, after.content):
+        output.print(line)
+
+
+@contracts.command
+async def stale(project: _Project, /, *, json: _Json = False) -> None:
+    """Say which tasks and merged work of the newest build the contracts make stale as they are now."""
+    output = Output(json)
+    async with session() as app:
+        project_id, name = await app.contracts.find(project)
+        change = await app.contracts.stale(project_id)
+    if change.build_id and not change.stale and not json:
+        output.print(f"Nothing in build {change.build_id[:8]} is stale.")
+        return
+    _say_change(output, change, name, "has no build that runs from contracts")
+
+
+@contracts.command
+async def export(
+    project: _Project,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--output", "-o"], help="The new archive; else NAME.zip here.")] = None,
+    folder: Annotated[str, Parameter(help="Folder in the archive.")] = FOLDER,
+    json: _Json = False,
+) -> None:
+    """Write the contracts of a project into a zip archive, as a build writes them into a repository."""
+    import re
+
+    from buildwright.errors import Refused
+    from buildwright.wiring.contracts import spec_of, zipped
+
+    output = Output(json)
+    async with session() as app:
+        project_id, name = await app.contracts.find(project)
+        found = await texts(app.contracts, project_id)
+    bound = spec_of(tuple(one.as_contract() for one in found), name, folder).contracts
+    assert bound is not None
+    path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") + ".zip")
+    try:
+        with path.open("xb") as file:
+            file.write(zipped(bound.files))
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}", fix="name a new file with -o") from error
+    if output.json:
+        output.data({"path": str(path), "files": list(bound.files)})
+    else:
+        output.print(f"{path}: {len(bound.files)} contracts")
+
+
+async def texts(client: ContractClient, project_id: str) -> list[ContractText]:
+    """Return the newest contracts of a project with their texts."""
+    return [await client.text(project_id, one.contract_type, one.version) for one in await client.listed(project_id)]
+
+
+async def spec_of_project(client: ContractClient, project: str, folder: str) -> tuple[str, Spec]:
+    """Return a project's id, and what a build from its contracts is to build. Raises NotFound, BadSpec, BadSettings."""
+    from buildwright.wiring.contracts import spec_of
+
+    project_id, name = await client.find(project)
+    found = await texts(client, project_id)
+    return project_id, spec_of(tuple(one.as_contract() for one in found), name, folder)
+
+
+def _print_list(output: Output, found: tuple[ContractView, ...]) -> None:
+    from buildwright.cli.table import Column, table
+
+    columns = (Column("contract"), Column("version", right=True), Column("from"), Column("changed"), Column("file"))
+    rows = [
+        (
+            one.contract_type,
+            str(one.version),
+            "you" if one.edited else f"template {one.template}",
+            one.updated_at.strftime("%Y-%m-%d %H:%M"),
+            one.file,
+        )
+        for one in found
+    ]
+    output.lines(table(columns, rows, output.width))
+
+
+def _say_change(output: Output, change: ContractsChange, name: str, nothing: str) -> None:
+    """Print the new versions, and what they make stale."""
+    if output.json:
+        output.data(change.model_dump(mode="json"))
+        return
+    for one in change.contracts:
+        output.print(f"{one.contract_type} is at version {one.version}")
+    if change.stale:
+        output.print(f"In build {change.build_id[:8]} this is stale:")
+        for task in change.stale:
+            output.print(f"  {_stale_line(task)}", wrap=True)
+    elif not change.contracts:
+        output.print(f"{name} {nothing}.")
+
+
+def _stale_line(task: StaleTask) -> str:
+    merged = f", merged: {' '.join(task.files[:5])}" if task.landed else f", {task.state}"
+    return f"{task.task}{merged}: {one_line('; '.join(task.reasons), 400)}"

@@ -1,0 +1,173 @@
+"""Contracts of projects over HTTP: made, changed, compared, exported, built from, and seen by nobody else."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tests.api.conftest import Client, Served
+from tests.api.test_projects import create, end, get, options
+from tests.git import git
+
+ANSWERS = [
+    {"section": "product_intent", "text": "A small house"},
+    {"section": "database_schema", "text": "rooms (id, area)"},
+    {"section": "phase_breakdown", "text": "Phase 1: Ground: lay `floor.txt`\nPhase 2: Roof: put `roof.txt` on top"},
+]
+AGENT = (
+    'case "$BUILDWRIGHT_TASK_ID" in *lay*) echo x > floor.txt;; *) echo y > roof.txt;; esac; '
+    "grep -q 'small house' Forge/Contracts/blueprint.md"
+)
+LAY, PUT = "p1-lay-floor-txt", "p2-put-roof-txt-on-top"
+
+
+async def made(client: Client, name: str = "House") -> str:
+    """The path of the contracts of a new project."""
+    contracts = f"/projects/{await create(client, name)}/contracts"
+    answer = await client.post(f"{contracts}/generate", {"answers": ANSWERS})
+    assert answer.status == 200, answer.text
+    assert [one["version"] for one in answer.json["contracts"]] == [1] * 10
+    return contracts
+
+
+async def put(client: Client, path: str, content: str, match: str = "") -> Any:
+    headers = {"If-Match": match} if match else {}
+    return await client.ask("PUT", path, {"content": content}, headers=headers)
+
+
+async def test_contracts_are_made_listed_read_and_made_again(served: Served) -> None:
+    client = served.client
+    contracts = await made(client)
+    listed = (await get(client, contracts))["items"]
+    assert [(one["contract_type"], one["file"]) for one in listed][4:6] == [
+        ("physics", "physics.yaml"),
+        ("boundaries", "boundaries.json"),
+    ]
+    schema = await client.get(f"{contracts}/schema")
+    assert schema.headers["etag"] == '"1"'
+    lines = schema.json["content"].splitlines()
+    assert lines[2] == '  - name: "rooms"'
+    assert {"number": 3, "answers": ["A2"]} in schema.json["lines"]
+    again = await client.post(f"{contracts}/generate", {"answers": ANSWERS})
+    assert (again.json["contracts"], again.json["kept"]) == ([], [])
+    changed = [*ANSWERS[:1], {"section": "database_schema", "text": "rooms (id, size)"}, ANSWERS[2]]
+    again = await client.post(f"{contracts}/generate", {"answers": changed})
+    assert [(one["contract_type"], one["version"]) for one in again.json["contracts"]] == [("schema", 2)]
+    none = await client.post(f"/projects/{await create(client, 'Empty')}/contracts/generate", {})
+    assert (none.status, none.json["code"]) == (422, "bad-spec")
+
+
+async def test_an_edit_is_checked_versioned_and_never_lost(served: Served) -> None:
+    client = served.client
+    schema = f"{await made(client)}/schema"
+    first = await put(client, schema, "tables:\n  - name: rooms\n", '"1"')
+    assert (first.status, first.headers["etag"]) == (200, '"2"'), first.text
+    late = await put(client, schema, "tables: []\n", '"1"')
+    assert (late.status, late.json["code"]) == (409, "conflict")
+    assert "version 2" in late.json["detail"]
+    wrong = await put(client, schema, "tables:\n  - nome: rooms\n")
+    assert (wrong.status, wrong.json["code"]) == (422, "bad-spec")
+    assert "schema.yaml:2" in wrong.json["detail"]
+    assert wrong.json["fix"]
+    assert (await put(client, schema, "tables: []\n", "newest")).status == 422
+    same = await put(client, schema, "tables:\n  - name: rooms\n")
+    assert (same.json["contracts"], same.headers["etag"]) == ([], '"2"')
+    assert [one["version"] for one in (await get(client, f"{schema}/versions"))["items"]] == [2, 1]
+    diff = await get(client, f"{schema}/diff?old=1&new=2")
+    assert (diff["old"], diff["new"]) == (1, 2)
+    assert '-  - name: "rooms"' in diff["diff"]
+    assert (await client.get(f"{schema}?version=7")).status == 404
+    contracts = schema.removesuffix("/schema")
+    kept = await client.post(f"{contracts}/generate", {"answers": ANSWERS})
+    assert (kept.json["contracts"], kept.json["kept"]) == ([], ["schema"])
+    anew = await client.post(f"{contracts}/generate", {"answers": ANSWERS, "replace_edited": True})
+    assert [(one["contract_type"], one["version"]) for one in anew.json["contracts"]] == [("schema", 3)]
+
+
+async def test_contracts_are_exported(served: Served) -> None:
+    client = served.client
+    contracts = await made(client)
+    async with client.session.get(f"{client.address}{contracts}/export") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/zip")
+        archive = zipfile.ZipFile(io.BytesIO(await answer.read()))
+    assert len(archive.namelist()) == 10
+    told = (await get(client, f"{contracts}/ui"))["content"]
+    assert archive.read("Forge/Contracts/ui.md").decode() == told
+    assert (await client.get(f"{contracts}/export?folder=../x")).status == 422
+    assert (await client.get(f"/projects/{await create(client, 'Empty')}/contracts/export")).status == 404
+
+
+async def test_a_build_runs_from_the_contracts_and_their_change_makes_its_work_stale(
+    served: Served, repository: Path
+) -> None:
+    client = served.client
+    contracts = await made(client)
+    build = contracts.replace("/contracts", "/build")
+    wish = {"target_type": "local_path", "target_ref": str(repository), "options": options(AGENT)}
+    started = await client.post(build, wish)
+    assert started.status == 202, started.text
+    status = await end(client, build)
+    assert status["status"] == "completed", status
+    assert [(one["name"], one["done"]) for one in status["phases"]] == [("Phase 1: Ground", 1), ("Phase 2: Roof", 1)]
+    branch = git(repository, "for-each-ref", "--format=%(refname)", "refs/heads/buildwright/").strip()
+    assert git(repository, "log", "--reverse", "--format=%s", f"main..{branch}").splitlines() == [
+        "Contracts: House",
+        f"Task {LAY}: lay `floor.txt`",
+        "forge: Phase 1 complete",
+        f"Task {PUT}: put `roof.txt` on top",
+        "forge: Phase 2 complete",
+    ]
+    phases = await get(client, f"{contracts}/phases")
+    changed = await put(client, f"{contracts}/phases", phases["content"].replace("on top", "of straw on top"), '"1"')
+    assert changed.json["build_id"] == started.json["build_id"]
+    assert [(one["task"], one["landed"], one["files"]) for one in changed.json["stale"]] == [(PUT, True, ["roof.txt"])]
+    assert (await get(client, f"{contracts}/stale"))["stale"] == changed.json["stale"]
+
+
+async def test_what_a_request_names_comes_before_the_contracts(served: Served, repository: Path) -> None:
+    client = served.client
+    contracts = await made(client)
+    build = contracts.replace("/contracts", "/build")
+    target = {"target_type": "local_path", "target_ref": str(repository)}
+    both = await client.post(build, {**target, "contracts": True, "tasks": [{"id": "a", "title": "A"}]})
+    assert (both.status, both.json["code"]) == (422, "refused")
+    without = {**target, "contracts": True, "options": options()}
+    none = await client.post(f"/projects/{await create(client, 'Empty')}/build", without)
+    assert (none.status, none.json["code"]) == (422, "bad-spec")
+    for folder in ("../x", "/etc", ".github/workflows"):
+        wish = {**target, "options": options(contracts_folder=folder)}
+        assert (await client.post(build, wish)).status == 422, folder
+    told = await client.post(build, {**target, "tasks": [{"id": "a", "title": "A"}], "options": options()})
+    assert told.status == 202, told.text
+    assert (await end(client, build))["phase_count"] == 1
+
+
+async def test_a_spec_with_contracts_of_its_own_is_bounded_as_well(served: Served, repository: Path) -> None:
+    contract = {"contract_type": "ui", "content": "x"}
+    spec = {"title": "t", "graph": {"tasks": [{"id": "a", "title": "A"}]}}
+    for folder in ("../x", ".git", ".github/workflows"):
+        body = {
+            "spec": {**spec, "contracts": {"folder": folder, "contracts": [contract]}},
+            "repository": str(repository),
+            "options": options(),
+        }
+        assert (await served.client.post("/api/builds", body)).status == 422, folder
+
+
+async def test_nobody_else_sees_or_changes_them(served: Served) -> None:
+    contracts = await made(served.client)
+    bob = await served.user("bob")
+    for method, path, body in (
+        ("GET", "", None),
+        ("GET", "/ui", None),
+        ("GET", "/export", None),
+        ("GET", "/stale", None),
+        ("PUT", "/ui", {"content": "x"}),
+        ("POST", "/generate", {"answers": ANSWERS}),
+    ):
+        answer = await bob.ask(method, contracts + path, body)
+        assert answer.status == 403, (method, path)
+        assert "small house" not in answer.text
+    assert (await served.client.get(f"{contracts}/ui")).json["version"] == 1

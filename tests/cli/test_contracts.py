@@ -1,0 +1,230 @@
+"""Contracts from the command line: made of answers, edited, built from, and what a change makes stale."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Program, shell
+from tests.cli.test_remote import serving
+from tests.git import git
+
+ANSWERS = """title: Calculator
+answers:
+  - section: product_intent
+    text: Exact sums on the command line.
+  - section: database_schema
+    text: "sums (id, amount numeric)"
+  - section: architectural_boundaries
+    text: "`core` must not import sqlite3"
+  - section: phase_breakdown
+    text: |
+      Phase 1: Ground: add two numbers in `core/add.py`; keep sums in `store.py`
+      Done when: `test -f core/add.py` passes
+      Phase 2: Surface: a command in `main.py`
+"""
+ADD, KEEP, COMMAND = "p1-add-two-numbers-in-core-add-py", "p1-keep-sums-in-store-py", "p2-a-command-in-main-py"
+AGENT = """
+case "$BUILDWRIGHT_TASK_ID" in
+  *add*) mkdir -p core; echo 'def add(a, b): return a + b' > core/add.py;;
+  *keep*) echo 'import sqlite3' > store.py;;
+  *command*) echo 'from core.add import add' > main.py;;
+esac
+grep -q 'Exact sums' Forge/Contracts/blueprint.md
+"""
+BUILD = ("--check", "build:ok=true", *shell(AGENT))
+
+
+@pytest.fixture
+def calculator(program: Program, tmp_path: Path) -> Program:
+    """The program with a project that has contracts."""
+    program.patience = 240
+    (tmp_path / "answers.yaml").write_text(ANSWERS, encoding="utf-8")
+    made = program("contracts", "generate", "calc", "--answers", tmp_path / "answers.yaml")
+    assert made.code == 0, made.err
+    assert len(made.out.splitlines()) == 10
+    return program
+
+
+def delivered(repository: Path) -> str:
+    return git(repository, "for-each-ref", "--format=%(refname)", "refs/heads/buildwright/").strip()
+
+
+def subjects(repository: Path) -> list[str]:
+    return git(repository, "log", "--reverse", "--format=%s", f"main..{delivered(repository)}").splitlines()
+
+
+def test_a_build_runs_from_contracts_phase_by_phase(calculator: Program, repository: Path) -> None:
+    ended = calculator("build", "--contracts", "calc", "--repo", repository, *BUILD)
+    assert ended.code == 0, ended.err
+    assert subjects(repository) == [
+        "Contracts: calc",
+        f"Task {ADD}: add two numbers in `core/add.py`",
+        f"Task {KEEP}: keep sums in `store.py`",
+        "forge: Phase 1 complete",
+        f"Task {COMMAND}: a command in `main.py`",
+        "forge: Phase 2 complete",
+    ]
+    branch = delivered(repository)
+    names = git(repository, "ls-tree", "-r", "--name-only", branch, "Forge/").splitlines()
+    assert len(names) == 10
+    assert "Forge/Contracts/boundaries.json" in names
+    shown = calculator("contracts", "show", "calc", "phases").out
+    assert git(repository, "show", f"{branch}:Forge/Contracts/phases.md").strip() == shown.strip()
+    assert "blueprint 1" in git(repository, "log", "-1", "--format=%b", f"{branch}~5")
+    assert not (repository / "Forge").exists()
+    again = calculator("build", "--contracts", "calc", "--repo", repository, *BUILD)
+    assert again.code == 0, again.err
+
+
+def test_no_agent_may_change_a_contract_nor_cross_a_boundary(calculator: Program, repository: Path) -> None:
+    tampering = AGENT + "echo '{\"layers\": []}' > Forge/Contracts/boundaries.json\n"
+    crossing = AGENT.replace("def add", "import sqlite3; def add")
+    for command, code in ((tampering, "scope.protected"), (crossing, "boundaries.import")):
+        check = ("--check", "build:ok=true", "--attempts", "1", "--on-failure", "fail", "--new", *shell(command))
+        ended = calculator("build", "--contracts", "calc", "--repo", repository, *check)
+        assert ended.code != 0
+        found = json.loads(calculator("gates", "newest", ADD, "--json").out)
+        assert code in json.dumps(found)
+
+
+def test_three_refusals_of_a_phase_pause_the_build_and_findings_reach_the_agent(
+    calculator: Program, repository: Path, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    crossing = f'cat "$BUILDWRIGHT_PROMPT_FILE" >> {seen}\n' + AGENT.replace(
+        "def add", "import sqlite3; x = $RANDOM; def add"
+    )
+    ended = calculator(
+        "build", "--contracts", "calc", "--repo", repository, "--check", "build:ok=true", *shell(crossing)
+    )
+    assert ended.code == 4, (ended.code, ended.out, ended.err)
+    shown = calculator("status", "newest", "--json").object
+    assert shown["control"] == "paused"
+    assert "core must not import sqlite3" in seen.read_text() or "must not import sqlite3" in seen.read_text()
+    assert seen.read_text().count("# Task ") == 3
+
+
+def test_changing_a_contract_says_what_is_stale(calculator: Program, repository: Path, tmp_path: Path) -> None:
+    assert calculator("contracts", "stale", "calc").out.strip() == "calc has no build that runs from contracts."
+    assert calculator("build", "--contracts", "calc", "--repo", repository, *BUILD).code == 0
+    assert "Nothing in build" in calculator("contracts", "stale", "calc").out
+    text = calculator("contracts", "show", "calc", "phases").out
+    changed = tmp_path / "phases.md"
+    changed.write_text(text.replace("keep sums in `store.py`", "keep sums and dates in `store.py`"), encoding="utf-8")
+    said = calculator("contracts", "edit", "calc", "phases", "--file", changed)
+    assert said.code == 0, said.err
+    assert "phases is at version 2" in said.out
+    assert f"{KEEP}, merged: store.py: phases 1 -> 2" in said.out
+    assert ADD not in said.out
+    told = calculator("contracts", "stale", "calc", "--json").object
+    assert [(one["task"], one["landed"], one["files"]) for one in told["stale"]] == [(KEEP, True, ["store.py"])]
+
+
+def test_an_edit_is_checked_and_kept_in_versions(calculator: Program, tmp_path: Path) -> None:
+    wrong = tmp_path / "schema.yaml"
+    wrong.write_text("tables:\n  - name: sums\n    colums: []\n", encoding="utf-8")
+    refused = calculator("contracts", "edit", "calc", "schema", "--file", wrong)
+    assert refused.code == 2
+    assert "schema.yaml:3" in refused.err
+    assert "write 'columns'" in refused.err
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/numeric/decimal/' \"$1\"\n", encoding="utf-8")
+    editor.chmod(0o755)
+    said = calculator("contracts", "edit", "calc", "schema", EDITOR=str(editor), GIT_EDITOR=str(editor))
+    assert (said.code, "schema is at version 2" in said.out) == (0, True), said.err
+    diff = calculator("contracts", "diff", "calc", "schema").out
+    assert '-      - "amount numeric"' in diff
+    assert '+      - "amount decimal"' in diff
+    shown = calculator("contracts", "show", "calc", "schema", "--sources").out.splitlines()
+    assert '      - "id"' in next(line for line in shown if line.startswith("A2"))[4:] or any(
+        line.startswith("A2") for line in shown
+    )
+    assert any(line.startswith("edit") and "decimal" in line for line in shown)
+    versions = calculator("contracts", "show", "calc", "schema", "--versions", "--json").object["versions"]
+    assert [one["version"] for one in versions] == [2, 1]
+    again = calculator("contracts", "generate", "calc", "--answers", tmp_path / "answers.yaml")
+    assert "schema stays as you have edited it" in again.out + again.err
+    assert "calc is as it was" in again.out
+
+
+def test_contracts_are_exported_as_a_build_writes_them(calculator: Program) -> None:
+    done = calculator("contracts", "export", "calc", "--folder", "docs/plan")
+    assert done.code == 0, done.err
+    with zipfile.ZipFile(calculator.directory / "calc.zip") as archive:
+        assert len(archive.namelist()) == 10
+        assert (
+            archive.read("docs/plan/Contracts/schema.yaml").decode()
+            == calculator("contracts", "show", "calc", "schema").out
+        )
+    assert calculator("contracts", "export", "calc").code == 2
+    refused = calculator("contracts", "export", "calc", "--folder", "../out", "-o", "other.zip")
+    assert refused.code == 2
+    assert not (calculator.directory / "other.zip").exists()
+
+
+@pytest.mark.parametrize("folder", ["../out", "/tmp/x", ".github/workflows", ".git/x"])
+def test_a_folder_outside_of_the_repository_is_refused(calculator: Program, repository: Path, folder: str) -> None:
+    refused = calculator("build", "--contracts", "calc", "--repo", repository, "--contracts-folder", folder, *BUILD)
+    assert refused.code == 2
+    assert "fix:" in refused.err.lower()
+    assert calculator("status", "--all", "--json").object["builds"] == []
+
+
+def test_a_file_in_the_way_of_the_folder_is_told(calculator: Program, repository: Path) -> None:
+    (repository / "Forge").symlink_to("/etc")
+    git(repository, "add", "Forge")
+    git(repository, "-c", "user.name=T", "-c", "user.email=t@e.invalid", "commit", "-qm", "link")
+    ended = calculator("build", "--contracts", "calc", "--repo", repository, *BUILD)
+    assert ended.code != 0
+    assert "Forge is there, and it is not a folder" in ended.out + ended.err
+    elsewhere = calculator(
+        "build",
+        "--contracts",
+        "calc",
+        "--repo",
+        repository,
+        "--contracts-folder",
+        "plan",
+        "--new",
+        "--check",
+        "build:ok=true",
+        *shell(AGENT.replace("Forge/", "plan/")),
+    )
+    assert elsewhere.code == 0, elsewhere.err
+
+
+def test_either_a_spec_or_contracts_are_built(calculator: Program, repository: Path, tmp_path: Path) -> None:
+    both = calculator("build", tmp_path / "answers.yaml", "--contracts", "calc", "--repo", repository)
+    neither = calculator("build", "--repo", repository)
+    unknown = calculator("build", "--contracts", "nothing", "--repo", repository)
+    assert (both.code, neither.code, unknown.code) == (2, 2, 2)
+    assert "one of both" in both.err
+    assert "there is no project nothing" in unknown.err
+
+
+def test_all_of_it_through_a_server(program: Program, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "answers.yaml").write_text(ANSWERS, encoding="utf-8")
+    with serving(program) as server:
+        there = dict(server.environment)
+
+        def ask(*words: str | Path) -> str:
+            ended = program(*words, **there)
+            assert ended.code == 0, (words, ended.err)
+            return ended.out
+
+        assert "phases is at version 1" in ask("contracts", "generate", "calc", "--answers", tmp_path / "answers.yaml")
+        assert "builder_directive" in ask("contracts", "list", "calc")
+        (tmp_path / "ui.md").write_text("# UI\n\n## What people see\n\n## States\n", encoding="utf-8")
+        assert "ui is at version 2" in ask("contracts", "edit", "calc", "ui", "--file", tmp_path / "ui.md")
+        assert "-- " in ask("contracts", "diff", "calc", "ui")
+        wrong = program("contracts", "edit", "calc", "phases", "--file", tmp_path / "ui.md", **there)
+        assert (wrong.code, "phases.md:3" in wrong.err) == (2, True)
+        ask("build", "--contracts", "calc", "--repo", repository, *BUILD)
+        assert subjects(repository)[0] == "Contracts: calc"
+        assert "Nothing in build" in ask("contracts", "stale", "calc")
+        ask("contracts", "export", "calc", "-o", tmp_path / "c.zip")
+        assert program("contracts", "list", "other", **there).code == 2
