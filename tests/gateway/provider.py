@@ -87,12 +87,15 @@ def gemini_stream(*pieces: str, **usage: Any) -> list[bytes]:
 class Provider:
     """Answers with what `script` holds, one item per request; the last one repeats.
 
+    Models that `by_model` names have a script of their own there.
+
     An item is a list of stream pieces (`None` in it breaks the connection, a number waits), a dict (JSON body), or
     (status, headers, dict).
     """
 
     def __init__(self) -> None:
         self.script: list[Any] = []
+        self.by_model: dict[str, list[Any]] = {}
         self.requests: list[tuple[str, dict[str, str], Any]] = []
         self.cancelled = asyncio.Event()
         self.url = ""
@@ -107,10 +110,20 @@ class Provider:
             "GOOGLE_GEMINI_BASE_URL": self.url,
         }
 
+    def asked(self) -> list[str]:
+        """The model of each request."""
+        return [str(body.get("model", "")) for _, _, body in self.requests]
+
+    def _next(self) -> Any:
+        model = self.asked()[-1]
+        script = self.by_model.get(model, self.script)
+        number = self.asked().count(model) if model in self.by_model else len(self.requests)
+        return script[min(number, len(script)) - 1]
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append((request.path_qs, headers, await request.json()))
-        item = self.script[min(len(self.requests), len(self.script)) - 1]
+        item = self._next()
         if isinstance(item, dict):
             return web.json_response(item)
         if isinstance(item, tuple):

@@ -22,7 +22,7 @@ _DERIVED: Final = frozenset(
     }
 )
 """What a plan shows that follows from its tasks, or from the repository: no key of a task list."""
-_DERIVED_OF_TASK: Final = frozenset({"wave", "on_critical_path"})
+_DERIVED_OF_TASK: Final = frozenset({"wave", "on_critical_path", "complexity"})
 _ALWAYS: Final = ("id", "title", "goal", "depends_on", "files_expected", "acceptance")
 """Keys that every task has in the file, so that the reader sees where to write."""
 

@@ -26,7 +26,7 @@ class BuildOptions:
     agent_command: Annotated[str, Parameter(group="Agents and models", help=
         "The command that the shell agent runs for each task; exit 0 means that it finished.")] = ""
     model: Annotated[str, Parameter(group="Agents and models", help=
-        "The model that writes; the default depends on the agent.")] = ""
+        "The model that writes, a name in `[models]`, or `auto` (by complexity); the default depends on the agent.")] = ""
     context_tokens: Annotated[int, Parameter(group="Agents and models", help=
         "The context window of the direct agent's model, in tokens; 0: that of the price list, else 200,000.")] = 0
     planner_model: Annotated[str, Parameter(group="Agents and models", help="The model that plans.")] = ""

@@ -11,6 +11,7 @@ from buildwright.cli.table import Column, table
 
 if TYPE_CHECKING:
     from buildwright.core.agents import AgentRule, OwnAgent
+    from buildwright.core.models import NamedModel
 
 
 def config(
@@ -28,10 +29,11 @@ def config(
     from buildwright.settings import KEYS, Settings
     from buildwright.wiring.own_agents import KEYS as KEYS_OF_AGENTS
     from buildwright.wiring.own_agents import own_agents
+    from buildwright.wiring.own_models import own_models
 
     output, settings = Output(json), Settings.load()
     files = read_files(settings, repo)
-    own = own_agents(settings, repo)
+    own, models = own_agents(settings, repo), own_models(settings, repo)
     found: dict[str, tuple[Any, str]] = {name: (value, "default") for name, value in vars(BuildOptions()).items()}
     for file in reversed(files):
         found |= {name: (value, str(file.path)) for name, value in file.options.items()}
@@ -41,9 +43,9 @@ def config(
         read = [str(file.path) for file in files]
         agents = [{**one.model_dump(), "from": str(own.sources[one.name])} for one in own.agents]
         rules = [one.model_dump() for one in own.rules]
-        output.data(
-            {"home": settings.home, "files": read, "options": options, "keys": keys, "agents": agents, "rules": rules}
-        )
+        named = [{**one.model_dump(), "from": str(models.sources[one.name])} for one in models.models]
+        told = {"home": settings.home, "files": read, "options": options, "keys": keys, "agents": agents}
+        output.data({**told, "rules": rules, "models": named, "fallback": list(models.fallback)})
         return
     rows = [
         (f"--{name.replace('_', '-')}", _shown(value), source)
@@ -57,6 +59,11 @@ def config(
     said += [("[[agent_rules]]", _rule(one), str(own.sources[KEYS_OF_AGENTS[1]])) for one in own.rules]
     if said:
         output.lines(table((Column("agents"), Column("say"), Column("from")), said, output.width))
+    if models.models:
+        lines = [(one.name, _of_model(one), str(models.sources[one.name])) for one in models.models]
+        output.lines(table((Column("model"), Column("says"), Column("from")), lines, output.width))
+    if models.fallback:
+        output.print(f"Where a model cannot be reached: {', '.join(models.fallback)}")
     output.print(f"Your own file: {settings.user_file}{'' if settings.user_file.is_file() else ', which is not there'}")
     output.print(f"Home: {settings.home}")
     output.print(f"Keys in the environment: {', '.join(keys) or 'none'}")
@@ -73,6 +80,12 @@ def _said(own: OwnAgent) -> str:
         f"passed {', '.join((*own.passed, *own.secrets))}" if own.passed or own.secrets else "",
     )
     return "; ".join(filter(None, parts)) or "nothing"
+
+
+def _of_model(model: NamedModel) -> str:
+    price = f"${model.input_usd} in, ${model.output_usd} out" if model.input_usd is not None else ""
+    parts = (model.model, f"of {model.provider}" if model.provider else "", price)
+    return "; ".join(filter(None, (*parts, f"context {model.context:,}" if model.context else "")))
 
 
 def _rule(rule: AgentRule) -> str:

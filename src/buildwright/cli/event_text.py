@@ -315,6 +315,10 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.PlanMade: _plan,
     e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"there is no plan: {_what(event.message, 300)}"),
     e.TaskStarted: _started,
+    e.ModelChosen: lambda event, _b, _at: EventLine(
+        "again" if event.before else "dot",
+        f"{event.task} asks {event.name} ({one_line(event.model, 60)}): {one_line(event.reason, 200)}",
+    ),
     e.TestsSealed: _sealed,
     e.TaskWaited: lambda event, _b, _at: EventLine(
         "dot", f"{event.task} waits for {event.file}, held by {event.holder}"

@@ -66,22 +66,26 @@ def _project_options(path: Path) -> dict[str, Any]:
     from buildwright.core.limits import file_keys
     from buildwright.gates.toolchain import read_settings
     from buildwright.wiring.own_agents import read_agents
+    from buildwright.wiring.own_models import read_models
 
     text = _text(path)
     read_settings(text)  # the checks and the set-up, too: what is wrong in them is told before the start
     read_agents(path, of_project=True)
+    read_models(path, of_project=True)
     return _options(path, text, file_keys())
 
 
 def _user_options(path: Path) -> dict[str, Any]:
     from buildwright.core.limits import file_keys
     from buildwright.gates.needs import unknown_key
-    from buildwright.wiring import notify, own_agents
+    from buildwright.wiring import notify, own_agents, own_models
 
-    known, text = {**file_keys(option_files=True), **dict.fromkeys((*notify.KEYS, *own_agents.KEYS))}, _text(path)
+    tables = (*notify.KEYS, *own_agents.KEYS, own_models.KEY)
+    known, text = {**file_keys(option_files=True), **dict.fromkeys(tables)}, _text(path)
     options = _options(path, text, known)
     notify.listeners_of(path)
     own_agents.read_agents(path, of_project=False)
+    own_models.read_models(path, of_project=False)
     for key in _table(path, text).keys() - known.keys():
         raise unknown_key(str(path), key, known)
     return options

@@ -120,22 +120,25 @@ _COLUMNS = (
     Column("why", leaves=1),
 )
 _AGENT = Column("agent", leaves=3)
+_MODEL = Column("model", leaves=3)
 
 
 def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableCell]]:
     """Return one line per task, no wider than `width` cells (None: no limit). Ids are never cut.
 
-    Who makes them stands there where that is not one agent for all.
+    Who makes them stands there where that is not one agent for all, and what it asks where models have names.
     """
     shown = list(tasks)
     mixed = len({task.agent for task in shown}) > 1
+    named = any(task.model for task in shown)
     return table(
-        (*_COLUMNS[:2], *([_AGENT] if mixed else []), *_COLUMNS[2:]),
+        (*_COLUMNS[:2], *([_AGENT] if mixed else []), *([_MODEL] if named else []), *_COLUMNS[2:]),
         [
             (
                 task.id,
                 TableCell(task.phase, _STYLES.get(task.phase, "")),
                 *([task.agent] if mixed else []),
+                *([task.model.partition(" ")[0]] if named else []),
                 str(task.attempt or ""),
                 duration(task.seconds) if task.seconds is not None else "",
                 tokens(task.tokens) if task.tokens else "",

@@ -142,6 +142,10 @@ def _print_why(output: Output, view: WhyView) -> None:
     _print_list(output, "Findings of the last attempt", view.findings)
     _print_list(output, "You told its agent", view.guidance)
     _print_list(output, "A diagnosis of its failures", tuple(view.diagnosis.splitlines()))
+    found = view.complexity
+    output.print(
+        f"Complexity: {found.level}, {found.score} of 100: {one_line('; '.join(found.reasons), 300)}", wrap=True
+    )
     if view.depends_on:
         needs = ", ".join(f"{need.id} ({need.phase})" for need in view.depends_on)
         output.print(f"Needs: {needs}")
@@ -152,6 +156,8 @@ def _print_why(output: Output, view: WhyView) -> None:
         took = f" ({duration(attempt.seconds)})" if attempt.seconds is not None else ""
         by = f"{attempt.agent}: " if mixed else ""
         output.print(f"  {attempt.number}. {by}{one_line(attempt.detail or attempt.outcome)}{took}")
+        for use in attempt.models:
+            output.print(f"     it asked {use.name} ({one_line(use.model, 60)}): {one_line(use.reason, 200)}")
         if attempt.denied:
             output.print(f"     it asked for {denied_places(attempt.denied)}, which it may not reach")
         if attempt.kept or (attempt.changes and attempt.outcome not in {"landed", "running"}):

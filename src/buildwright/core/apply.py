@@ -26,6 +26,7 @@ from buildwright.core.build import (
     Sealing,
     Stage,
     TaskPhase,
+    TaskState,
     budget_mark,
 )
 from buildwright.core.event import AnyEvent, Event, Recorded
@@ -185,6 +186,13 @@ def _task_started(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
     return {**start_task(build, event, at), "phase_began": build.phase_began or at}
 
 
+def _model_chosen(build: Build, event: e.ModelChosen, _at: datetime) -> Changes:
+    state = build.task(event.task)
+    down = (*state.models_down, event.before) if state.model_attempt == event.attempt else ()
+    state = state._replace(model=event.name, model_reason=event.kind, model_attempt=event.attempt, models_down=down)
+    return set_task(build, event.task, state)
+
+
 def _tests_sealed(build: Build, event: e.TestsSealed, _at: datetime) -> Changes:
     state = build.task(event.task)
     if state.sealed is not None:
@@ -227,7 +235,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
 
 
 def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
-    state = end_attempt(build.task(event.task), patch=None, conversation=event.conversation)
+    state = end_attempt(build.task(event.task), patch=None, conversation=event.conversation, failure=event.kind)
     changes = reject_task(build, event.task, state, "agent", f"{event.kind}: {event.message}")
     return {**changes, "working": build.working - 1}
 
@@ -318,9 +326,18 @@ def _paused(build: Build, event: e.BuildPaused, at: datetime) -> Changes:
     return {"control": Control.PAUSED, "pause": Pause(event.reason, event.message, event.task, at, event.fault)}
 
 
+def _all_models_again(build: Build) -> Map[str, TaskState]:
+    """Have the models of running attempts chosen anew where one had failed: the user has seen to it."""
+    tasks = build.tasks
+    for task in build.active:
+        if tasks[task].models_down:
+            tasks = tasks.set(task, tasks[task]._replace(models_down=(), model_attempt=0))
+    return tasks
+
+
 def _resumed(build: Build, event: e.BuildResumed, at: datetime) -> Changes:
     changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", **NOT_STUCK}
-    changes |= {"audit_refusals": (), "undo_refused": ""}
+    changes |= {"audit_refusals": (), "undo_refused": "", "tasks": _all_models_again(build)}
     # After a change of what judges there is no verdict to accept: the base is judged anew.
     asked = build.pause is not None and build.pause.reason == "base" and build.base_verdict is not None
     changes["base_accepted"] = build.base_accepted or asked
@@ -431,6 +448,7 @@ MOVES: dict[type[Event], Move] = {
     e.PlanRejected: Move(_plan_rejected, _BUILT | {Stage.PLANNING}, _LIVE),
     e.BaseJudged: Move(_base_judged, _WORK | {Stage.PLANNING}, _LIVE),
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
+    e.ModelChosen: Move(_model_chosen, _WORK, _LIVE, _in(_P.WORKING)),
     e.TestsSealed: Move(_tests_sealed, _WORK, _LIVE, _in(_P.WORKING)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING, _P.JUDGING, _P.MERGING)),

@@ -114,6 +114,16 @@ class TaskState(NamedTuple):
     """Attempts it may use; a retry by the user adds to them."""
     agent: str = ""
     """Who makes the current attempt, or made the last one."""
+    model: str = ""
+    """The user's name for the model that the attempt asks, or the last one asked; "" where models have no names."""
+    model_reason: str = ""
+    """The kind of the event that chose it."""
+    model_attempt: int = 0
+    """The attempt that it was chosen for; 0 once the user has named another."""
+    models_down: tuple[str, ...] = ()
+    """Names of models that failed in this attempt, until the user resumes."""
+    failure: str = ""
+    """How the agent failed when it last did, as a `FailureKind`."""
     tried: int = 0
     """Attempts that failed since the user had a say, without those that only came too late for the base."""
     base: str = ""

@@ -29,6 +29,9 @@ from buildwright.core.task import Task
 
 Outcome = Literal["succeeded", "failed", "stopped", "aborted"]
 Rejection = Literal["agent", "empty", "gate", "conflict", "train", "undone"]
+ModelReason = Literal[FailureKind, "complexity", "named", "failed_attempt", "same"]
+"""Why an attempt asks its model: the kind of failure that led to it, the task's complexity, the user's choice, an attempt
+before that was refused, or nothing that has changed since then."""
 StepMode = Literal["auto", "plan_only", "implement_only", "verify_only"]
 """What one step of a build driven by hand may be: anything, or only one kind of action (see `mode` of each action)."""
 
@@ -187,6 +190,22 @@ class TaskStarted(Event, keeps_moment=True):
     base: Identifier = ""
     agent: Identifier = ""
     """Who makes it; "" in older journals, where every attempt is the build's agent's."""
+
+
+class ModelChosen(Event):
+    """The attempt asks this model from now on. Only where models have names: else it asks what the options say."""
+
+    type: Literal["model.chosen"] = "model.chosen"
+    task: TaskId
+    attempt: int
+    name: Identifier
+    """The user's name for it, such as `middle`."""
+    model: Identifier
+    """The model that is asked."""
+    kind: ModelReason
+    reason: ForeignText
+    before: Identifier = ""
+    """The name of the model that the same attempt asked before, or the attempt before it; "" for the first."""
 
 
 class TestsSealed(Event, ends_step=True):
@@ -699,6 +718,7 @@ AnyEvent = Annotated[
     | PlanRejected
     | BaseJudged
     | TaskStarted
+    | ModelChosen
     | TestsSealed
     | TaskWaited
     | AgentHeartbeat

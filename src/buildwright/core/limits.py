@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from buildwright.core.agents import AgentRule, OwnAgent, described, unsaid
 from buildwright.core.finding import CheckKind
+from buildwright.core.models import NamedModel, id_of
 from buildwright.core.record import Record
 from buildwright.core.task import Task
 
@@ -212,6 +213,10 @@ class Options(Record):
     second_after: Annotated[Count, AsOption("--second-after"), InFile(), InRequest(le=100)] = Field(
         2, description="Failed attempts of a task after which the second agent has its turn."
     )
+    models: tuple[NamedModel, ...] = Field((), description="What `[models]` of your files says of models.")
+    fallback: tuple[Annotated[str, Field(max_length=40)], ...] = Field(
+        (), description="Names of models to ask, in this order, where one is overloaded or cannot be reached."
+    )
     agents: tuple[OwnAgent, ...] = Field((), description="What `[agents.NAME]` of your files says of agents.")
     agent_rules: tuple[AgentRule, ...] = Field(
         (), description="Which agent makes which task; the first rule that fits counts."
@@ -220,7 +225,9 @@ class Options(Record):
         "", description="The command that the shell agent runs for each task; exit 0 means that it finished."
     )
     model: Annotated[Name, AsOption("--model"), InFile()] = Field(
-        "", description="The model that writes; the default depends on the agent."
+        "",
+        description="The model that writes, a name in `[models]`, or `auto` (by complexity); the default depends on"
+        " the agent.",
     )
     context_tokens: Annotated[int, AsOption("--context-tokens"), InFile(), InRequest(le=10_000_000)] = Field(
         0,
@@ -358,6 +365,11 @@ class Options(Record):
         return tuple(dict.fromkeys((*planned, *filter(None, (self.second_agent,)))))
 
     @property
+    def planning_model(self) -> str:
+        """The model that plans: its own, else the one that writes; "" when neither is named."""
+        return id_of(self.models, self.planner_model or self.model)
+
+    @property
     def is_audited(self) -> bool:
         """Whether the phases are audited. Who drives a build by hand audits it by hand as well."""
         return self.lanes and self.gates and self.audit and not self.by_hand
@@ -378,7 +390,7 @@ class Options(Record):
         )
 
 
-TABLES = ("env", "network", "services", "agents", "agent_rules")
+TABLES = ("env", "network", "services", "agents", "agent_rules", "models")
 """Keys of the project's file that are no options: what its commands need (`gates.needs`), and its agents."""
 
 Place = tuple[str, ...]

@@ -208,6 +208,10 @@ def options_changed(build: Build, event: e.OptionsChanged, _at: datetime) -> Cha
                 if state.phase not in _OVER
             }
         )
+    if old.model != new.model:
+        tasks = changes.get("tasks", build.tasks)
+        running = {task: tasks[task]._replace(model_attempt=0, models_down=()) for task in build.active}
+        changes["tasks"] = tasks.update(running)
     if _judges_differently(build, old, new):
         changes |= judged_anew(build.evolve(changes))
     return changes

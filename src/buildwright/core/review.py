@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from buildwright.core.finding import LONGEST_MESSAGE, NOT_REVIEWED, Finding, Report, Verdict
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.core.models import id_of
 from buildwright.core.record import Record
 from buildwright.core.sanitize import ForeignText
 
@@ -58,7 +59,7 @@ def wants_review(options: Options) -> bool:
 
 def reviewing_model(options: Options) -> str:
     """Return the model that reviews: its own, else the one that plans, else the one that writes, else the default."""
-    return options.review_model or options.planner_model or options.model or DEFAULT_MODEL
+    return id_of(options.models, options.review_model) or options.planning_model or DEFAULT_MODEL
 
 
 def review_report(review: Review, model: str, diff: ShownDiff) -> Report:

@@ -131,7 +131,7 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
         )
     except (BadSettings, BadSpec) as missing:
         return _Answer(None, f"no model is available: {missing}")
-    model = build.options.planner_model or build.options.model
+    model = build.options.planning_model
     try:
         async with asyncio.timeout(DIAGNOSIS_SECONDS):
             return _Answer(await world.diagnoser.diagnose(context, model, door))

@@ -215,7 +215,7 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     bench.logbook.note("engine", "planning: reading the repository")
     context = await world.plan_context(build) if world.plan_context else ""
     bench.logbook.note("engine", "planning: asking the model for tasks")
-    model = build.options.planner_model or build.options.model
+    model = build.options.planning_model
     outcome: AnyEvent
     try:
         if build.new_spec:
@@ -235,7 +235,6 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     except (BadGraph, IllegalMove) as bad:
         outcome = e.PlanRejected(message=f"the model's plan cannot be built: {bad}")
     except ModelFailed as failure:
-        model = build.options.planner_model or build.options.model
         outcome = e.PlanRejected(message=provider_trouble(failure.kind, str(failure), model, failure.fix or ""))
     finally:
         costs = spent(world.gateway, door, build)

@@ -13,6 +13,7 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import AnyEvent
 from buildwright.core.judged_base import base_refusal, refusing
 from buildwright.core.limits import Budget, Options
+from buildwright.core.models import AUTO, sizes
 from buildwright.core.options_change import OptionsChange, changed_options
 from buildwright.core.task import Task
 from buildwright.engine.build_command import BuildCommand, Words, reopened
@@ -99,6 +100,11 @@ class ResumeBuild(BuildCommand):
         if self.choice == "abort":
             raise IllegalMove(
                 "a build that ends takes no new options", fix="leave them out, or continue without --abort"
+            )
+        if "model" in changed and options.model == AUTO and not sizes(options.models):
+            raise Refused(
+                "the build was made without models to choose from",
+                fix="name one, or start a new build with --model auto",
             )
         return (e.OptionsChanged(options=options, changed=changed),)
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
+from buildwright.core.models import NamedModel
 from buildwright.gateway.exchange import (
     CHARS_PER_TOKEN,
     AnswerReader,
@@ -85,7 +87,8 @@ class Opened:
     def spend(self, asked: ModelRequest, reader: AnswerReader, request: str = "") -> Spend:
         """Return the cost of an answer, as far as it has come. `request` is the name it is kept under."""
         tokens, model = _tokens(asked, reader), reader.model or asked.model
-        price = _cost(asked.protocol, model, tokens) if tokens is not None else None
+        own = own_price(self.access.options, model) or own_price(self.access.options, asked.model)
+        price = _cost(asked.protocol, model, tokens, own) if tokens is not None else None
         tokens = tokens or Tokens()
         return Spend(
             *self.access[:3],
@@ -139,7 +142,8 @@ class Meter:
             return
         await self.priced()
         expected = Tokens(asked.size // CHARS_PER_TOKEN, self._longest[build])
-        cost = _cost(asked.protocol, asked.model, expected) or Decimal(0)
+        own = own_price(access.options, asked.model)
+        cost = _cost(asked.protocol, asked.model, expected, own) or Decimal(0)
         while True:
             spent, reserved = self._spent[build], self._reserved[build]
             if spent >= most:
@@ -264,10 +268,15 @@ def _load_price_list() -> None:
     _cost("anthropic", DEFAULT_MODEL, Tokens())
 
 
-def price_of(model: str, tokens_in: int, tokens_out: int) -> Decimal | None:
+def own_price(options: Options, model: str) -> NamedModel | None:
+    """Return the model of the user's that has a price of its own; None where the price list has to know it."""
+    return next((one for one in options.models if model in {one.id, one.model} and one.cost(0, 0) is not None), None)
+
+
+def price_of(model: str, tokens_in: int, tokens_out: int, own: NamedModel | None = None) -> Decimal | None:
     """Return the US dollars for these tokens of a model, None when the price list does not know it."""
     protocols: dict[str, Protocol] = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
-    return _cost(protocols[maker_of(model)], model, Tokens(tokens_in, tokens_out))
+    return _cost(protocols[maker_of(model)], model, Tokens(tokens_in, tokens_out), own)
 
 
 def context_window_of(model: str) -> int:
@@ -284,8 +293,10 @@ def context_window_of(model: str) -> int:
     return 0
 
 
-def _cost(protocol: Protocol, model: str, tokens: Tokens) -> Decimal | None:
-    """Return the US dollars for one request, None when the price list does not know the model."""
+def _cost(protocol: Protocol, model: str, tokens: Tokens, own: NamedModel | None = None) -> Decimal | None:
+    """Return the US dollars for one request, by `own` if it is given; None when the price list does not know the model."""
+    if own is not None:
+        return own.cost(tokens.input + tokens.cache_read + tokens.cache_write, tokens.output)
     from genai_prices import Usage, calc_price
 
     usage = Usage(

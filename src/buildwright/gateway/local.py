@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.core.models import id_of
 from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, replay, upstream
 from buildwright.gateway.access import Meter, OnCall, Opened, door_id, end
@@ -136,7 +137,7 @@ class LocalGateway:
         found = [name for name in asked if upstream.read_provider(self._environment, name) is not None]
         if options.agent == "shell" and task and not (model or options.model) and found:
             return  # The command chooses its provider itself.
-        named = model or (not task and options.planner_model) or options.model or DEFAULT_MODEL
+        named = model or (not task and options.planning_model) or id_of(options.models, options.model) or DEFAULT_MODEL
         wanted = upstream.protocol_of(named)
         if wanted not in found:
             who = "" if task else why

@@ -8,6 +8,7 @@ from typing import Any
 
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone, landed_before
+from buildwright.core.complexity import Complexity, complexity_of
 from buildwright.core.event import Recorded
 from buildwright.core.fault import FAULTS
 from buildwright.core.finding import Report, Verdict
@@ -30,6 +31,15 @@ class Dependency(Record):
     met: bool
 
 
+class ModelUse(Record):
+    """A model that an attempt asked, and why: `kind` as in `model.chosen`."""
+
+    name: str
+    model: str
+    kind: str
+    reason: str
+
+
 class AttemptView(Record):
     """One attempt at the task and its result. `seconds` is None while it runs."""
 
@@ -37,6 +47,8 @@ class AttemptView(Record):
     started_at: datetime
     agent: str = ""
     """Who made it; "" in older journals: the build's."""
+    models: tuple[ModelUse, ...] = ()
+    """What it asked, in order, where models have names."""
     seconds: float | None = None
     outcome: str = "running"
     detail: str = ""
@@ -81,6 +93,8 @@ class WhyView(Record):
     task: Task
     """The task as it was planned: goal, requirements, acceptance."""
     state: TaskView
+    complexity: Complexity
+    """How complex the task is likely to be, and why."""
     answer: str
     depends_on: tuple[Dependency, ...] = ()
     holder: str = ""
@@ -172,6 +186,7 @@ def why(
         build=build.id,
         task=task,
         state=task_view(build, task_id, now),
+        complexity=complexity_of(task, len(plan.dependents[plan.position[task_id]])),
         answer=_answer(build, plan, task, state, needs),
         depends_on=needs,
         holder=build.holders.get(state.waits_for, "") if state.phase is TaskPhase.PARKED else "",
@@ -208,6 +223,10 @@ def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, 
             continue
         if isinstance(event, e.TaskStarted):
             attempts.append(AttemptView(number=event.attempt, started_at=recorded.at, agent=event.agent))
+            continue
+        if isinstance(event, e.ModelChosen) and attempts:
+            use = ModelUse(name=event.name, model=event.model, kind=event.kind, reason=event.reason)
+            attempts[-1] = attempts[-1].model_copy(update={"models": (*attempts[-1].models, use)})
             continue
         if isinstance(event, e.AgentDenied) and attempts:
             denied = tuple(dict.fromkeys((*attempts[-1].denied, *event.places)))

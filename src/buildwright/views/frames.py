@@ -376,6 +376,16 @@ def _tokens(event: e.TokensUsed) -> Fields:
     return {**_of_task(event), "model": event.model, "tokens": {**counted, **cache}, "costUsd": cost}
 
 
+def _model(event: e.ModelChosen) -> Fields:
+    return {
+        "name": event.name,
+        "model": event.model,
+        "kind": event.kind,
+        "reason": _short(event.reason),
+        "before": event.before,
+    }
+
+
 def _files(event: e.AgentFinished) -> Fields:
     paths = event.patch.paths if event.patch is not None else ()
     return {**_of_task(event), "summary": _short(event.summary), "filesModified": list(paths[:MOST_FILES])}
@@ -396,6 +406,10 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.BaseJudged: EventFrames(lambda ev: _verdict(ev.verdict), _audit_of_base),
     e.TaskStarted: EventFrames(_of_task, _spawned),
+    e.ModelChosen: EventFrames(
+        lambda ev: {**_of_task(ev), **_model(ev)},
+        lambda ev, moment: [("model.chosen", {**moment.task(ev.task), "attempt": ev.attempt, **_model(ev)})],
+    ),
     e.TestsSealed: EventFrames(
         lambda ev: {"task": ev.task, "tests": ev.tests, "reason": _short(ev.why_none)},
         _nothing,

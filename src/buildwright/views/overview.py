@@ -15,12 +15,14 @@ from typing import Literal
 from pydantic import Field
 
 from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState, landed_before, unapproved
+from buildwright.core.complexity import Complexity, Level, complexity_of
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import StepMode
 from buildwright.core.fault import Fault
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.judged_base import base_troubles
+from buildwright.core.models import named
 from buildwright.core.record import Record
 from buildwright.core.spec import Feature
 from buildwright.core.task import TaskAction, Validation
@@ -40,6 +42,9 @@ class TaskView(Record):
     attempt: int = 0
     agent: str = ""
     """Who makes the current attempt, or made the last one; before the first, the one that is to make it."""
+    model: str = ""
+    """What the attempt asks, where models have names: the name, and the model itself in parentheses."""
+    complexity: Level | None = None
     wave: int = 0
     """Counted from 1."""
     milestone: str = ""
@@ -207,6 +212,8 @@ class PlannedTaskView(Record):
     files: tuple[str, ...] = ()
     minutes: float
     on_critical_path: bool = False
+    complexity: Complexity | None = None
+    """How complex it is likely to be, and why."""
     goal: str = ""
     action: TaskAction = "change"
     requirements: tuple[str, ...] = ()
@@ -372,6 +379,8 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
         phase=state.phase.value,
         attempt=state.attempt,
         agent=state.agent or build.options.agent_for(task),
+        model=_model(build, state),
+        complexity=complexity_of(task, len(build.plan.dependents[index])).level,
         wave=build.plan.depth[index] + 1,
         milestone=task.milestone,
         seconds=seconds,
@@ -381,6 +390,11 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
         reason=_reason(build, state),
         warnings=tuple(str(one) for one in findings_of(state) if one.severity == "warning"),
     )
+
+
+def _model(build: Build, state: TaskState) -> str:
+    chosen = named(build.options.models, state.model)
+    return f"{chosen.name} ({chosen.id})" if chosen is not None else ""
 
 
 def findings_of(state: TaskState) -> tuple[Finding, ...]:
@@ -450,6 +464,7 @@ def plan_view(graph: Graph, title: str = "", features: tuple[Feature, ...] = ())
             files=graph.tasks[i].files_expected,
             minutes=graph.tasks[i].minutes,
             on_critical_path=graph.tasks[i].id in on_path,
+            complexity=complexity_of(graph.tasks[i], len(plan.dependents[i])),
             **{name: getattr(graph.tasks[i], name) for name in _AS_PLANNED},
         )
         for i in order

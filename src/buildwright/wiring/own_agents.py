@@ -87,8 +87,8 @@ def project_file(repository: str) -> Path | None:
 
 def read_agents(path: Path, *, of_project: bool) -> OwnAgents:
     """Return what a file says of agents. Raises BadSettings for a key or a value that it cannot have."""
-    document = _document(path)
-    tables, rules = document.get(KEYS[0], {}), document.get(KEYS[1], [])
+    found = document(path)
+    tables, rules = found.get(KEYS[0], {}), found.get(KEYS[1], [])
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
         raise BadSettings(
             f"{path}: agents has something that is not a table", fix="write [agents.NAME] and its keys below"
@@ -101,12 +101,13 @@ def read_agents(path: Path, *, of_project: bool) -> OwnAgents:
     known = (*KNOWN, *(one.name for one in agents))
     made = tuple(_rule(path, table, known, of_project=of_project) for table in rules)
     for key in _CHOOSING if of_project else ():
-        if str(document.get(key, "")).startswith(_COMMAND):
+        if str(found.get(key, "")).startswith(_COMMAND):
             raise _names_command(f"{path}: {key}")
     return OwnAgents(agents, made)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def document(path: Path) -> dict[str, Any]:
+    """Return what a file of settings holds. Raises BadSettings when it cannot be used."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:

@@ -17,11 +17,13 @@ from buildwright.core.contracts import bound_by
 from buildwright.core.graph import Graph
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.core.review import reviewing_model, wants_review
+from buildwright.core.routing import candidates
 from buildwright.engine.commands import NewBuild
 from buildwright.errors import BadSettings, Contradiction, GitFailed
 from buildwright.ports import Command, ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, path_of, with_cassette
 from buildwright.wiring.own_agents import with_own_agents
+from buildwright.wiring.own_models import with_models
 
 if TYPE_CHECKING:
     from buildwright.core.limits import Options
@@ -113,14 +115,17 @@ def check_agents(
         if options.cassette or agent.uses_model != "always":
             continue
         speaks = made.models if made is not None else ("claude-",) if own.agent == "claude" else ()
-        model = own.model or (made.default_model if made is not None else DEFAULT_MODEL)
-        if speaks and maker_of(model) not in map(maker_of, speaks):
-            kinds = " or ".join(f"{kind}*" for kind in speaks)
-            key = "--model" if name == options.agent else f"model in [agents.{name}]"
-            raise BadSettings(
-                f"the agent {name} cannot ask {model}: its models are {kinds}", fix=f"name one with {key}"
-            )
-        gateway().check_keys("any", own.model_copy(update={"model": model}))
+        default = made.default_model if made is not None else DEFAULT_MODEL
+        routed = candidates(options, own.model)
+        for model in [one.id for one in routed] or [own.model or default]:
+            if speaks and maker_of(model) not in map(maker_of, speaks):
+                kinds = " or ".join(f"{kind}*" for kind in speaks)
+                key = "--model" if name == options.agent else f"model in [agents.{name}]"
+                raise BadSettings(
+                    f"the agent {name} cannot ask {model}: its models are {kinds}",
+                    fix="name others in [models]" if routed else f"name one with {key}",
+                )
+            gateway().check_keys("any", own.model_copy(update={"model": model}))
 
 
 def _check_program(options: Options, new: NewBuild, settings: Settings, sandbox: Sandbox | None) -> None:
@@ -204,6 +209,7 @@ def resolved(new: NewBuild, settings: Settings) -> NewBuild:
         if folder != root and folder.is_relative_to(root):
             part = part_of(folder.relative_to(root).as_posix(), lambda path: (root / path).is_file())
     options = with_own_agents(new.options, settings, new.repository, new.user_id)
+    options = with_models(options, settings, new.repository, new.user_id)
     return replace(new, options=options.model_copy(update={"part": part}))
 
 
@@ -263,6 +269,6 @@ async def plan(
             await workspace.release(place)
     door = await gateway.open(ModelAccess(place, "", 1, options, kept=False))
     try:
-        return await LazyPlanner().plan(new.spec, context, options.planner_model or options.model, door)
+        return await LazyPlanner().plan(new.spec, context, options.planning_model, door)
     finally:
         await gateway.shut(door)

@@ -1,0 +1,112 @@
+"""Which model an attempt asks, and what is asked instead when it fails. Pure; must never know what a model can do.
+
+With the model `auto` the complexity of a task chooses among the sizes, and after an attempt whose work was refused the
+next one goes up one size. What the provider or the machine fails in says nothing about the size: `instead_of` says what
+is asked then, in the same attempt.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from buildwright.core.activity import FailureKind
+from buildwright.core.build import Build, TaskState
+from buildwright.core.complexity import complexity_of
+from buildwright.core.event import ModelReason
+from buildwright.core.limits import Options
+from buildwright.core.models import AUTO, LADDER, NamedModel, named, size_place, sizes
+
+_LATE: Final = frozenset({"conflict", "train", "undone"})
+"""Rejections that say nothing about the model: another change was faster."""
+_SAME: Final[frozenset[str]] = frozenset({"rate_limit", "auth", "budget", "crashed", "overloaded", "unavailable"})
+"""Failures that the same model is asked after: waiting, a person or the machine has to help."""
+
+
+class Chosen(NamedTuple):
+    """A model and why it is asked."""
+
+    model: NamedModel
+    kind: ModelReason
+    reason: str
+
+
+def candidates(options: Options, asked: str) -> list[NamedModel]:
+    """Return every model that an attempt may ask where `asked` is what its agent is to ask; () for a model's own name."""
+    first = (
+        sizes(options.models) if asked == AUTO else [one for one in (named(options.models, asked),) if one is not None]
+    )
+    if not first:
+        return []
+    further = [one for name in options.fallback if (one := named(options.models, name)) is not None]
+    return list({one.name: one for one in (*first, *sizes(options.models), *further)}.values())
+
+
+def choose(build: Build, task_id: str) -> Chosen | None:
+    """Return the model for the attempt that a task has begun, None when its agent's model has no name of the user's."""
+    options, state = build.options, build.task(task_id)
+    asked = options.as_of(state.agent).model
+    before = named(options.models, state.model)
+    if asked != AUTO:
+        model = named(options.models, asked)
+        if model is None:
+            return None
+        if before is not None and state.model_reason == "context_length":
+            return Chosen(before, "context_length", f"{before.name}: the conversation was too long for {asked}")
+        return Chosen(model, "named", f"{asked} is what the build asks for")
+    ladder = sizes(options.models)
+    if not ladder:
+        return None
+    assert build.plan is not None
+    dependents = len(build.plan.dependents[build.plan.position[task_id]])
+    found = complexity_of(build.plan.task(task_id), dependents)
+    fitting = [model for model in ladder if size_place(model) >= LADDER.index(found.size)]
+    first = fitting[0] if fitting else ladder[-1]
+    if not state.model or state.rejection is None or state.attempt == 1:
+        why = f"the task is {found.level}, {found.score} of 100: {'; '.join(found.reasons[:3])}"
+        return Chosen(first, "complexity", why)
+    return _next(ladder, before if before in ladder else first, state)
+
+
+def _next(ladder: list[NamedModel], last: NamedModel, state: TaskState) -> Chosen:
+    """Return the model after an attempt that failed with `last`."""
+    place = ladder.index(last)
+    failure = state.failure if state.rejection == "agent" else ""
+    if state.rejection in _LATE or failure in _SAME:
+        return Chosen(last, "same", f"the last attempt failed for no fault of {last.name}")
+    if failure == "timeout":
+        faster = ladder[max(place - 1, 0)]
+        return Chosen(faster, "timeout", f"{last.name} ran out of time")
+    words = "the context was too long for" if failure == "context_length" else "an attempt failed with"
+    kind: ModelReason = "context_length" if failure == "context_length" else "failed_attempt"
+    return Chosen(ladder[min(place + 1, len(ladder) - 1)], kind, f"{words} {last.name}")
+
+
+def instead_of(options: Options, state: TaskState, failure: FailureKind) -> Chosen | None:
+    """Return what the running attempt asks instead of its model, which has failed so; None when nothing else helps.
+
+    A conversation that is too long goes to the next larger context, a model that cannot be reached to the next of the
+    user's fallbacks. No model is asked twice in one attempt before the user has resumed the build.
+    """
+    model = named(options.models, state.model)
+    if model is None:
+        return None
+    left = [
+        one for one in candidates(options, model.name) if one.name not in state.models_down and one.name != model.name
+    ]
+    if failure == "context_length":
+        larger = sorted((one for one in left if _holds_more(one, model)), key=lambda one: one.context)
+        return Chosen(larger[0], failure, f"the conversation is too long for {model.name}") if larger else None
+    if failure in {"overloaded", "unavailable"}:
+        spare = [one for one in left if one.name in options.fallback]
+        spare.sort(key=lambda one: options.fallback.index(one.name))
+        said = "is overloaded" if failure == "overloaded" else "cannot be reached"
+        return Chosen(spare[0], failure, f"{model.name} {said}") if spare else None
+    return None
+
+
+def _holds_more(one: NamedModel, other: NamedModel) -> bool:
+    """Return whether a model takes a longer conversation; of sizes that do not say how long, the larger one may."""
+    if one.context and other.context:
+        return one.context > other.context
+    both = one.name in LADDER and other.name in LADDER
+    return both and size_place(one) > size_place(other)
