@@ -17,6 +17,7 @@ from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Commits, Limits, Options
+from buildwright.core.models import NamedModel
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.paths import overlapping
 from buildwright.core.spec import Spec
@@ -48,10 +49,15 @@ def graphs(draw: st.DrawFn, most: int = 8) -> Graph:
     return Graph(tasks=tuple(tasks), milestones=("m0", "m1", "m2"))
 
 
+MODELS = (NamedModel(name="small", model="m1"), NamedModel(name="large", model="m2"))
+
+
 @st.composite
 def options(draw: st.DrawFn) -> Options:
     lanes = draw(st.booleans())
     return Options(
+        models=draw(st.sampled_from([(), MODELS])),
+        model="auto",
         lanes=lanes,
         gates=draw(st.booleans()),
         commits=Commits(mark_phases=draw(st.booleans())),

@@ -122,6 +122,7 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "TokensUsed": {"model"},
         "AgentDenied": {"places"},
         "AgentFinished": {"summary"},
+        "ModelChosen": {"reason"},
         "AgentBroke": {"message"},
         "PatchJudged": verdict,
         "FindingApproved": {"code"},

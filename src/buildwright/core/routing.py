@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from buildwright.core.activity import FailureKind
 from buildwright.core.build import Build, TaskState
-from buildwright.core.complexity import complexity_of
+from buildwright.core.complexity import Complexity, complexity_of
 from buildwright.core.event import ModelReason
 from buildwright.core.limits import Options
 from buildwright.core.models import AUTO, LADDER, NamedModel, named, size_place, sizes
@@ -41,29 +41,34 @@ def candidates(options: Options, asked: str) -> list[NamedModel]:
     return list({one.name: one for one in (*first, *sizes(options.models), *further)}.values())
 
 
+def first_choice(options: Options, asked: str, found: Complexity) -> NamedModel | None:
+    """Return the model for the first attempt of a task that is so complex; None where models have no names."""
+    if asked != AUTO:
+        return named(options.models, asked)
+    ladder = sizes(options.models)
+    fitting = (model for model in ladder if size_place(model) >= LADDER.index(found.size))
+    return next(fitting, ladder[-1] if ladder else None)
+
+
 def choose(build: Build, task_id: str) -> Chosen | None:
     """Return the model for the attempt that a task has begun, None when its agent's model has no name of the user's."""
     options, state = build.options, build.task(task_id)
     asked = options.as_of(state.agent).model
     before = named(options.models, state.model)
-    if asked != AUTO:
-        model = named(options.models, asked)
-        if model is None:
-            return None
-        if before is not None and state.model_reason == "context_length":
-            return Chosen(before, "context_length", f"{before.name}: the conversation was too long for {asked}")
-        return Chosen(model, "named", f"{asked} is what the build asks for")
-    ladder = sizes(options.models)
-    if not ladder:
-        return None
     assert build.plan is not None
     dependents = len(build.plan.dependents[build.plan.position[task_id]])
     found = complexity_of(build.plan.task(task_id), dependents)
-    fitting = [model for model in ladder if size_place(model) >= LADDER.index(found.size)]
-    first = fitting[0] if fitting else ladder[-1]
+    first = first_choice(options, asked, found)
+    if first is None:
+        return None
+    if asked != AUTO:
+        if before is not None and state.model_reason == "context_length":
+            return Chosen(before, "context_length", f"{before.name}: the conversation was too long for {asked}")
+        return Chosen(first, "named", f"{asked} is what the build asks for")
     if not state.model or state.rejection is None or state.attempt == 1:
         why = f"the task is {found.level}, {found.score} of 100: {'; '.join(found.reasons[:3])}"
         return Chosen(first, "complexity", why)
+    ladder = sizes(options.models)
     return _next(ladder, before if before in ladder else first, state)
 
 

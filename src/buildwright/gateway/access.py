@@ -218,6 +218,8 @@ class CallRecord:
             self.trouble = ModelTrouble(within(self.reader.error), self.reader.error.message)
         elif kind := stopped_by(self.reader):
             self.trouble = ModelTrouble(kind, f"the model's answer ended with {self.reader.stop!r}")
+        elif self.reader.chars and not (self.reader.done or self.reader.stop):
+            self.trouble = ModelTrouble("unavailable", "the model's answer ended before it was whole")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from buildwright.gateway.exchange import AnswerReader, ProviderError
 
 _TOO_LONG_WORDS = (
     *("prompt is too long", "context_length", "context length", "context window", "too many tokens"),
-    "exceeds the maximum number of tokens",
+    *("exceeds the maximum number of tokens", "exceed context limit"),
 )
 _STATUSES = {
     "overloaded_error": 529,
@@ -16,6 +16,8 @@ _STATUSES = {
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
     "RESOURCE_EXHAUSTED": 429,
+    "context_length_exceeded": 400,
+    "request_too_large": 413,
     "invalid_request_error": 400,
     "INVALID_ARGUMENT": 400,
 }

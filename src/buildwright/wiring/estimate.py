@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -17,9 +18,12 @@ from functools import partial
 from typing import NamedTuple
 
 from buildwright.core.build import Build, TaskPhase
+from buildwright.core.complexity import complexity_of
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.core.models import NamedModel
+from buildwright.core.routing import first_choice
 from buildwright.errors import BuildwrightError
 from buildwright.ports import BuildReader
 from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
@@ -65,8 +69,9 @@ async def estimate_for(
         chosen = found.options
         if (chosen.own(chosen.agent).base, _model_of(chosen)) == (agent, model) and (samples := samples_of(found)):
             history.append(samples)
-    price = partial(_price, model)  # its list takes long to read
-    return await asyncio.to_thread(estimate, compile_plan(graph), options.limits.concurrency, history, price)
+    plan = compile_plan(graph)
+    price = partial(_price, _asked_first(plan, options, model))  # its list takes long to read
+    return await asyncio.to_thread(estimate, plan, options.limits.concurrency, history, price)
 
 
 async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | None:
@@ -91,10 +96,31 @@ def _model_of(options: Options) -> str:
     return program(chosen.agent).default_model if chosen.agent in PROGRAMS else DEFAULT_MODEL
 
 
-def _price(model: str, tokens_in: int, tokens_out: int) -> Decimal | None:
+Asked = Counter[tuple[str, NamedModel | None]]
+"""How many tasks ask a model first, by its id, beside what the user says of it."""
+
+
+def _asked_first(plan: Plan, options: Options, model: str) -> Asked:
+    """Return which model each task asks first: that of its name or its complexity, else `model`."""
+    asked, found = options.as_of(options.agent).model, Asked()
+    for index, task in enumerate(plan.graph.tasks):
+        chosen = first_choice(options, asked, complexity_of(task, len(plan.dependents[index]))) if asked else None
+        found[(chosen.id, chosen) if chosen is not None else (model, None)] += 1
+    return found
+
+
+def _price(asked: Asked, tokens_in: int, tokens_out: int) -> Decimal | None:
+    """Return US dollars for these tokens, in the mean over the tasks; None where a price is not known."""
     from buildwright.gateway.access import price_of
 
-    return price_of(model, tokens_in, tokens_out) if model else None
+    total = Decimal(0)
+    for (model, chosen), tasks in asked.items():
+        own = chosen if chosen is not None and chosen.cost(0, 0) is not None else None
+        each = price_of(model, tokens_in, tokens_out, own) if model else None
+        if each is None:
+            return None
+        total += each * tasks
+    return total / max(asked.total(), 1)
 
 
 def samples_of(build: Build) -> list[TaskSample]:
