@@ -613,7 +613,7 @@ async def test_a_fork_is_a_build_of_its_own_that_runs_by_itself(served: Served, 
     after = (await served.client.get(f"{path}/events")).json["items"]
     assert after == events, "the source is as it was"
     late = await served.client.post(f"{path}/fork", {"at": len(events) + 1})
-    assert (late.status, late.json["code"]) == (400, "refused")
+    assert (late.status, late.json["code"]) == (422, "refused")
     assert (await served.client.post(f"{path}/fork", {"at": -1})).status == 422
     assert (await served.client.post(f"{path}/fork", {"from": 3})).status == 422
     bob = await served.user("bob")

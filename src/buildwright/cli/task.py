@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from buildwright.client import Client
     from buildwright.core.build import Build
     from buildwright.core.task import Task
+    from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.task_commands import RedoTask, UndoTask
 
 task = app_of("task")
@@ -39,6 +40,9 @@ class TaskFields:
     validation: Annotated[str, Parameter(help="A command that must succeed after it, beside the checks.")] = ""
     milestone: Annotated[str, Parameter(help="The phase of the plan that it belongs to.")] = ""
     agent: Annotated[str | None, Parameter(help="The agent that makes it; `''` for the build's own.")] = None
+    priority: Annotated[
+        int | None, Parameter(help="Higher starts earlier, of tasks with as much work behind them; else 0.")
+    ] = None
 
     def given(self) -> dict[str, Any]:
         """Return what was given, by field of the task."""
@@ -51,6 +55,7 @@ class TaskFields:
             "validation": {"command": self.validation} if self.validation else None,
             "milestone": self.milestone or None,
             "agent": self.agent,
+            "priority": self.priority,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -110,6 +115,8 @@ async def edit(
     json: _Json = False,
 ) -> None:
     """Change a task that no agent works on, or the whole plan. One that failed may be tried again as it is then."""
+    from buildwright.engine.task_commands import task_of
+
     async with session() as app:
         found = await _load(app, build)
         if not name:
@@ -119,11 +126,11 @@ async def edit(
             return
         if plan is not None:
             raise Refused("a plan changes all tasks, and one is named", fix="leave the name or --plan out")
-        old = _task_of(found, name)
+        old = task_of(found, name)
         if not fields.given():
             raise Refused(
                 "nothing is to change",
-                fix="say what: --title, --goal, --after, --file, --accept, --validation, --agent",
+                fix="say what: --title, --goal, --after, --file, --accept, --validation, --agent, --priority",
             )
         await _change(app, found, Output(json), tasks=(_made({**old.model_dump(), **fields.given()}),))
 
@@ -166,14 +173,112 @@ async def drop(
     build: _Build, names: Annotated[tuple[str, ...], Parameter(help="Ids.")], /, *, json: _Json = False
 ) -> None:
     """Take tasks out of the plan. Tasks that needed them no longer wait for them."""
+    from buildwright.engine.task_commands import task_of
+
     async with session() as app:
         found = await _load(app, build)
         for name in names:
-            _task_of(found, name)
+            task_of(found, name)
         await _change(app, found, Output(json), drop=names)
 
 
 _WithDependents = Annotated[bool, Parameter(help="Also the tasks that need it; else they forbid it.")]
+
+
+@task.command
+async def merge(
+    build: _Build,
+    names: Annotated[tuple[str, ...], Parameter(help="Ids of two or more; the first gives the id.")],
+    /,
+    *,
+    name: Annotated[str, Parameter(name="--id", help="Another id for the task they become.")] = "",
+    title: Annotated[str, Parameter(help="Its title; else those of all.")] = "",
+    json: _Json = False,
+) -> None:
+    """Make one task of several. It does what all of them say, and what needed one of them needs it."""
+    from buildwright.engine.task_commands import MergeTasks
+
+    await _replan(build, MergeTasks(names, name, title), Output(json))
+
+
+@task.command
+async def split(
+    build: _Build,
+    name: _TaskName,
+    file: Annotated[Path | None, Parameter(help="A task list: its tasks take the place of the task.")] = None,
+    /,
+    *,
+    into: Annotated[
+        tuple[str, ...], Parameter(help="Title of a part; repeated, they are done one after the other.")
+    ] = (),
+    json: _Json = False,
+) -> None:
+    """Put other tasks in the place of one. They need what it needed, and what needed it needs all of them."""
+    from buildwright.engine.task_commands import SplitTask, task_of
+
+    if (file is None) == (not into):
+        raise Refused("it is not said into what the task is to be split", fix="say --into TITLE twice, or name a list")
+    async with session() as app:
+        found = await _load(app, build)
+        old = task_of(found, name)
+        if file is not None:
+            graph = (await read_spec(file)).graph
+            if graph is None:
+                raise Refused(f"{file} is not a task list", fix="make one: `buildwright plan SPEC -o FILE`")
+            parts = graph.tasks
+        else:
+            parts = _parts(found, old, into)
+    await _replan(found.id, SplitTask(old.id, parts), Output(json))
+
+
+def _parts(build: Build, old: Task, titles: tuple[str, ...]) -> tuple[Task, ...]:
+    """Return the parts of a task, each after the one before; the last has to meet what the whole was to meet."""
+    parts: list[Task] = []
+    for title in titles:
+        number, last = len(parts) + 1, len(parts) + 1 == len(titles)
+        values = old.model_dump(exclude={"depends_on"}) | {
+            "id": _free_id(build, f"{old.id}-{number}"),
+            "title": title,
+            "goal": f"{title}\n\nThis is part {number} of {len(titles)} of: {old.title}. {old.goal}".strip(),
+            "depends_on": (parts[-1].id,) if parts else (),
+            "minutes": old.minutes / len(titles),
+        }
+        if not last:
+            values |= {"requirements": (), "acceptance": (), "validation": None}
+        parts.append(_made(values))
+    return tuple(parts)
+
+
+@task.command
+async def reorder(
+    build: _Build,
+    names: Annotated[tuple[str, ...], Parameter(help="Ids of two or more, in the order in which to do them.")],
+    /,
+    *,
+    json: _Json = False,
+) -> None:
+    """Have tasks done in this order: each waits for the one named before it, beside what it needs already."""
+    from buildwright.engine.task_commands import ReorderTasks
+
+    await _replan(build, ReorderTasks(names), Output(json))
+
+
+async def _replan(build: str, command: BuildCommand, output: Output) -> None:
+    """Give a command that changes the plan, and say how it differs then."""
+    from buildwright.cli.unfinished import difference, print_difference
+
+    async with session() as app:
+        found = await _load(app, build)
+        after = (await app.ask(found.id, command)).build
+        assert after.plan is not None
+        differs = difference(found, after.plan.graph)
+        if output.json:
+            added, edited = ([one.id for one in tasks] for tasks in (differs.added, differs.edited))
+            dropped = list(differs.dropped)
+            output.data({"build": found.id, "added": added, "edited": edited, "dropped": dropped, "total": after.total})
+            return
+        print_difference(output, found, differs)
+        await _say_next(app, after, output)
 
 
 @task.command
@@ -259,14 +364,6 @@ async def _change(
         if names:
             output.print(f"{word} {', '.join(names)}.")
     await _say_next(app, after, output)
-
-
-def _task_of(build: Build, name: str) -> Task:
-    if build.plan is None or name not in build.plan.position:
-        from buildwright.core.build import no_task
-
-        raise no_task(build, name)
-    return build.plan.task(name)
 
 
 def _last_phase(build: Build) -> str:

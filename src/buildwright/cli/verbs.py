@@ -102,6 +102,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("buildwright doctor --online", "buildwright doctor --fix", "buildwright doctor --agents"),
     "task": (
         'buildwright task add newest --title "Say what a payment cost" --after money',
+        'buildwright task split newest money --into "Parse amounts" --into "Show amounts"',
         'buildwright task redo newest money -m "amounts are exact: use Decimal"',
     ),
     "costs": ("buildwright costs --by model --since 2026-03-01", "buildwright costs --by result"),
@@ -163,7 +164,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("lessons", "Watch", "Show what earlier attempts taught, and whether it helps; export and import it."),
     _verb("pause", "Steer", "Pause a build: nothing new starts."),
     _verb("resume", "Steer", "Answer a pause: continue, retry, skip or abort."),
-    _verb("task", "Steer", "Add, edit, drop, redo or take back tasks of a build."),
+    _verb("task", "Steer", "Add, edit, drop, merge, split, reorder, redo or take back tasks of a build."),
     _verb("approve", "Steer", "Approve a finding that needs your consent."),
     _verb("step", "Steer", "Take one step of a build started with --by-hand."),
     _verb("say", "Steer", "Tell the agents something while they work."),

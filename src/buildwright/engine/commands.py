@@ -24,7 +24,15 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine.build_command import BuildCommand, Words
 from buildwright.engine.resume_command import ResumeBuild
-from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask, UndoTask
+from buildwright.engine.task_commands import (
+    ChangeSpec,
+    ChangeTasks,
+    MergeTasks,
+    RedoTask,
+    ReorderTasks,
+    SplitTask,
+    UndoTask,
+)
 from buildwright.errors import Conflict, IllegalMove, NotFound, Refused, StaleVersion
 from buildwright.ports import BuildReader, Builds, Clock
 from buildwright.views.statuses import runtime_phase
@@ -220,6 +228,9 @@ COMMANDS: tuple[type[BuildCommand], ...] = (
     PauseBuild,
     ResumeBuild,
     ChangeTasks,
+    MergeTasks,
+    SplitTask,
+    ReorderTasks,
     ChangeSpec,
     RedoTask,
     UndoTask,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -29,7 +29,7 @@ from buildwright.engine.first_commit import first_commit
 from buildwright.engine.follow import stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
-from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask
+from buildwright.engine.task_commands import ChangeSpec, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
 from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LessonBook, LogEntry
 from buildwright.settings import Settings
@@ -368,8 +368,8 @@ class App:
             command = replace(command, text=self.mask(command.text))
         if isinstance(command, ResumeBuild | RedoTask):
             command = await self._looked_up(await self.builds.load(build_id), command)
-        if isinstance(command, ChangeTasks) and any(task.agent for task in command.tasks):
-            await self._check_agents(await self.builds.load(build_id), command)
+        if names := dict.fromkeys(task.agent for task in command.asks_of_machine()[1] if task.agent):
+            await self._check_agents(await self.builds.load(build_id), names)
         result = await commands.ask(self.builds, self.clock, build_id, command)
         if self.in_cluster and command.reopens and result.build.options.lanes:
             self._awaited.note_again(result.build)
@@ -476,10 +476,9 @@ class App:
         )
         return ResumeOnBase(command, base, target)
 
-    async def _check_agents(self, build: Build, command: ChangeTasks) -> None:
+    async def _check_agents(self, build: Build, names: Iterable[str]) -> None:
         """Check that the agents which changed tasks name could work. Raises BadSettings."""
         options, gateway = build.options, None if self.in_cluster else lambda: self.gateway
-        names = dict.fromkeys(task.agent for task in command.tasks if task.agent)
         preflight.check_agents(options, names, self.settings, await self._worlds.sandbox(options), gateway)
 
     async def kept(self, build: Build) -> tuple[KeptWork, ...]:
