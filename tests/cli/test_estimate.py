@@ -37,3 +37,31 @@ def program_plan(program: Program, tasks: Path, tmp_path: Path) -> Path:
     shown = tmp_path / "shown.json"
     shown.write_text(program("plan", tasks, "--json").out)
     return shown
+
+
+CASSETTE = """
+version: 1
+model: claude-sonnet-5-5
+turns:
+  - when: {task: plan}
+    reply: {json: {tasks: [{id: one, title: One, goal: Write one, acceptance: [it is there], files_expected: [one.txt]}]}}
+  - when: {task: one}
+    reply: {files: {one.txt: "1"}}
+"""
+
+
+def test_the_build_of_a_spec_says_what_its_plan_is_likely_to_take_before_its_agents_work(
+    program: Program, tmp_path: Path, repository: Path
+) -> None:
+    spec, model = tmp_path / "SPEC.md", tmp_path / "model.yaml"
+    spec.write_text("# One file\n\nWrite one.txt.\n", "utf-8")
+    model.write_text(CASSETTE, "utf-8")
+    words = ("--agent", "direct", "--sandbox", "none", "--no-gates", "--cassette", model)
+    ended = program("build", spec, "--repo", repository, *words)
+    assert ended.code == 0, ended.err
+    said = " ".join(ended.err.split())
+    planned, estimate, done = (said.index(part) for part in ("planned 1 task", "Estimate: ", "one done in"))
+    assert planned < estimate < done
+    assert "(a guess from published prices" in said
+    quiet = program("build", spec, "--repo", repository, "--new", "--branch", "quiet", "--quiet", *words)
+    assert (quiet.code, "Estimate: " in quiet.err) == (0, False)

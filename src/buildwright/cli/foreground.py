@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from buildwright.cli.argv0 import typed
@@ -18,14 +18,15 @@ from buildwright.cli.live import LiveView, status_line
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.reporting import PLAIN, Reporting, report_end
 from buildwright.cli.runners_text import nobody
-from buildwright.cli.summary import outcome_words, print_summary, summary_fields
+from buildwright.cli.summary import estimate_words, outcome_words, print_summary, summary_fields
 from buildwright.core.build import Build
-from buildwright.core.event import Recorded
+from buildwright.core.event import PlanMade, Recorded
+from buildwright.core.graph import Graph
 from buildwright.engine.commands import PauseBuild
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildwrightError
 from buildwright.store.kept_views import keep_view
-from buildwright.wiring.estimate import outcome_of
+from buildwright.wiring.estimate import estimate_for, outcome_of
 from buildwright.wiring.notify import Notifier, listeners_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ async def drive(
     notifier = Notifier(listeners, lambda trouble: output.say(f"warning: {trouble}", style="yellow", wrap=True))
     groups = ActionsGroups(output, view.build) if in_actions() and reporting.folds(output) else None
     told = [*([groups.see] if groups is not None else []), view.on_event, *([notifier.see] if listeners else [])]
+    estimating = _Estimating(app, view)
+    if reporting.detail != "none" and not output.json:
+        told.append(estimating.see)
 
     def on_event(recorded: Recorded, build: Build) -> None:
         for tell in told:
@@ -60,9 +64,35 @@ async def drive(
             with _signals(app, view, detach, build_id):
                 return await app.run(build_id, on_event, view.on_log, detach, since=since)
     finally:
+        await estimating.close()
         if groups is not None:
             groups.close()
         await notifier.close()
+
+
+class _Estimating:
+    """Says what a plan that a model has made is likely to take, as its first agents begin. Of a list that is said before."""
+
+    def __init__(self, app: Client, view: LiveView) -> None:
+        self._app = app
+        self._view = view
+        self._telling: asyncio.Task[None] | None = None
+
+    def see(self, recorded: Recorded, build: Build) -> None:
+        """Begin to make the estimate when the plan is there."""
+        if isinstance(recorded.event, PlanMade) and build.spec.graph is None:
+            self._telling = asyncio.create_task(self._tell(build, recorded.event.graph))
+
+    async def close(self) -> None:
+        """Wait for an estimate that is being made."""
+        if self._telling is not None:
+            await asyncio.gather(self._telling, return_exceptions=True)
+
+    async def _tell(self, build: Build, graph: Graph) -> None:
+        with suppress(BuildwrightError):  # an estimate is no reason to hold a build up
+            found = await estimate_for(self._app.builds, graph, build.options, build.user_id, build.created_at)
+            if found.basis == "history" or found.cost_usd is not None:
+                self._view.say(EventLine("dot", estimate_words(found)))
 
 
 def toggled(app: Client) -> Callable[[Build], Awaitable[object]]:
