@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from buildwright.core import code_owners
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.lessons import GivenLesson, lesson_line
@@ -18,6 +19,8 @@ from buildwright.core.task import Task
 
 CONVENTION_FILES = ("CLAUDE.md", "AGENTS.md")
 IDEA_FILES = ("README.md", "problem-solution.md", "target-users.md", "spec.md", "tasks.md")
+IDEA_FOLDERS = ("", "docs", "build")
+"""Where these may lie, beside the part that the build is about; of two with one name the first counts."""
 SECTION_WORDS = (
     "convention", "style", "guideline", "rule", "architecture", "structure", "test", "command", "build", "workflow",
     "database", "api", "naming", "error",
@@ -98,6 +101,8 @@ class PromptContext:
     lessons: tuple[GivenLesson, ...] = ()
     part: str = ""
     """Folder of the repository that the build is about; "" for the whole."""
+    code_owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who owns each expected file by the project's CODEOWNERS; a file that nobody owns is left out."""
 
 
 async def prime(
@@ -133,7 +138,9 @@ async def prime(
         if text.strip() and all(text != quote.text for quote in conventions):  # one file is often a copy of the other
             conventions.append(Quote(name, text))
             room -= len(text.encode()) if nested else 0
-    idea = [Quote(name, cut(_text(await read_file(name)), most.idea)) for name in IDEA_FILES if name in known]
+    idea = [Quote(name, cut(_text(await read_file(name)), most.idea)) for name in _idea_files(part, known)]
+    owning = next((name for name in code_owners.PLACES if name in known), "")
+    owned = code_owners.CodeOwners(_text(await read_file(owning)) if owning else "")
     files: list[Quote] = []
     left = most.files
     for path in expected:
@@ -157,6 +164,7 @@ async def prime(
         checks=tuple(checks),
         lessons=tuple(lessons),
         part=part,
+        code_owners={path: owned.of(path) for path in expected if owned.of(path)},
     )
 
 
@@ -189,6 +197,7 @@ def prompt_parts(context: PromptContext) -> tuple[PromptPart, ...]:
         PromptPart("spec", _quotes(f"The specification{title}", _quoted(context.spec_text))),
         PromptPart("conventions", _quotes("Conventions of the project", context.conventions)),
         PromptPart("idea", _quotes("What the project is about", context.idea)),
+        PromptPart("code owners", _code_owners(context.code_owners)),
         PromptPart("other tasks", _other_tasks(context.others)),
         PromptPart("list of files", _listed(context)),
         PromptPart("files", _quotes("Current content of the files of this task", context.files)),
@@ -221,6 +230,23 @@ def _convention_files(expected: Sequence[str], part: str, known: Collection[str]
     nearest = sorted(folders, key=lambda folder: (-len(folder.split("/")) if folder else 0, folder))
     names = [f"{folder}/{name}" if folder else name for folder in nearest for name in CONVENTION_FILES]
     return [name for name in names if name in known]
+
+
+def _idea_files(part: str, known: Collection[str]) -> list[str]:
+    """Return the files of the idea that are there, each name once: the part's own before those of the whole."""
+    places = [f"{folder}/" if folder else "" for folder in dict.fromkeys((part, *IDEA_FOLDERS))]
+    found = (next((f"{place}{name}" for place in places if f"{place}{name}" in known), "") for name in IDEA_FILES)
+    return [name for name in found if name]
+
+
+def _code_owners(owners: Mapping[str, Sequence[str]]) -> str:
+    if not owners:
+        return ""
+    lines = _fenced("\n".join(f"{path}: {', '.join(names)}" for path, names in owners.items()))
+    several = len({tuple(names) for names in owners.values()}) > 1
+    mark = "This task needs coordination: its files have different owners. " if several else ""
+    told = f"{mark}They look at what is changed there: keep to what the task needs."
+    return f"## Who owns the files of this task\n{lines}\n{told}"
 
 
 def _part(part: str) -> str:
