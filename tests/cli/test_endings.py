@@ -572,3 +572,18 @@ def test_what_an_agent_was_denied_is_told_of_an_attempt_that_its_time_limit_ende
     assert events["agent.broke"]["kind"] == "timeout", events["agent.broke"]
     assert events["agent.denied"]["places"] == ["far.invalid:443"]
     assert "far.invalid:443" in program("why", "newest", "a").out
+
+
+def test_an_agent_that_says_it_is_done_when_its_last_request_was_one_too_many_is_not_done(
+    program: Program, repository: Path, tmp_path: Path, cassette: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    asked = json.dumps({"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]})
+    head = '-H "x-api-key: $ANTHROPIC_API_KEY" -H "content-type: application/json"'
+    ask = f"curl -s $ANTHROPIC_BASE_URL/v1/messages {head} -d '{asked}'"
+    agent = ("--agent", "shell", "--agent-command", f"{ask}; {ask}; echo half > a.txt", "--cassette", cassette)
+    limits = ("--requests", "1", "--attempts", "1", "--on-failure", "fail", "--no-gates")
+    ended = program("build", tasks, "--repo", repository, *agent, *limits, "--json")
+    events = {event["type"]: event for event in ended.lines}
+    assert events["agent.broke"]["kind"] == "request_limit", list(events)
+    assert ended.code == 1

@@ -309,7 +309,8 @@ async def _follow(
     if finished.ok and lane is not None and bench.world.workspace is not None:
         patch = await bench.world.workspace.take_patch(lane)
     # Some agents say that they are done when their last request has failed.
-    if not finished.ok or (trouble is not None and patch is not None and patch.is_empty):
+    cut_off = trouble is not None and (trouble.kind == "request_limit" or (patch is not None and patch.is_empty))
+    if not finished.ok or cut_off:
         kind = finished.failure or "crashed"
         if trouble is not None and _explains(trouble, kind):
             kind = trouble.kind
