@@ -120,6 +120,7 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "BaseJudged": verdict,
         "TestsSealed": {"dropped", "why_none"},
         "TokensUsed": {"model"},
+        "LimitMet": {"model"},
         "AgentDenied": {"places"},
         "AgentFinished": {"summary"},
         "ModelChosen": {"reason"},

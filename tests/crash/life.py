@@ -41,11 +41,13 @@ from buildwright.ports import (
     Briefing,
     BriefingRequest,
     Builds,
+    DoorLimit,
     Judged,
     Lease,
     Message,
     ModelAccess,
     ModelEndpoint,
+    Notice,
     PlanRevision,
     Spend,
 )
@@ -159,6 +161,12 @@ class Till:
         self._place.note("call", number, task or "plan", attempt)
         spends.append(Spend(build_id, task, attempt, "scripted", number, 1, 0, 0, "0.01"))
         failpoint("provider.call.after")
+
+    def noticed(self, build_id: str) -> list[Notice]:
+        return []
+
+    def limit(self, door: ModelEndpoint) -> DoorLimit:
+        return DoorLimit(waits=False, until=None)
 
     def trouble(self, door: ModelEndpoint) -> None:
         return None

@@ -6,13 +6,21 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 
+from buildwright.ports import Purse, PurseName
+
 ANTHROPIC_KEY = "sk-ant-api03-upstream-key-0123456789"
 OPENAI_KEY = "sk-proj-upstream-key-0123456789abcdef"
 GEMINI_KEY = "AIza-upstream-key-0123456789abcdef"
+
+
+def of_build(most: Decimal, spent: Decimal = Decimal(0), build: str = "b1") -> tuple[Purse, ...]:
+    """The purse of a build."""
+    return (Purse(PurseName("build", build), most, spent),)
 
 
 def sse(*bodies: dict[str, Any] | str) -> list[bytes]:

@@ -13,8 +13,8 @@ from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
 from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.gateway.upstream import protocol_of
-from buildwright.ports import Budget, ModelAccess, ModelEndpoint, Spent, Stopped, Text, Turn
-from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse
+from buildwright.ports import ModelAccess, ModelEndpoint, Spent, Stopped, Text, Turn
+from tests.gateway.provider import Provider, anthropic_stream, of_build, openai_stream, sse
 
 QUICK = GatewayModel(read_seconds=5.0, delay=0.01)
 
@@ -167,7 +167,7 @@ async def test_no_gateway_is_unavailable() -> None:
 
 async def test_a_shut_door_and_a_spent_budget_are_not_retried(live: LocalGateway, provider: Provider) -> None:
     provider.script = [anthropic_stream("x", output=1000)]
-    door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=Budget(Decimal("0.001"))))
+    door = await live.open(ModelAccess("b1", "T1", 1, Options(), purses=of_build(Decimal("0.001"))))
     await ask(door)
     with pytest.raises(ModelFailed, match="budget") as failed:
         await ask(door)

@@ -21,9 +21,9 @@ from buildwright.gateway.exchange import AnswerReader, Protocol
 from buildwright.gateway.parse import EventScanner, read_event
 from buildwright.gateway.protocols import read_request
 from buildwright.gateway.response_cache import LARGEST, digest_of, move_answer
-from buildwright.ports import GO_ON, AnswerKey, Answers, Budget, ModelAccess, ModelEndpoint
+from buildwright.ports import GO_ON, AnswerKey, Answers, ModelAccess, ModelEndpoint
 from buildwright.store.journal_sqlite import SqliteBuilds
-from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse
+from tests.gateway.provider import Provider, anthropic_stream, of_build, openai_stream, sse
 
 MESSAGES: dict[str, Any] = {
     "model": "claude-sonnet-4-5",
@@ -97,7 +97,7 @@ async def test_an_attempt_that_is_begun_again_gets_the_same_bytes_and_the_same_s
         bought = await ask(http, door, body | volatile)
         (first,) = gateway.metered(door)
     async with life() as gateway:
-        door = await gateway.open(ModelAccess("b1", "T1", 1, Options(), budget=Budget(Decimal(1), Decimal(1))))
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options(), purses=of_build(Decimal(1), Decimal(1))))
         again = await ask(http, door, body | dict.fromkeys(volatile, "two"), **{"x-request-id": "other"})
         (second,) = gateway.metered(door)
         assert (await ask(http, door, body | {"temperature": 0.5}))[0] == 402

@@ -17,8 +17,8 @@ from genai_prices import Usage, calc_price
 from buildwright.core.limits import Options
 from buildwright.errors import BadSettings
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Budget, ModelAccess, ModelEndpoint
-from tests.gateway.provider import ANTHROPIC_KEY, OPENAI_KEY, Provider, anthropic_stream, openai_stream
+from buildwright.ports import ModelAccess, ModelEndpoint
+from tests.gateway.provider import ANTHROPIC_KEY, OPENAI_KEY, Provider, anthropic_stream, of_build, openai_stream
 
 MESSAGES = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
 CHAT = {"model": "gpt-5", "messages": [{"role": "user", "content": "Hi"}]}
@@ -237,10 +237,10 @@ async def test_the_budget_of_a_build_refuses_the_next_request(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession, path: str
 ) -> None:
     provider.script = [anthropic_stream("x", output=1_000_000)]
-    budget = Budget(most_usd=Decimal(10))
-    door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=budget))
-    other = await live.open(ModelAccess("b1", "T2", 1, Options(), budget=budget))
-    elsewhere = await live.open(ModelAccess("b2", "T1", 1, Options(), budget=budget))
+    budget = of_build(Decimal(10))
+    door = await live.open(ModelAccess("b1", "T1", 1, Options(), purses=budget))
+    other = await live.open(ModelAccess("b1", "T2", 1, Options(), purses=budget))
+    elsewhere = await live.open(ModelAccess("b2", "T1", 1, Options(), purses=of_build(Decimal(10), build="b2")))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door)) as got:
         await got.read()
     async with http.post(other.url + path, json=MESSAGES, headers=auth(other)) as got:
@@ -258,7 +258,7 @@ async def test_what_earlier_processes_spent_counts_and_a_raised_budget_too(
     provider.script = [anthropic_stream("x")]
 
     async def ask(most: int, spent: int) -> int:
-        door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=Budget(Decimal(most), Decimal(spent))))
+        door = await live.open(ModelAccess("b1", "T1", 1, Options(), purses=of_build(Decimal(most), Decimal(spent))))
         async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
             return got.status
 

@@ -26,7 +26,7 @@ from buildwright.gateway.parse import EventScanner, read_event
 from buildwright.gateway.protocols import read_request
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import move_answer
-from buildwright.ports import Budget, ModelAccess, ModelEndpoint
+from buildwright.ports import ModelAccess, ModelEndpoint
 from tests.gateway.provider import (
     ANTHROPIC_KEY,
     GEMINI_KEY,
@@ -34,6 +34,7 @@ from tests.gateway.provider import (
     Provider,
     anthropic_stream,
     gemini_stream,
+    of_build,
     openai_stream,
     responses_stream,
     sse,
@@ -344,8 +345,8 @@ async def test_many_requests_at_once_do_not_overrun_the_budget(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     provider.script = [anthropic_stream("x", output=10_000)]  # $0.15 each
-    budget = Budget(most_usd=Decimal("0.20"))
-    door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=budget))
+    budget = of_build(Decimal("0.20"))
+    door = await live.open(ModelAccess("b1", "T1", 1, Options(), purses=budget))
     got = await asyncio.gather(*(ask(http, door, "anthropic") for _ in range(40)))
     assert sorted(status for status, _ in got) == [200] * 2 + [402] * 38
     spent = sum(Decimal(spend.cost_usd or 0) for spend in live.metered(door))
@@ -367,7 +368,7 @@ async def test_a_key_that_is_refused_is_not_asked_with_again(
 
 
 async def test_an_openai_client_asks_once_when_the_budget_is_spent(live: LocalGateway) -> None:
-    door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=Budget(Decimal(1), Decimal(1))))
+    door = await live.open(ModelAccess("b1", "T1", 1, Options(), purses=of_build(Decimal(1), Decimal(1))))
     async with AsyncOpenAI(api_key=door.token, base_url=f"{door.url}/v1", max_retries=5) as client:
         with pytest.raises(APIStatusError) as refused:
             await client.responses.create(model="gpt-5", input="go")

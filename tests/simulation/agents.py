@@ -17,7 +17,18 @@ from buildwright.core.finding import Finding, Report
 from buildwright.core.graph import Graph
 from buildwright.core.spec import Spec
 from buildwright.errors import AgentFailed, BadGraph, CouldNot, GateBroken, ModelFailed, UnsafePath
-from buildwright.ports import Assignment, Judged, Judgement, Message, ModelAccess, ModelEndpoint, PlanRevision, Spend
+from buildwright.ports import (
+    Assignment,
+    DoorLimit,
+    Judged,
+    Judgement,
+    Message,
+    ModelAccess,
+    ModelEndpoint,
+    Notice,
+    PlanRevision,
+    Spend,
+)
 from tests.simulation.git import Files, SimulatedGit
 from tests.simulation.process import Luck, Process
 
@@ -81,6 +92,12 @@ class SimulatedGateway:
         spend = Spend(build_id, task, int(attempt), "simulated", number, 1, 0, 0, "0.01")
         self._ledger.spends.append(spend)
         self._ledger.open_doors[door.token].append(spend)
+
+    def noticed(self, build_id: str) -> list[Notice]:
+        return []
+
+    def limit(self, door: ModelEndpoint) -> DoorLimit:
+        return DoorLimit(waits=False, until=None)
 
     def trouble(self, door: ModelEndpoint) -> None:
         return None

@@ -109,3 +109,8 @@ class BuildOptions:
     loop_after: Annotated[int, Parameter(group="Course", help=
         "Attempts of a task that failed with the same findings, after which it gets no more.")] = 3
     max_cost: Annotated[str, Parameter(group="Course", help="Pause when this many US dollars are spent.")] = ""
+    max_task_cost: Annotated[str, Parameter(group="Course", help="Pause when a task has cost this many US dollars.")] = ""
+    max_day_cost: Annotated[str, Parameter(group="Course", help=
+        "Pause when all your builds have cost this many US dollars today (in UTC).")] = ""
+    max_project_cost: Annotated[str, Parameter(group="Course", help=
+        "Pause when all your builds of the project have cost this many US dollars.")] = ""

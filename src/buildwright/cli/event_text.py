@@ -17,6 +17,7 @@ from buildwright.core.judged_base import base_troubles, what_bars
 from buildwright.core.limits import AsOption, marked
 from buildwright.core.terminal import lines_of
 from buildwright.ports import LogEntry, LogLine
+from buildwright.views.money import budget_words, until_words
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]
 
@@ -350,11 +351,18 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.LoopDetected: lambda event, _b, _at: EventLine("bad", f"{event.task} goes in circles: {event.message}"),
     e.BuildStuck: _stuck,
     e.BudgetReached: lambda event, _b, _at: EventLine(
-        "dot", f"{event.percent} % of the budget are spent: {money(event.spent_usd)} of {money(event.budget_usd)}"
+        "dot", f"{budget_words(event)} are spent: {money(event.spent_usd)} of {money(event.budget_usd)}"
+    ),
+    e.LimitMet: lambda event, _b, at: EventLine(
+        "dot",
+        f"waits for the provider's limit until {until_words(event.until, at)} ({one_line(event.provider, 40)},"
+        f" {one_line(event.model, 80)})",
     ),
     e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,
-    e.BuildResumed: lambda _e, _b, _at: EventLine("again", "continues"),
+    e.BuildResumed: lambda event, _b, _at: EventLine(
+        "again", "continues: the provider's limit is over" if event.by == "clock" else "continues"
+    ),
     e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(options_named(event.changed))}"),
     e.SpecChanged: lambda _e, _b, _at: EventLine("dot", "you changed the spec; the planner is asked what that changes"),
     e.PlanChanged: _plan_changed,

@@ -60,7 +60,7 @@ def _value(option: AsOption, given: Any) -> Any:
             return tuple(read_check(text) for text in given)
         case "accept_base":
             return tuple(name for name in given if name != ALL)
-        case "max_cost":
+        case "max_cost" | "max_task_cost" | "max_day_cost" | "max_project_cost":
             return read_money(given, option.names)
     if option.is_path:
         return _existing_file(given, option)

@@ -33,6 +33,9 @@ class ChangedOptions:
     task_time: Annotated[float | None, Parameter(help="Seconds for one attempt.")] = None
     phase_time: Annotated[float | None, Parameter(help="Seconds for one phase of the plan.")] = None
     attempts: Annotated[int | None, Parameter(help="Attempts per task.")] = None
+    max_task_cost: Annotated[str, Parameter(help="US dollars that each task may cost.")] = ""
+    max_day_cost: Annotated[str, Parameter(help="US dollars that all your builds may cost in a day of UTC.")] = ""
+    max_project_cost: Annotated[str, Parameter(help="US dollars that all your builds of the project may cost.")] = ""
     branch: Annotated[str, Parameter(help="Another branch for the result.")] = ""
     model: Annotated[str, Parameter(help="Another model that writes.")] = ""
     accept_base: Annotated[
@@ -119,7 +122,7 @@ def _change(given: ChangedOptions) -> OptionsChange:
     """Return what was typed as the record of the command. Raises Refused naming the option that is wrong."""
     from pydantic import ValidationError
 
-    from buildwright.cli.options import ALL, read_check
+    from buildwright.cli.options import ALL, read_check, read_money
     from buildwright.core.options_change import OptionsChange
 
     values = {
@@ -129,6 +132,9 @@ def _change(given: ChangedOptions) -> OptionsChange:
         "task_seconds": given.task_time,
         "phase_seconds": given.phase_time,
         "attempts": given.attempts,
+        "task_budget_usd": read_money(given.max_task_cost, "--max-task-cost"),
+        "day_budget_usd": read_money(given.max_day_cost, "--max-day-cost"),
+        "project_budget_usd": read_money(given.max_project_cost, "--max-project-cost"),
         "branch": given.branch or None,
         "model": given.model or None,
         "accept_base": ALL in given.accept_base or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from buildwright.cli.table import Column, TableCell, duration, money, table, tok
 from buildwright.store.kept_views import MOST_SHOWN
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from buildwright.core.build import Build
     from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
     from buildwright.views.overview import BuildView, Choice, PauseView, TaskView
@@ -182,9 +181,8 @@ def ending(view: BuildView) -> Iterator[str]:
     yield ", ".join(facts)
     if view.sandbox == "none":
         yield "No sandbox: agents and checks run with your rights (--sandbox none)."
-    for task in view.tasks:
-        for warning in task.warnings[:5]:
-            yield f"Look at {task.id}: {one_line(warning)}"
+    yield from _limits(view)
+    yield from (f"Look at {task.id}: {one_line(warning)}" for task in view.tasks for warning in task.warnings[:5])
     for message in view.unheard if not view.outcome else ():
         yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
     if view.delivered:
@@ -195,6 +193,14 @@ def _origin(view: BuildView) -> Iterator[str]:
     if (fork := view.forked_from) is not None:
         kept = f", with {fork.tasks} of its tasks done" if fork.tasks else ""
         yield f"Forked from build {fork.build[:8]} at event {fork.event}{kept}"
+
+
+def _limits(view: BuildView) -> Iterator[str]:
+    """Yield what requests to models wait for."""
+    now = datetime.now(UTC)
+    for limit in view.limits:
+        if limit.until > now:  # the view may have been kept for a while
+            yield one_line(f"It {limit.words(now)}.", 200)
 
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
@@ -237,6 +243,9 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
 
 _TAKEN = {
     "budget_usd": "--max-cost",
+    "options.task_budget_usd": "--max-task-cost",
+    "options.day_budget_usd": "--max-day-cost",
+    "options.project_budget_usd": "--max-project-cost",
     "options.gate_seconds": "--gate-time",
     "options.phase_seconds": "--phase-time",
     "options.branch": "--branch",

@@ -33,6 +33,7 @@ from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.fork import begin_forked, build_forked, forked_head
 from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
+from buildwright.core.money import budget_reached, limit_met
 from buildwright.core.progress import (
     NOT_STUCK,
     Changes,
@@ -323,7 +324,8 @@ def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
 def _paused(build: Build, event: e.BuildPaused, at: datetime) -> Changes:
     if event.reason == "phase" and build.phase_began is None:
         raise IllegalMove("the phase whose time was up has ended")
-    return {"control": Control.PAUSED, "pause": Pause(event.reason, event.message, event.task, at, event.fault)}
+    pause = Pause(event.reason, event.message, event.task, at, event.fault, event.until)
+    return {"control": Control.PAUSED, "pause": pause}
 
 
 def _all_models_again(build: Build) -> Map[str, TaskState]:
@@ -352,12 +354,6 @@ def _resumed(build: Build, event: e.BuildResumed, at: datetime) -> Changes:
         changes["budget_usd"] = event.budget_usd
         changes["budget_mark"] = budget_mark(build.usage.cost_usd, event.budget_usd)
     return changes
-
-
-def _budget_reached(build: Build, event: e.BudgetReached, _at: datetime) -> Changes:
-    if event.percent <= build.budget_mark:
-        raise IllegalMove(f"{build.budget_mark} % of the budget were told already")
-    return {"budget_mark": event.percent}
 
 
 def _stop_requested(build: Build, event: e.StopRequested, _at: datetime) -> Changes:
@@ -453,7 +449,8 @@ MOVES: dict[type[Event], Move] = {
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING, _P.JUDGING, _P.MERGING)),
     e.TokensUsed: Move(tokens_used, _ANY, _LIVE),
-    e.BudgetReached: Move(_budget_reached, _ANY, _RUNNING),
+    e.BudgetReached: Move(budget_reached, _ANY, _GOING),
+    e.LimitMet: Move(limit_met, _ANY, _LIVE),
     e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
     e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
     e.LessonsGiven: Move(_lessons_given, _WORK, _LIVE, _in(_P.WORKING)),

@@ -239,6 +239,25 @@ def budget_mark(spent: Decimal, budget: Decimal) -> int:
     return max((mark for mark in BUDGET_MARKS if spent * 100 >= budget * mark), default=0)
 
 
+class PurseMark(NamedTuple):
+    """The highest mark that was told of a purse that is not the build's own, and the budget that it is a mark of."""
+
+    purse: Literal["task", "day", "project"]
+    part: str
+    """The task, or the day."""
+    percent: int
+    spent_usd: Decimal
+    budget_usd: Decimal
+
+
+class ProviderLimit(NamedTuple):
+    """Until when a provider answers no request for a model."""
+
+    provider: str
+    model: str
+    until: datetime
+
+
 class PhaseSpan(NamedTuple):
     """What a phase of the plan (by the place of its milestone, from 0) changed: from commit `base` to `head`."""
 
@@ -317,6 +336,8 @@ class Pause(NamedTuple):
     task: str
     since: datetime
     fault: Fault = ""
+    until: datetime | None = None
+    """When it ends by itself, if it does."""
 
 
 @dataclass(frozen=True)
@@ -440,6 +461,10 @@ class Build:
     budget_usd: Decimal | None = None
     budget_mark: int = 0
     """The highest of `BUDGET_MARKS` that was told, or was passed already when the budget was set anew."""
+    purse_marks: tuple[PurseMark, ...] = ()
+    """What was told of other purses, one for each."""
+    provider_limits: tuple[ProviderLimit, ...] = ()
+    """The newest limit that was met of each provider and model; it may be over."""
 
     @property
     def is_terminal(self) -> bool:
@@ -453,7 +478,8 @@ class Build:
     @property
     def waits_for_user(self) -> bool:
         """Whether nothing goes on until a user acts: the build is paused or waits for a step."""
-        return self.control is Control.PAUSED or self.waits_for_step
+        by_itself = self.pause is not None and self.pause.until is not None
+        return (self.control is Control.PAUSED and not by_itself) or self.waits_for_step
 
     @property
     def total(self) -> int:

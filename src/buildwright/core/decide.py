@@ -82,6 +82,9 @@ def timed_fact(build: Build) -> TimedFact | None:
     """Return what happens if nothing else does: a pause, or the phase of a build that runs, lasts too long."""
     limits, pause = build.options.limits, build.pause
     if build.control is Control.PAUSED and pause is not None:
+        if pause.until is not None:
+            seconds = max((pause.until - pause.since).total_seconds(), 0.0)
+            return TimedFact(pause.since, seconds, e.BuildResumed(by="clock"))
         message = f"paused for longer than {limits.pause_seconds / 60:g} minutes"
         return TimedFact(pause.since, limits.pause_seconds, e.StopRequested(how="abort", message=message))
     timed = build.control is Control.RUNNING and not build.options.by_hand

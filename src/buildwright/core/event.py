@@ -265,12 +265,26 @@ class TokensUsed(Event):
 
 
 class BudgetReached(Event):
-    """One of the marks of the build's budget is reached, at which users are warned."""
+    """One of the marks of a budget is reached, at which users are warned."""
 
     type: Literal["budget.reached"] = "budget.reached"
     percent: int
     spent_usd: Decimal
     budget_usd: Decimal
+    purse: Literal["build", "task", "day", "project"] = "build"
+    """Whose budget: the build's, a task's, that of all the user's builds of a `day` (in UTC), or of the project."""
+    task: Identifier = ""
+    day: Identifier = ""
+
+
+class LimitMet(Event):
+    """A provider answers no request with this key for this model until then: requests wait. Changes nothing else."""
+
+    type: Literal["limit.met"] = "limit.met"
+    provider: Identifier
+    model: ForeignText
+    until: UtcTime
+    kind: Literal["rate_limit", "overloaded"] = "rate_limit"
 
 
 class CheckpointCreated(Event):
@@ -538,10 +552,12 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
     message: ForeignText = ""
     task: Identifier = ""
     fault: Annotated[Fault, Origin.IDENTIFIER] = ""
+    until: UtcTime | None = None
+    """When the build goes on by itself, if it does: at the end of a provider's limit."""
 
 
 class BuildResumed(Event, keeps_moment=True):
-    """The user let the build go on."""
+    """The user let the build go on, or (`by` is `clock`) the time had come."""
 
     type: Literal["build.resumed"] = "build.resumed"
     by: Identifier = "user"
@@ -724,6 +740,7 @@ AnyEvent = Annotated[
     | AgentHeartbeat
     | TokensUsed
     | BudgetReached
+    | LimitMet
     | CheckpointCreated
     | CheckpointRestored
     | LessonsGiven

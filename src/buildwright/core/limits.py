@@ -198,6 +198,15 @@ class Limits(Record):
     budget_usd: Annotated[Budget | None, AsOption("--max-cost"), InFile(), InRequest()] = Field(
         None, description="Pause when this many US dollars are spent."
     )
+    task_budget_usd: Annotated[Budget | None, AsOption("--max-task-cost"), InFile(), InRequest()] = Field(
+        None, description="Pause when a task has cost this many US dollars."
+    )
+    day_budget_usd: Annotated[Budget | None, AsOption("--max-day-cost")] = Field(
+        None, description="Pause when all your builds have cost this many US dollars today (in UTC)."
+    )
+    project_budget_usd: Annotated[Budget | None, AsOption("--max-project-cost")] = Field(
+        None, description="Pause when all your builds of the project have cost this many US dollars."
+    )
 
 
 class Options(Record):

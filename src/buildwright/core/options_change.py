@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from buildwright.core.limits import Check, Options
+from buildwright.core.limits import Budget, Check, Options
 from buildwright.core.record import Record
 
 _PLACES: Final = {
@@ -15,6 +15,9 @@ _PLACES: Final = {
     "task_seconds": "limits",
     "gate_seconds": "limits",
     "phase_seconds": "limits",
+    "task_budget_usd": "limits",
+    "day_budget_usd": "limits",
+    "project_budget_usd": "limits",
 }
 """The record inside `Options` that holds a field, for those that are not its own."""
 _WEEK: Final = 7 * 86_400
@@ -35,6 +38,9 @@ class OptionsChange(Record):
     task_seconds: _Seconds | None = Field(None, description="Seconds for one attempt.")
     phase_seconds: _Seconds | None = Field(None, description="Seconds for one phase of the plan.")
     attempts: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="Attempts per task.")
+    task_budget_usd: Budget | None = Field(None, description="US dollars that each task may cost.")
+    day_budget_usd: Budget | None = Field(None, description="US dollars that all your builds may cost in a day of UTC.")
+    project_budget_usd: Budget | None = Field(None, description="US dollars that all builds of the project may cost.")
     branch: Annotated[str, Field(max_length=200)] | None = Field(None, description="Branch for the result.")
     model: Annotated[str, Field(max_length=200)] | None = Field(None, description="The model that writes.")
     accept_checks: Annotated[tuple[_Line, ...], Field(max_length=50)] | None = Field(

@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 from buildwright.core import event as e
 from buildwright.core.action import RunAgent
@@ -57,7 +57,7 @@ from buildwright.engine.kept_work import (
     keep_lane,
 )
 from buildwright.engine.lessons import give
-from buildwright.engine.usage import budget, spent
+from buildwright.engine.usage import access, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, GateBroken, Refused
 from buildwright.ports import (
     Agent,
@@ -68,7 +68,6 @@ from buildwright.ports import (
     Judged,
     Lane,
     LaneKey,
-    ModelAccess,
     ModelEndpoint,
     ModelTrouble,
     Workspace,
@@ -218,17 +217,7 @@ async def _door(
     door: ModelEndpoint | None = None
     if gateway is not None and uses != "never":
         try:
-            door = await gateway.open(
-                ModelAccess(
-                    key.build_id,
-                    key.task,
-                    key.attempt,
-                    options,
-                    ground.files,
-                    budget(bench.newest()),
-                    ancestors=bench.newest().ancestors,
-                )
-            )
+            door = await gateway.open(access(bench.newest(), key.task, key.attempt, options=options, lane=ground.files))
         except BadSettings:
             if uses == "always":
                 raise
@@ -281,7 +270,7 @@ async def _follow(
     seconds = build.options.limits.task_seconds
     broke = partial(e.AgentBroke, task=task, attempt=attempt)
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as time_limit, _stopping_the_clock(bench, assignment.door, time_limit):
             with bench.conversations.inbox(bench.newest(), task) as inbox:
                 finished = await _listen(
                     bench, agent.run(assignment, inbox), assignment, Checkpoints(bench, lane, assignment.door)
@@ -292,7 +281,7 @@ async def _follow(
             if switch := _switch(bench, assignment, trouble.kind):
                 return (switch,)
             if trouble.kind in NOT_THE_TASKS_FAULT:
-                return (_pause(trouble.kind, told, trouble.model or assignment.model, task),)
+                return (_pause(bench, trouble.kind, told, trouble.model or assignment.model, assignment),)
             return (broke(kind=trouble.kind, message=told),)
         limit = f"the agent timed out after {seconds:g} s, the limit for one attempt"
         return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time', bench.world.load())}"),)
@@ -320,7 +309,7 @@ async def _follow(
             return (switch,)
         if kind in NOT_THE_TASKS_FAULT:
             model = trouble.model if trouble is not None else ""
-            return (_pause(kind, summary, model or assignment.model, task),)
+            return (_pause(bench, kind, summary, model or assignment.model, assignment),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
     done = e.AgentFinished(
@@ -368,9 +357,40 @@ def _switch(bench: ActionContext, assignment: Assignment, kind: FailureKind) -> 
     )
 
 
-def _pause(kind: FailureKind, told: str, model: str, task: str) -> e.BuildPaused:
-    reason: Literal["budget", "trouble"] = "budget" if kind == "budget" else "trouble"
-    return e.BuildPaused(reason=reason, message=provider_trouble(kind, told, model), task=task, fault="provider")
+def _pause(bench: ActionContext, kind: FailureKind, told: str, model: str, assignment: Assignment) -> e.BuildPaused:
+    """Return the pause for a provider's failure, or for an empty purse. A limit whose end is known ends the pause."""
+    gateway, door, until = bench.world.gateway, assignment.door, None
+    if gateway is not None and door is not None and kind in {"rate_limit", "overloaded"}:
+        until = gateway.limit(door).until
+    return e.BuildPaused(
+        reason="budget" if kind == "budget" else "trouble",
+        message=provider_trouble(kind, told, model),
+        task=assignment.task.id,
+        fault="limits" if kind == "budget" else "provider",
+        until=until,
+    )
+
+
+@asynccontextmanager
+async def _stopping_the_clock(
+    bench: ActionContext, door: ModelEndpoint | None, time_limit: asyncio.Timeout
+) -> AsyncIterator[None]:
+    """Let the time limit of an attempt stand still while one of its requests waits for the end of a provider's limit."""
+    gateway = bench.world.gateway
+
+    async def watch() -> None:
+        while gateway is not None and door is not None:
+            await bench.world.clock.sleep(METER_SECONDS)
+            ends = time_limit.when()
+            if ends is not None and gateway.limit(door).waits:
+                time_limit.reschedule(ends + METER_SECONDS)
+
+    watching = asyncio.create_task(watch(), name="clock of an attempt")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def _trouble(bench: ActionContext, assignment: Assignment) -> ModelTrouble | None:

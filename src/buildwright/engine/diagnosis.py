@@ -18,9 +18,9 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.finding import Diagnosis, TaskAdvice
 from buildwright.core.repetition import rejections
 from buildwright.engine.action_context import ActionContext
-from buildwright.engine.usage import budget, spent
+from buildwright.engine.usage import access, spent
 from buildwright.errors import BadSettings, BadSpec, ModelFailed, NotFound
-from buildwright.ports import Builds, LogLine, ModelAccess
+from buildwright.ports import Builds, LogLine
 from buildwright.views.stuck import StuckView, stuck_event, with_context
 
 LOG_ENTRIES = 500
@@ -126,9 +126,7 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
     if world.diagnoser is None or gateway is None:
         return _Answer(None, "no model is available")
     try:
-        door = await gateway.open(
-            ModelAccess(build.id, "", number, build.options, budget=budget(bench.newest()), ancestors=build.ancestors)
-        )
+        door = await gateway.open(access(bench.newest(), attempt=number))
     except (BadSettings, BadSpec) as missing:
         return _Answer(None, f"no model is available: {missing}")
     model = build.options.planning_model

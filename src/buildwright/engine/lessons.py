@@ -37,9 +37,9 @@ from buildwright.core.lessons import (
 )
 from buildwright.core.sanitize import Mask
 from buildwright.engine.action_context import ActionContext
-from buildwright.engine.usage import budget, spent
+from buildwright.engine.usage import access, spent
 from buildwright.errors import BadSettings, BadSpec, DiskFull, GitFailed, ModelFailed, NotFound, StoreFailed
-from buildwright.ports import BuildReader, LessonBook, ModelAccess, Workspace
+from buildwright.ports import BuildReader, LessonBook, Workspace
 
 LESSON_SECONDS = 120.0
 """Time limit of the model that words a lesson."""
@@ -208,11 +208,8 @@ async def _worded(bench: ActionContext, action: JudgePatch, build: Build, case: 
         "lesson_without_you": case.draft.model_dump(mode="json"),
         "mended_by": case.diff[:_DIFF_CHARACTERS],
     }
-    access = ModelAccess(
-        build.id, action.task, action.attempt, build.options, budget=budget(bench.newest()), model=model
-    )
     try:
-        door = await gateway.open(access)
+        door = await gateway.open(access(bench.newest(), action.task, action.attempt, model=model))
     except (BadSettings, BadSpec) as missing:
         bench.logbook.note("engine", f"no model words the lesson: {missing}", action.task, action.attempt)
         return plain

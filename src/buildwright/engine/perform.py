@@ -51,7 +51,7 @@ from buildwright.engine.kept_work import keep_refused, keep_unlanded
 from buildwright.engine.lessons import learn
 from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
-from buildwright.engine.usage import budget, spent
+from buildwright.engine.usage import access, spent
 from buildwright.errors import (
     AgentFailed,
     BadGraph,
@@ -69,7 +69,7 @@ from buildwright.errors import (
     ToolMissing,
     Unreachable,
 )
-from buildwright.ports import BUILD_TRAILER, Merged, ModelAccess, Target, Workspace
+from buildwright.ports import BUILD_TRAILER, Merged, Target, Workspace
 
 TRIES = 3
 """Tries of an effect that the world refuses, before the build pauses."""
@@ -192,10 +192,6 @@ def _landed(action: LandChange, build: Build) -> AnyEvent:
     return e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree, proof=proof)
 
 
-def _access(build: Build, attempt: int) -> ModelAccess:
-    return ModelAccess(build.id, "", attempt, build.options, budget=budget(build), ancestors=build.ancestors)
-
-
 async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     """Ask the planner for a plan, or what a changed spec means for the one there is.
 
@@ -209,7 +205,7 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     try:
         # A refused plan is asked for anew; the same answer again would be refused again.
         attempt = build.plans_rejected + 1
-        door = await world.gateway.open(_access(build, attempt))
+        door = await world.gateway.open(access(build, attempt=attempt))
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     bench.logbook.note("engine", "planning: reading the repository")

@@ -26,9 +26,9 @@ from buildwright.core.review import (
 )
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.judge import consent_of, with_consent
-from buildwright.engine.usage import budget, spent
+from buildwright.engine.usage import access, spent
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
-from buildwright.ports import ModelAccess, ReviewRequest
+from buildwright.ports import ReviewRequest
 
 REVIEW_SECONDS = 300.0
 """Time limit of the model for one review."""
@@ -74,17 +74,8 @@ async def _ask(bench: ActionContext, action: JudgePatch, build: Build, verdict: 
     diff = await _diff(bench, action, build)
     assert build.plan is not None
     request = ReviewRequest(build.plan.task(action.task), diff.text, verdict.reports, _earlier(build, action.task))
-    access = ModelAccess(
-        build.id,
-        action.task,
-        action.attempt,
-        build.options,
-        budget=budget(bench.newest()),
-        model=model,
-        ancestors=build.ancestors,
-    )
     try:
-        door = await gateway.open(access)
+        door = await gateway.open(access(bench.newest(), action.task, action.attempt, model=model))
     except (BadSettings, BadSpec) as missing:
         return no_review(f"no model is available: {missing}")
     try:

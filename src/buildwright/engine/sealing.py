@@ -19,9 +19,9 @@ from buildwright.core.models import id_of
 from buildwright.core.sealed import SealedFile, SealedRun, SealedTests
 from buildwright.core.task import Task
 from buildwright.engine.action_context import ActionContext
-from buildwright.engine.usage import budget, spent
+from buildwright.engine.usage import access, spent
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
-from buildwright.ports import Builds, Judged, ModelAccess, ModelEndpoint, SealedTrial, Sealer, Workspace
+from buildwright.ports import Builds, Judged, ModelEndpoint, SealedTrial, Sealer, Workspace
 
 SEALING_SECONDS = 300.0
 """Time limit of each answer of the model: the task's agent does not start before it."""
@@ -57,8 +57,7 @@ async def seal_tests(bench: ActionContext, action: SealTests, build: Build) -> e
         number = plan.position[action.task] + 1
         # Of an advisor the gateway looks for the key of the model that plans.
         options = build.options.model_copy(update={"planner_model": _model(build)})
-        access = ModelAccess(build.id, "", number, options, budget=budget(bench.newest()), ancestors=build.ancestors)
-        door = await gateway.open(access)
+        door = await gateway.open(access(bench.newest(), attempt=number, options=options))
     except (BadSettings, BadSpec) as missing:
         return e.TestsSealed(task=action.task, why_none=world.mask(f"no model is available: {missing}"))
     try:

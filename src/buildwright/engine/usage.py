@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 from buildwright.core.build import Build
-from buildwright.core.event import TokensUsed
-from buildwright.ports import Budget, Gateway, ModelEndpoint
+from buildwright.core.event import AnyEvent, BudgetReached, LimitMet, TokensUsed
+from buildwright.core.limits import Options
+from buildwright.ports import Gateway, MarkReached, ModelAccess, ModelEndpoint, Purse, PurseName
 
 
-def budget(build: Build) -> Budget:
-    """Return what the build may spend (a resume can have raised it), and what it has spent in all processes."""
-    return Budget(build.budget_usd, build.usage.cost_usd)
+def purses(build: Build, task: str = "") -> tuple[Purse, ...]:
+    """Return what requests are paid from: limits that a resume can have raised, and what the journal knows is spent."""
+    limits = build.options.limits
+    of_task = PurseName("task", build.id, task)
+    return (
+        Purse(PurseName("build", build.id), build.budget_usd, build.usage.cost_usd),
+        *((Purse(of_task, limits.task_budget_usd, build.task(task).cost_usd),) if task else ()),
+        Purse(PurseName("day", build.user_id), limits.day_budget_usd),
+        Purse(PurseName("project", build.user_id, build.project_id), limits.project_budget_usd),
+    )
+
+
+def access(
+    build: Build,
+    task: str = "",
+    attempt: int = 1,
+    *,
+    options: Options | None = None,
+    lane: Path | None = None,
+    model: str = "",
+) -> ModelAccess:
+    """Return what a door is opened for: an attempt, or an advisor's request; paid from the build's purses."""
+    paid_from, ancestors = purses(build, task), build.ancestors
+    given = build.options if options is None else options
+    return ModelAccess(build.id, task, attempt, given, lane, paid_from, model=model, ancestors=ancestors)
 
 
 def counted(build: Build, task: str) -> tuple[str, ...]:
@@ -19,9 +44,12 @@ def counted(build: Build, task: str) -> tuple[str, ...]:
     return build.task(task).counted if task else build.planning_counted
 
 
-def spent(gateway: Gateway, door: ModelEndpoint, build: Build) -> tuple[TokensUsed, ...]:
-    """Return the door's requests since the last call, without those that `build` counted before a restart."""
-    return tuple(
+def spent(gateway: Gateway, door: ModelEndpoint, build: Build) -> tuple[AnyEvent, ...]:
+    """Return what is to be recorded since the last call: the door's requests, and marks and limits that were met.
+
+    Without the requests that `build` counted before a restart.
+    """
+    used = tuple(
         TokensUsed(
             task=spend.task,
             attempt=spend.attempt,
@@ -37,3 +65,24 @@ def spent(gateway: Gateway, door: ModelEndpoint, build: Build) -> tuple[TokensUs
         for spend in gateway.metered(door)
         if not spend.request or spend.request not in counted(build, spend.task)
     )
+    return (*used, *_noticed(gateway, build))
+
+
+def _noticed(gateway: Gateway, build: Build) -> list[AnyEvent]:
+    found: list[AnyEvent] = []
+    for notice in gateway.noticed(build.id):
+        if isinstance(notice, MarkReached):
+            kind, _, part = notice.purse
+            reached = BudgetReached(
+                percent=notice.percent,
+                spent_usd=notice.spent_usd,
+                budget_usd=notice.most_usd,
+                purse=kind,
+                task=part if kind == "task" else "",
+                day=part if kind == "day" else "",
+            )
+            found.append(reached)
+        else:
+            until = datetime.fromtimestamp(notice.until, UTC)
+            found.append(LimitMet(provider=notice.provider, model=notice.model, until=until, kind=notice.kind))
+    return found

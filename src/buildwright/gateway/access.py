@@ -1,4 +1,4 @@
-"""The gateway's side of a door: its attempt, limits, meter and record of each request. Must never log its token.
+"""The gateway's side of a door: its attempt, limits, prices and record of each request. Must never log its token.
 
 A price is taken per request, never for a sum: some models cost more above a length of context. Prices are those of the
 list that ships with genai-prices; a newer one must never be fetched.
@@ -10,12 +10,11 @@ import asyncio
 import logging
 import time
 from asyncio import CancelledError
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
@@ -34,10 +33,7 @@ from buildwright.gateway.failures import REQUEST_LIMIT, failure_kind, stopped_by
 from buildwright.gateway.protocols import PROTOCOLS
 from buildwright.gateway.replay import Player
 from buildwright.gateway.response_cache import ResponseCache
-from buildwright.ports import ModelAccess, ModelCall, ModelEndpoint, ModelTrouble, Spend
-
-LONG_OUTPUT = 16_000
-"""Tokens that an answer may well have; held back for it, or those of the build's longest answer."""
+from buildwright.ports import ModelAccess, ModelCall, ModelEndpoint, ModelTrouble, Purse, Spend
 
 LONGEST_NAME = 100
 """Characters kept of a model's name or kind of error: an agent or a provider may send any text."""
@@ -48,6 +44,26 @@ MOST_DENIED = 50
 OnCall = Callable[[ModelCall], None]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """The money that one request holds back, of these purses, and what its answer came to."""
+
+    id: str
+    build_id: str
+    purses: tuple[Purse, ...]
+    held: Decimal
+    cost: Decimal = Decimal(0)
+    answered: bool = False
+
+
+class WindowKey(NamedTuple):
+    """Whose limit it is: `key` is the digest of the provider's address and key."""
+
+    provider: str
+    key: str
+    model: str
 
 
 @dataclass(slots=True)
@@ -64,6 +80,10 @@ class Opened:
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
     trouble: ModelTrouble | None = None
     """How the last request failed, None if it did not."""
+    limits: set[WindowKey] = field(default_factory=set)
+    """Limits of providers that its requests have met."""
+    waits: int = 0
+    """How many of its requests wait for the end of such a limit."""
     denied: dict[str, None] = field(default_factory=dict)
     """Requests that the gateway does not serve, in their order."""
     _count: int = 0
@@ -88,7 +108,7 @@ class Opened:
         """Return the cost of an answer, as far as it has come. `request` is the name it is kept under."""
         tokens, model = _tokens(asked, reader), reader.model or asked.model
         own = own_price(self.access.options, model) or own_price(self.access.options, asked.model)
-        price = _cost(asked.protocol, model, tokens, own) if tokens is not None else None
+        price = cost_of(asked.protocol, model, tokens, own) if tokens is not None else None
         tokens = tokens or Tokens()
         return Spend(
             *self.access[:3],
@@ -100,77 +120,6 @@ class Opened:
             f"{price:f}" if price is not None else None,
             request,
         )
-
-
-class Meter:
-    """What each build has spent at this process's gateway, by the price list. Must never count a replayed answer."""
-
-    def __init__(self) -> None:
-        self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
-        self._reserved: defaultdict[str, list[Decimal]] = defaultdict(list)
-        """What the requests under way may cost, by build."""
-        self._longest: defaultdict[str, int] = defaultdict(lambda: LONG_OUTPUT)
-        """The tokens of the longest answer so far, by build."""
-        self._freed = asyncio.Event()
-        self._unpriced: set[str] = set()
-        self._pricing: asyncio.Task[None] | None = None
-
-    def load_prices(self) -> None:
-        """Begin to read the price list, once."""
-        if self._pricing is None:
-            self._pricing = asyncio.create_task(asyncio.to_thread(_load_price_list))
-
-    async def priced(self) -> None:
-        """Wait for the price list: reading it takes long enough to block every other door."""
-        if self._pricing is not None:
-            await asyncio.shield(self._pricing)
-
-    def begin(self, access: ModelAccess) -> None:
-        """Take over what earlier processes spent: the journal knows it, but not yet what this process has metered."""
-        self._spent[access.build_id] = max(self._spent[access.build_id], access.budget.spent_usd)
-
-    @asynccontextmanager
-    async def reserve(self, access: ModelAccess, asked: ModelRequest) -> AsyncIterator[None]:
-        """Hold back what a request may cost while it is answered. Raises DeclinedByProvider(402) if nothing is left.
-
-        While other requests of the build may use up what is left, this one waits for them: so the budget is overrun by
-        no more than the one answer that is longer than all before it.
-        """
-        build, most = access.build_id, access.budget.most_usd
-        if most is None:
-            yield
-            return
-        await self.priced()
-        expected = Tokens(asked.size // CHARS_PER_TOKEN, self._longest[build])
-        own = own_price(access.options, asked.model)
-        cost = _cost(asked.protocol, asked.model, expected, own) or Decimal(0)
-        while True:
-            spent, reserved = self._spent[build], self._reserved[build]
-            if spent >= most:
-                raise DeclinedByProvider(402, f"The build's budget of ${most} is spent (${spent:f}).")
-            if not reserved or spent + sum(reserved) + cost <= most:
-                break
-            await self._freed.wait()
-        reserved.append(cost)
-        try:
-            yield
-        finally:
-            reserved.remove(cost)
-            self._freed.set()
-            self._freed = asyncio.Event()
-
-    def charge(self, opened: Opened, asked: ModelRequest, reader: AnswerReader, request: str) -> None:
-        """Add the cost of an answer to its door and build. `request` is the name it is kept under."""
-        if reader.tokens is None and not reader.done and not reader.chars:
-            return
-        spend = opened.spend(asked, reader, request)
-        self._longest[spend.build_id] = max(self._longest[spend.build_id], spend.output_tokens)
-        if spend.cost_usd is not None:
-            self._spent[spend.build_id] += Decimal(spend.cost_usd)
-        elif spend.model not in self._unpriced:
-            self._unpriced.add(spend.model)
-            _log.warning("No price is known for %s: its requests count as nothing against a budget.", spend.model)
-        opened.spends.append(spend)
 
 
 def _tokens(asked: ModelRequest, reader: AnswerReader) -> Tokens | None:
@@ -202,6 +151,8 @@ class CallRecord:
     replayed: bool = False
     error: str = ""
     trouble: ModelTrouble | None = None
+    hold: Hold | None = None
+    """The money that is held back for it."""
 
     def refused(self, status: int, error: ProviderError | None = None) -> None:
         """Record the status that the provider, the cassette in its place, or the gateway answered with."""
@@ -265,9 +216,9 @@ def telling(on_call: OnCall | None, opened: Opened, asked: ModelRequest) -> Iter
             )
 
 
-def _load_price_list() -> None:
+def load_price_list() -> None:
     """Load the price list, which takes about half a second the first time."""
-    _cost("anthropic", DEFAULT_MODEL, Tokens())
+    cost_of("anthropic", DEFAULT_MODEL, Tokens())
 
 
 def own_price(options: Options, model: str) -> NamedModel | None:
@@ -278,7 +229,7 @@ def own_price(options: Options, model: str) -> NamedModel | None:
 def price_of(model: str, tokens_in: int, tokens_out: int, own: NamedModel | None = None) -> Decimal | None:
     """Return the US dollars for these tokens of a model, None when the price list does not know it."""
     protocols: dict[str, Protocol] = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
-    return _cost(protocols[maker_of(model)], model, Tokens(tokens_in, tokens_out), own)
+    return cost_of(protocols[maker_of(model)], model, Tokens(tokens_in, tokens_out), own)
 
 
 def context_window_of(model: str) -> int:
@@ -295,7 +246,7 @@ def context_window_of(model: str) -> int:
     return 0
 
 
-def _cost(protocol: Protocol, model: str, tokens: Tokens, own: NamedModel | None = None) -> Decimal | None:
+def cost_of(protocol: Protocol, model: str, tokens: Tokens, own: NamedModel | None = None) -> Decimal | None:
     """Return the US dollars for one request, by `own` if it is given; None when the price list does not know the model."""
     if own is not None:
         return own.cost(tokens.input + tokens.cache_read + tokens.cache_write, tokens.output)

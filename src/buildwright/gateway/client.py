@@ -8,14 +8,14 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
 from buildwright.core.activity import FailureKind
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
-from buildwright.gateway.exchange import AnswerReader, Protocol, ProviderError, TextRequest
+from buildwright.gateway.exchange import AT_GATEWAY, HOLD_HEADER, AnswerReader, Protocol, ProviderError, TextRequest
 from buildwright.gateway.failures import failure_kind, within
 from buildwright.gateway.parse import EventScanner, TooLong, read_body, read_event
 from buildwright.gateway.protocols import PROTOCOLS
@@ -40,10 +40,13 @@ _log = logging.getLogger(__name__)
 
 
 class _Again(Exception):
-    """A failed try that is worth repeating. `wait` is what the provider asked for, in seconds."""
+    """A failed try that is worth repeating. `wait` is what the provider asked for, in seconds.
 
-    def __init__(self, failure: ModelFailed, wait: float | None = None) -> None:
-        self.failure, self.wait = failure, wait
+    `at_gateway`: it was no try, for it only waited at the gateway for the end of a limit.
+    """
+
+    def __init__(self, failure: ModelFailed, wait: float | None = None, *, at_gateway: bool = False) -> None:
+        self.failure, self.wait, self.at_gateway = failure, wait, at_gateway
         super().__init__(str(failure))
 
 
@@ -70,8 +73,9 @@ class GatewayModel:
         protocol = protocol_of(name)
         asked = TextRequest(name, system, tuple((turn.role, turn.text) for turn in turns), max_tokens)
         give_up_at = time.monotonic() + self._patience
-        for number in range(1, self._tries + 1):
-            spoke = False
+        number = 0
+        while True:
+            spoke, number, began = False, number + 1, time.monotonic()
             try:
                 async with aclosing(self._try(door, protocol, asked)) as pieces:
                     async for piece in pieces:
@@ -80,6 +84,9 @@ class GatewayModel:
                 return
             except _Again as again:
                 pause = self._pause(number, again.wait)
+                if again.at_gateway:
+                    number, give_up_at = number - 1, give_up_at + time.monotonic() - began
+                    continue
                 if spoke or number == self._tries or time.monotonic() + pause > give_up_at:
                     raise again.failure from again
                 _log.info("Asking the model again in %.1f s: %s", pause, again.failure)
@@ -98,6 +105,7 @@ class GatewayModel:
 
         wire = PROTOCOLS[protocol]
         headers = {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
+        headers[HOLD_HEADER] = f"{self._read_seconds * 0.8:g}"
         raw = json.dumps(wire.question(asked), ensure_ascii=False).encode("utf-8", "replace")
         if protocol == "anthropic":
             headers["anthropic-version"] = ANTHROPIC_VERSION
@@ -113,9 +121,7 @@ class GatewayModel:
                 ) as response,
             ):
                 if response.status != 200:
-                    raise _refused(
-                        response.status, response.headers.get("retry-after"), await _problem(protocol, response)
-                    )
+                    raise _refused(response.status, response.headers, await _problem(protocol, response))
                 scanner = EventScanner()
                 async for data in response.content.iter_any():
                     for event in scanner.feed(data):
@@ -157,12 +163,14 @@ async def _problem(protocol: Protocol, response: aiohttp.ClientResponse) -> tupl
     return error, response.headers.get("x-should-retry") != "false"
 
 
-def _refused(status: int, retry_after: str | None, problem: tuple[ProviderError, bool]) -> Exception:
+def _refused(status: int, headers: Mapping[str, str], problem: tuple[ProviderError, bool]) -> Exception:
     error, may_retry = problem
     kind = failure_kind(status, error)
     failure = ModelFailed(f"The request failed ({status}): {error.message}", kind=kind, fix=_FIXES.get(kind))
     again = may_retry and (status in {408, 409, 429} or status >= 500) and error.type != "insufficient_quota"
-    return _Again(failure, _seconds(retry_after)) if again else failure
+    if not again:
+        return failure
+    return _Again(failure, _seconds(headers.get("retry-after")), at_gateway=AT_GATEWAY in headers)
 
 
 def _failed_within(error: ProviderError) -> Exception:

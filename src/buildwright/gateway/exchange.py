@@ -18,15 +18,22 @@ ProviderName = Literal["anthropic", "openai", "google"]
 CHARS_PER_TOKEN = 4
 """For tokens that are not reported: roughly right for English and code."""
 
+HOLD_HEADER = "x-hold-seconds"
+"""A client's wish: how long its request may wait at the gateway before it is told to come again."""
+AT_GATEWAY = "x-waited-at-gateway"
+"""Says that a request only waited at the gateway, for a limit that another one has met."""
+
 
 class DeclinedByProvider(Exception):
     """The gateway itself refuses a request. `final` tells the client not to try again.
 
-    `kind` names the failure where its status says too little.
+    `kind` names the failure where its status says too little, and `wait` is after how many seconds to come again.
     """
 
-    def __init__(self, status: int, message: str, *, final: bool = True, kind: str = "") -> None:
-        self.status, self.message, self.final, self.kind = status, message, final, kind
+    def __init__(
+        self, status: int, message: str, *, final: bool = True, kind: str = "", wait: float | None = None
+    ) -> None:
+        self.status, self.message, self.final, self.kind, self.wait = status, message, final, kind, wait
         super().__init__(message)
 
 
@@ -103,6 +110,17 @@ class ModelRequest:
     size: int
     """Bytes of the request."""
     body: Mapping[str, Any]
+
+
+def most_output(body: Mapping[str, Any]) -> int | None:
+    """Return the most tokens that a request lets its answer have, in any protocol's words; None if it does not say."""
+    inner = body.get("generationConfig")
+    places = [body, inner] if isinstance(inner, dict) else [body]
+    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens", "maxOutputTokens"):
+        for place in places:
+            if isinstance(most := place.get(name), int) and not isinstance(most, bool) and most > 0:
+                return most
+    return None
 
 
 AnswerEnd = Literal["", "refused", "output_limit"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from math import ceil
 
 from aiohttp import web
 
-from buildwright.gateway.exchange import BrokenOff, DeclinedByProvider, Protocol
+from buildwright.gateway.exchange import AT_GATEWAY, BrokenOff, DeclinedByProvider, Protocol
 from buildwright.gateway.protocols import PROTOCOLS
 
 STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
@@ -52,7 +53,8 @@ def refusal(protocol: Protocol, no: DeclinedByProvider) -> web.Response:
     """Return the gateway's own refusal in the protocol's format."""
     body = PROTOCOLS[protocol].error_body(no.status, no.message)
     if not no.final:
-        return web.json_response(body, status=no.status)
+        again = {} if no.wait is None else {"retry-after": f"{ceil(no.wait)}", AT_GATEWAY: "1"}
+        return web.json_response(body, status=no.status, headers=again)
     return web.json_response(body, status=PROTOCOLS[protocol].final_status(no.status), headers=NOT_AGAIN)
 
 

@@ -15,11 +15,13 @@ from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.models import id_of
 from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, replay, upstream
-from buildwright.gateway.access import Meter, OnCall, Opened, door_id, end
+from buildwright.gateway.access import OnCall, Opened, door_id, end
 from buildwright.gateway.exchange import Protocol
+from buildwright.gateway.limits import Limits, Notices
+from buildwright.gateway.meter import Meter
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import AnswerOwner, ResponseCache
-from buildwright.ports import Answers, ModelAccess, ModelEndpoint, ModelTrouble, Spend
+from buildwright.ports import Answers, DoorLimit, Ledger, ModelAccess, ModelEndpoint, ModelTrouble, Notice, Spend
 
 if TYPE_CHECKING:
     from buildwright.gateway.server import GatewayServer
@@ -32,7 +34,7 @@ class LocalGateway:
     """The one door to language models; one per process and event loop.
 
     `environment` holds the providers' keys and addresses, a relative `record_to` is below `home`, `answers` keeps what
-    was bought, and `on_call` is called once for each request when it is over.
+    was bought, `on_call` is called once for each request when it is over, and `ledger` is what it shares with others.
     """
 
     def __init__(
@@ -42,12 +44,15 @@ class LocalGateway:
         record_to: Path | None = None,
         answers: Answers | None = None,
         on_call: OnCall | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._environment = environment
         self._answers = answers
         self._recorder = Recorder(home / record_to) if record_to is not None else None
         self._doors: dict[str, Opened] = {}
-        self._meter = Meter()
+        self._notices = Notices()
+        self._meter = Meter(ledger, self._notices)
+        self._limits = Limits(ledger, self._notices)
         self._on_call = on_call
         self._server: GatewayServer | None = None
         self.refusals: Counter[int] = Counter()
@@ -66,6 +71,7 @@ class LocalGateway:
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.prepare)
         address = await self._start_server()
+        await self._limits.load()
         opened = Opened(
             id=secrets.token_urlsafe(9),
             token=f"lane-{secrets.token_urlsafe(32)}",
@@ -94,6 +100,15 @@ class LocalGateway:
         opened = self._doors.get(door_id(door))
         return opened.trouble if opened is not None else None
 
+    def noticed(self, build_id: str) -> list[Notice]:
+        """Return what there is to tell a build since the last call."""
+        return self._notices.take(build_id)
+
+    def limit(self, door: ModelEndpoint) -> DoorLimit:
+        """Return the provider's limit that a door has met, while it lasts."""
+        opened = self._doors.get(door_id(door))
+        return self._limits.limit(opened) if opened is not None else DoorLimit(waits=False, until=None)
+
     def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
         """Return the requests through the door that are not served."""
         opened = self._doors.get(door_id(door))
@@ -120,7 +135,13 @@ class LocalGateway:
 
         if self._server is None:
             self._server = GatewayServer(
-                self._environment, self._doors, self._meter, self._recorder, self._on_call, self.refusals
+                self._environment,
+                self._doors,
+                self._meter,
+                self._limits,
+                self._recorder,
+                self._on_call,
+                self.refusals,
             )
         return await self._server.start()
 

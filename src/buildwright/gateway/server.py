@@ -18,6 +18,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from urllib.parse import urlencode
 
@@ -26,15 +27,18 @@ from aiohttp import web
 
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.gateway import http, replay, upstream
-from buildwright.gateway.access import CallRecord, Meter, OnCall, Opened, end, telling
+from buildwright.gateway.access import CallRecord, OnCall, Opened, WindowKey, end, telling
 from buildwright.gateway.exchange import (
     CHARS_PER_TOKEN,
+    HOLD_HEADER,
     AnswerReader,
     BrokenOff,
     DeclinedByProvider,
     ModelRequest,
     Protocol,
 )
+from buildwright.gateway.limits import LONGEST_HOLD, Limits, Turn, window_key
+from buildwright.gateway.meter import Meter
 from buildwright.gateway.protocols import PROTOCOLS, read_body, read_request
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import Played, Purchase
@@ -46,6 +50,7 @@ _BELOW_DOOR = re.compile(r"^/d/([^/]+)(/.*)", re.DOTALL)
 _VERSION = re.compile(r"^/v1(?:beta)?(?=/)")
 
 LARGEST_REQUEST = 32 * 1024 * 1024
+TEND_SECONDS = 0.5
 
 
 class GatewayServer:
@@ -62,6 +67,7 @@ class GatewayServer:
         environment: Mapping[str, str],
         doors: Mapping[str, Opened],
         meter: Meter,
+        limits: Limits,
         recorder: Recorder | None,
         on_call: OnCall | None,
         refusals: Counter[int],
@@ -69,11 +75,13 @@ class GatewayServer:
         self._environment = environment
         self._doors = doors
         self._meter = meter
+        self._limits = limits
         self._recorder = recorder
         self._on_call = on_call
         self._starting = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._tending: asyncio.Task[None] | None = None
         self._address = ""
         self._refusals = refusals
 
@@ -91,6 +99,8 @@ class GatewayServer:
                 opened.open = False
                 await end(opened.under_way)
             await self._meter.priced()
+            if self._tending is not None:
+                await end([self._tending])
             runner, session, self._runner, self._session = self._runner, self._session, None, None
             if runner is not None:
                 await runner.cleanup()
@@ -117,6 +127,15 @@ class GatewayServer:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._runner = runner
+        self._tending = asyncio.create_task(self._tend(), name="ledger")
+
+    async def _tend(self) -> None:
+        """While doors are open: see which limits other processes have met, and keep what is held back for requests."""
+        while True:
+            await asyncio.sleep(TEND_SECONDS)
+            if self._doors:
+                await self._limits.refresh()
+                await self._meter.renew()
 
     def _routes(self) -> list[web.RouteDef]:
         asked: tuple[tuple[str, Protocol, _Handle], ...] = (
@@ -221,13 +240,14 @@ class GatewayServer:
         asked = ModelRequest(protocol, model, False, 0, 0, "", (), "", (), True, len(raw), body)
         with telling(self._on_call, opened, asked) as call:
             opened.count()
-            async with self._meter.reserve(opened.access, asked):
+            async with self._meter.reserve(opened.access, asked) as hold, self._turn(opened, request, asked) as turn:
                 reply = await self._send_on(protocol, model, raw, request)
+                await turn.answered(reply.status, reply.headers)
                 call.refused(reply.status)
                 try:
                     return await http.send(request, reply.pieces, *_head(protocol, reply))
                 finally:
-                    self._meter.charge(opened, asked, reply.reader, "")
+                    self._meter.charge(hold, opened, asked, reply.reader, "")
 
     async def _converse(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         asked, raw = await self._read(request, protocol)
@@ -243,11 +263,25 @@ class GatewayServer:
             # Bought before: free, whatever the budget is.
             call.replayed = True
             opened.spends.append(found.spend)
+            await self._meter.replayed(found.spend)
             return web.Response(body=found.body, headers={"Content-Type": found.content_type})
-        async with self._meter.reserve(opened.access, asked):
+        if opened.player is None:  # before money is held back: it may take long
+            await self._limits.wait(self._window(asked), opened, _patience(request))
+        async with self._meter.reserve(opened.access, asked) as call.hold:
             if opened.player is not None:
                 return await self._replay(opened, opened.player, request, asked, found, call)
-            return await self._buy(opened, request, asked, raw, found, call)
+            async with self._turn(opened, request, asked) as turn:
+                return await self._buy(opened, request, asked, raw, found, call, turn)
+
+    def _window(self, asked: ModelRequest) -> WindowKey:
+        provider = upstream.read_provider(self._environment, asked.protocol)
+        if provider is None:  # then it is refused
+            return WindowKey(PROTOCOLS[asked.protocol].PROVIDER, "", asked.model)
+        return window_key(provider, asked.model)
+
+    def _turn(self, opened: Opened, request: web.Request, asked: ModelRequest) -> AbstractAsyncContextManager[Turn]:
+        """Let a request go to its provider when no limit speaks against it."""
+        return self._limits.turn(self._window(asked), opened, _patience(request))
 
     async def _buy(
         self,
@@ -257,11 +291,13 @@ class GatewayServer:
         raw: bytes,
         found: Purchase | None,
         call: CallRecord,
+        turn: Turn,
     ) -> web.StreamResponse:
         await self._meter.priced()
         reply = await self._send_on(asked.protocol, asked.model, raw, request, asked)
         pieces = reply.pieces
         if reply.status < 300:
+            await turn.answered(reply.status, reply.headers)
             call.reader = reply.reader
             content_type = next((reply.headers[name] for name in reply.headers if name.lower() == "content-type"), "")
             pieces = _kept(opened, asked, found, pieces, reply.reader, content_type)
@@ -269,8 +305,10 @@ class GatewayServer:
             response = await http.send(request, pieces, *_head(asked.protocol, reply))
         finally:
             call.refused(reply.status, reply.reader.error)
-            if reply.status < 300:
-                self._meter.charge(opened, asked, reply.reader, _name_of(found))
+            if reply.status < 300 and call.hold is not None:
+                self._meter.charge(call.hold, opened, asked, reply.reader, _name_of(found))
+            elif reply.status >= 300:
+                await turn.answered(reply.status, reply.headers, reply.reader.error)
         if self._recorder is not None and reply.status < 300 and reply.reader.done and reply.reader.error is None:
             provider = upstream.read_provider(self._environment, asked.protocol)
             hidden = [opened.token] + ([provider.key] if provider is not None else [])
@@ -327,7 +365,8 @@ class GatewayServer:
             pieces = _kept(opened, asked, purchase, pieces, reader, headers["Content-Type"])
             return await http.send(request, pieces, 200, headers)
         finally:
-            self._meter.charge(opened, asked, reader, _name_of(purchase))
+            if call.hold is not None:
+                self._meter.charge(call.hold, opened, asked, reader, _name_of(purchase))
 
 
 def _head(protocol: Protocol, reply: upstream.ProviderReply) -> tuple[int, Mapping[str, str]]:
@@ -349,6 +388,15 @@ def _kept(
     if opened.kept is None or purchase is None:
         return pieces
     return opened.kept.keeping(purchase, pieces, reader, content_type, lambda: opened.spend(asked, reader))
+
+
+def _patience(request: web.Request) -> float:
+    """Return for how many seconds a client wants to wait here."""
+    try:
+        wish = float(request.headers.get(HOLD_HEADER, LONGEST_HOLD))
+    except ValueError:
+        return LONGEST_HOLD
+    return min(max(wish, 0.0), LONGEST_HOLD) if wish == wish else LONGEST_HOLD  # noqa: PLR0124  no NaN
 
 
 def _name_of(purchase: Purchase | None) -> str:

@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 from buildwright.core.model_names import maker_of
 from buildwright.errors import BadSettings
 from buildwright.gateway.exchange import (
+    HOLD_HEADER,
     AnswerReader,
     BrokenOff,
     DeclinedByProvider,
@@ -49,6 +50,7 @@ _OURS = _HOP_BY_HOP | {
     "content-encoding",
     "cookie",
     "expect",
+    HOLD_HEADER,
 }
 _NOT_BACK = _HOP_BY_HOP | {"content-length", "content-encoding", "set-cookie", "server", "date", "alt-svc"}
 _KEY = re.compile(r"[!#-&(-~]+")

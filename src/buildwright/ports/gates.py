@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from buildwright.ports.agents import ModelEndpoint
 from buildwright.ports.commands import Sandbox
+from buildwright.ports.ledger import Notice, Purse
 
 if TYPE_CHECKING:
     from buildwright.core.activity import FailureKind
@@ -166,13 +167,6 @@ class Spend(NamedTuple):
     """The name under which the answer is kept, the same when it is replayed; "" if it is not kept."""
 
 
-class Budget(NamedTuple):
-    """US dollars a build may spend in all (None: no limit), and those spent according to its journal."""
-
-    most_usd: Decimal | None = None
-    spent_usd: Decimal = Decimal(0)
-
-
 class ModelAccess(NamedTuple):
     """What a door to the models is opened for: one attempt of a task, or an advisor's request (task "")."""
 
@@ -182,8 +176,8 @@ class ModelAccess(NamedTuple):
     options: Options
     lane: Path | None = None
     """Lets a replayed answer name absolute paths for agents that want them."""
-    budget: Budget = Budget()
-    """Holds over restarts; what the gateway itself has metered since counts too."""
+    purses: tuple[Purse, ...] = ()
+    """What its requests are paid from. What the gateway itself has metered since the journal was read counts too."""
     kept: bool = True
     """False: answers are not kept, because the attempt is never run again."""
     model: str = ""
@@ -201,6 +195,15 @@ class ModelTrouble(NamedTuple):
     """The model that was asked."""
 
 
+class DoorLimit(NamedTuple):
+    """The provider's limit that requests through a door have met."""
+
+    waits: bool
+    """Whether a request waits at the gateway for its end."""
+    until: datetime | None
+    """When it ends; None when it has, or there is none."""
+
+
 class Gateway(Protocol):
     """The one door to language models. Starts on first use."""
 
@@ -209,6 +212,12 @@ class Gateway(Protocol):
 
     def metered(self, door: ModelEndpoint) -> list[Spend]:
         """Return the spends of a door since the last call, in order, with those of replayed answers."""
+
+    def noticed(self, build_id: str) -> list[Notice]:
+        """Return what there is to tell a build since the last call: marks of purses, limits of providers."""
+
+    def limit(self, door: ModelEndpoint) -> DoorLimit:
+        """Return the provider's limit that a door waits for."""
 
     def trouble(self, door: ModelEndpoint) -> ModelTrouble | None:
         """Return how the last request through a door failed, None if it did not."""

@@ -39,9 +39,11 @@ from buildwright.store import postgres_queue as board
 from buildwright.store import postgres_retention as retention
 from buildwright.store import postgres_rows as rows
 from buildwright.store.journal_rows import newest_of, replay
+from buildwright.store.money import StoreLedger
 from buildwright.store.postgres_opening import prepare
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Connection, Pool, address_of, literal, transaction
 from buildwright.store.rows import recorded_from
+from buildwright.store.stats import Asking, run_on_postgres
 
 T = TypeVar("T")
 _FEW = 200
@@ -285,6 +287,22 @@ class PostgresBuilds:
             await conn.execute(_KEEP_ANSWER, *key, answer, crc32(answer), damaged)
 
         await self._run(work, len(answer))
+
+    # --- the ledger ---
+
+    @property
+    def ledger(self) -> StoreLedger:
+        """The ledger that all processes on this database share."""
+        return StoreLedger(self._ask, postgres=True)
+
+    async def _ask(self, asking: Callable[[], Asking[T]], *, reads: bool = False) -> T:
+        async def work(conn: Connection) -> T:
+            if reads:
+                return await run_on_postgres(conn, asking())
+            async with conn.transaction():
+                return await run_on_postgres(conn, asking())
+
+        return await self._run(work)
 
     # --- retention ---
 

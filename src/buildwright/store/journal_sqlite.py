@@ -35,8 +35,10 @@ from buildwright.store.journal_rows import (
     select_snapshots,
     store_snapshot,
 )
+from buildwright.store.money import StoreLedger
 from buildwright.store.opening import connect, open_both
 from buildwright.store.rows import encode_all, event_rows, recorded_from
+from buildwright.store.stats import Asking, run_on_sqlite
 from buildwright.store.thread import ConnectionThread, reading, writing
 from buildwright.store.values import to_text
 from buildwright.views.runtime import head_change
@@ -261,6 +263,19 @@ class SqliteBuilds:
 
     async def keep_answer(self, key: AnswerKey, answer: bytes) -> None:
         await self._writer.run("answer", partial(artifacts.insert_answer, key=key, answer=answer))
+
+    # --- the ledger ---
+
+    @property
+    def ledger(self) -> StoreLedger:
+        """The ledger that all processes on this file share."""
+        return StoreLedger(self._ask, postgres=False)
+
+    def _ask(self, asking: Callable[[], Asking[T]], *, reads: bool = False) -> asyncio.Future[T]:
+        def work(conn: sqlite3.Connection) -> T:
+            return run_on_sqlite(conn, asking())
+
+        return self._read(work) if reads else self._writer.run("ledger", work)
 
     async def close(self) -> None:
         """Write waiting log lines and close the file. Harmless when closed already."""

@@ -18,6 +18,7 @@ _OURS = (
     *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),
     *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),
     *("metrics_sums", "metrics_durations", "metrics_tasks", "metrics_attempts", "metrics_positions"),
+    *("purses", "purse_holds", "quota_windows", "replayed_answers"),
 )
 _FIND = "SELECT c.relname FROM pg_class c WHERE c.oid = ANY(SELECT to_regclass(n) FROM unnest($1::text[]) AS n)"
 

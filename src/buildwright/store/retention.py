@@ -19,6 +19,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict, NotFound
 from buildwright.ports import Loose, Weight
 from buildwright.store.lease_holders import is_here, may_live
+from buildwright.store.money import forget_build
 from buildwright.store.stats import keep_pruned, run_on_sqlite
 from buildwright.store.values import to_text
 
@@ -68,6 +69,7 @@ def retire_head(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
         return
     refuse_live(conn, build_id, now)
     run_on_sqlite(conn, keep_pruned(build_id))
+    run_on_sqlite(conn, forget_build(build_id))
     conn.execute("DELETE FROM build_runs WHERE build_id = ?", (build_id,))
     conn.execute("DELETE FROM leases WHERE build_id = ?", (build_id,))
     for table in sorted(_tables_by_build(conn) - {"build_runs", "leases", *IN_PIECES}):

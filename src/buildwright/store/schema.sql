@@ -218,6 +218,33 @@ CREATE TABLE projects (
 	updated_at DATETIME NOT NULL, 
 	PRIMARY KEY (id)
 );
+CREATE TABLE purse_holds (
+	id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	owner TEXT NOT NULL, 
+	part TEXT NOT NULL, 
+	held BIGINT NOT NULL, 
+	expires_at BIGINT NOT NULL, 
+	PRIMARY KEY (id, kind, owner, part)
+)
+ WITHOUT ROWID;
+CREATE TABLE purses (
+	kind TEXT NOT NULL, 
+	owner TEXT NOT NULL, 
+	part TEXT NOT NULL, 
+	spent BIGINT NOT NULL, 
+	PRIMARY KEY (kind, owner, part)
+)
+ WITHOUT ROWID;
+CREATE TABLE quota_windows (
+	provider TEXT NOT NULL, 
+	key_digest TEXT NOT NULL, 
+	model TEXT NOT NULL, 
+	until BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	PRIMARY KEY (provider, key_digest, model)
+)
+ WITHOUT ROWID;
 CREATE TABLE received_events (
 	event_id TEXT NOT NULL, 
 	task_id TEXT NOT NULL, 
@@ -236,6 +263,14 @@ CREATE TABLE received_events (
 	updated_at DATETIME NOT NULL, 
 	PRIMARY KEY (event_id)
 );
+CREATE TABLE replayed_answers (
+	build_id VARCHAR(64) NOT NULL, 
+	day TEXT NOT NULL, 
+	answers BIGINT NOT NULL, 
+	saved BIGINT NOT NULL, 
+	PRIMARY KEY (build_id, day)
+)
+ WITHOUT ROWID;
 CREATE TABLE snapshots (
 	build_id VARCHAR(64) NOT NULL, 
 	seq BIGINT NOT NULL, 
@@ -273,6 +308,7 @@ CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
 CREATE INDEX ix_project_contracts_user_id ON project_contracts (user_id, project_id);
 CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
+CREATE INDEX ix_purse_holds_purse ON purse_holds (kind, owner, part);
 CREATE INDEX ix_received_events_build_id ON received_events (build_id);
 CREATE INDEX ix_received_events_project_id ON received_events (project_id, created_at);
 CREATE INDEX ix_received_events_status ON received_events (status, created_at);

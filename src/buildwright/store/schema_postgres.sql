@@ -559,7 +559,49 @@ CREATE TABLE project_contracts (
 );
 CREATE INDEX ix_project_contracts_user_id ON project_contracts (user_id, project_id);
 UPDATE alembic_version SET version_num='0008' WHERE alembic_version.version_num = '0007';
--- Running upgrade 0008 -> 0010
+-- Running upgrade 0008 -> 0009
+CREATE TABLE purses (
+    kind TEXT NOT NULL, 
+    owner TEXT NOT NULL, 
+    part TEXT NOT NULL, 
+    spent BIGINT NOT NULL, 
+    PRIMARY KEY (kind, owner, part)
+);
+CREATE TABLE purse_holds (
+    id TEXT NOT NULL, 
+    kind TEXT NOT NULL, 
+    owner TEXT NOT NULL, 
+    part TEXT NOT NULL, 
+    held BIGINT NOT NULL, 
+    expires_at BIGINT NOT NULL, 
+    PRIMARY KEY (id, kind, owner, part)
+);
+CREATE INDEX ix_purse_holds_purse ON purse_holds (kind, owner, part);
+CREATE TABLE quota_windows (
+    provider TEXT NOT NULL, 
+    key_digest TEXT NOT NULL, 
+    model TEXT NOT NULL, 
+    until BIGINT NOT NULL, 
+    kind TEXT NOT NULL, 
+    PRIMARY KEY (provider, key_digest, model)
+);
+CREATE TABLE replayed_answers (
+    build_id VARCHAR(64) NOT NULL, 
+    day TEXT NOT NULL, 
+    answers BIGINT NOT NULL, 
+    saved BIGINT NOT NULL, 
+    PRIMARY KEY (build_id, day)
+);
+INSERT INTO purses (kind, owner, part, spent)
+SELECT 'day', r.user_id, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), CAST(round(sum(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'cost_usd') AS NUMERIC) * 10000000000)) AS BIGINT)
+FROM events e JOIN build_runs r ON r.build_id = e.build_id
+WHERE e.type = 'tokens.used' AND (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'cost_usd') IS NOT NULL GROUP BY r.user_id, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+INSERT INTO purses (kind, owner, part, spent)
+SELECT 'project', r.user_id, r.project_id, CAST(round(sum(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'cost_usd') AS NUMERIC) * 10000000000)) AS BIGINT)
+FROM events e JOIN build_runs r ON r.build_id = e.build_id
+WHERE e.type = 'tokens.used' AND (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'cost_usd') IS NOT NULL GROUP BY r.user_id, r.project_id;
+UPDATE alembic_version SET version_num='0009' WHERE alembic_version.version_num = '0008';
+-- Running upgrade 0009 -> 0010
 CREATE TABLE lessons (
     user_id TEXT NOT NULL, 
     id VARCHAR(64) NOT NULL, 
@@ -593,4 +635,4 @@ CREATE TABLE lesson_trials (
     PRIMARY KEY (user_id, lesson_id, build_id, task)
 );
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
-UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0008';
+UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0009';

@@ -315,6 +315,57 @@ lesson_trials = Table(
 )
 """Tasks that a lesson was chosen for, with it (`given`) or without. `cost` is in units of 1e-10 USD."""
 
+# --- Money ------------------------------------------------------------------------------------------------------------
+
+
+def _purse() -> list[Column[Any]]:
+    return [Column(name, Text, primary_key=True) for name in ("kind", "owner", "part")]
+
+
+purses = Table(
+    "purses",
+    metadata,
+    *_purse(),
+    Column("spent", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    info=_MADE_AGAIN,
+)
+"""What was spent of each purse (`ports.PurseName`), in units of 1e-10 USD."""
+
+purse_holds = Table(
+    "purse_holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    *_purse(),
+    *_columns("held expires_at", BigInteger),
+    Index("ix_purse_holds_purse", "kind", "owner", "part"),
+    sqlite_with_rowid=False,
+    info=_MADE_AGAIN,
+)
+"""What requests under way hold back of purses, until `expires_at` (milliseconds since 1970)."""
+
+quota_windows = Table(
+    "quota_windows",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in ("provider", "key_digest", "model")),
+    Column("until", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    sqlite_with_rowid=False,
+    info=_MADE_AGAIN,
+)
+"""Until when a provider answers no request with a key (its digest) for a model: milliseconds since 1970."""
+
+replayed_answers = Table(
+    "replayed_answers",
+    metadata,
+    Column("build_id", String(64), primary_key=True),
+    Column("day", Text, primary_key=True),
+    *_columns("answers saved", BigInteger),
+    sqlite_with_rowid=False,
+    info=_MADE_AGAIN,
+)
+"""Answers of a build that were kept and played again on a day (UTC), and what they did not cost, as `purses.spent`."""
+
 # --- The server's records ---------------------------------------------------------------------------------------------
 
 projects = Table(

@@ -18,6 +18,7 @@ from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
 from buildwright.ports import KeptWork, LaneKey
+from buildwright.views.money import limits_that_last
 from buildwright.views.overview import TaskView, findings_of, headline, task_view
 from buildwright.views.statuses import MET
 from buildwright.views.verdicts import ApprovalView, approvals_of
@@ -187,7 +188,7 @@ def why(
         task=task,
         state=task_view(build, task_id, now),
         complexity=complexity_of(task, len(plan.dependents[plan.position[task_id]])),
-        answer=_answer(build, plan, task, state, needs),
+        answer=" ".join((_answer(build, plan, task, state, needs), *_limits(build, state, now))),
         depends_on=needs,
         holder=build.holders.get(state.waits_for, "") if state.phase is TaskPhase.PARKED else "",
         attempts=_with_kept(build, task_id, events, kept),
@@ -328,6 +329,12 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             return f"It waits for {state.waits_for}" + (f", which {holder} works on." if holder else ".")
         case TaskPhase.WAITING | TaskPhase.READY:
             return " ".join(_waiting(build, plan, task, needs))
+
+
+def _limits(build: Build, state: TaskState, now: datetime) -> Iterator[str]:
+    """Yield what an agent at work is likely to wait for."""
+    if state.phase is TaskPhase.WORKING:
+        yield from (f"It {limit.words(now)}." for limit in limits_that_last(build, now))
 
 
 def _at_work(build: Build, task_id: str, state: TaskState) -> str:

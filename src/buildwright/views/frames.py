@@ -471,7 +471,19 @@ ROWS: dict[type[Event], EventFrames] = {
         lambda ev: {"failures": ev.failures, "failedTasks": list(ev.tasks), "advice": _short(ev.advice)}, _stuck
     ),
     e.BudgetReached: EventFrames(
-        lambda ev: {"percent": ev.percent, "spentUsd": str(ev.spent_usd), "budgetUsd": str(ev.budget_usd)}, _nothing
+        lambda ev: {
+            "percent": ev.percent,
+            "spentUsd": str(ev.spent_usd),
+            "budgetUsd": str(ev.budget_usd),
+            "purse": ev.purse,
+            "task": ev.task,
+            "day": ev.day,
+        },
+        _nothing,
+    ),
+    e.LimitMet: EventFrames(
+        lambda ev: {"provider": ev.provider, "model": ev.model, "until": ev.until.isoformat(), "kind": ev.kind},
+        _nothing,
     ),
     e.StepRequested: EventFrames(lambda ev: {"stepId": ev.id, "mode": ev.mode}, _nothing),
     e.BuildPaused: EventFrames(

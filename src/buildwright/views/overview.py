@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -27,6 +27,7 @@ from buildwright.core.record import Record
 from buildwright.core.spec import Feature
 from buildwright.core.task import TaskAction, Validation
 from buildwright.views.estimate import EstimateView
+from buildwright.views.money import LimitView, limits_that_last, ways_on
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
@@ -79,6 +80,8 @@ class PauseView(Record):
     findings: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     fault: Fault = ""
+    until: datetime | None = None
+    """When it ends by itself, if it does."""
     """Whose fault it is, where that is known."""
     approvable: tuple[str, ...] = ()
     """Fingerprints of the findings whose approval has the task's change judged again; () when that would not do."""
@@ -177,6 +180,8 @@ class BuildView(Record):
     """What the checks of this build do not prove: no test command, parts that no check runs, hidden exit codes."""
     notes: tuple[str, ...] = ()
     unheard: tuple[MessageView, ...] = ()
+    limits: tuple[LimitView, ...] = ()
+    """The limits of providers that its requests wait for."""
 
 
 class WorkerHolds(Record):
@@ -301,6 +306,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         warnings=_warnings(build),
         notes=build.notes,
         unheard=messages_waiting(build),
+        limits=limits_that_last(build, now),
     )
 
 
@@ -429,6 +435,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         findings=tuple(map(str, findings)),
         choices=tuple(_choices(pause, build)),
         fault=pause.fault,
+        until=pause.until,
         approvable=_approvable(build.task(pause.task)) if pause.task else (),
     )
 
@@ -554,11 +561,6 @@ def _twice(seconds: float) -> str:
     return f"{min(2 * seconds, _LONGEST):g}"
 
 
-def _larger_budget(build: Build) -> str:
-    now = max(build.budget_usd or Decimal(0), build.usage.cost_usd, Decimal("0.005"))
-    return str((2 * now).quantize(Decimal("0.01"), ROUND_UP))
-
-
 _GO_ON = {
     "base": "continue anyway (the tasks are meant to fix this)",
     "undo": "continue and leave the change as it is",
@@ -595,9 +597,8 @@ def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
             words = "deliver to another branch; without the option, try again"
             yield Choice(name="go", words=words, takes="options.branch", value=f"{branch}-2")
         case "budget":
-            yield Choice(
-                name="go", words="continue with a larger budget", takes="budget_usd", value=_larger_budget(build)
-            )
+            for words, takes, value in ways_on(build, pause.since):
+                yield Choice(name="go", words=words, takes=takes, value=value)
         case reason:
             yield Choice(name="go", words=_GO_ON.get(reason, "continue"))
     yield Choice(name="abort", words="end the build here")

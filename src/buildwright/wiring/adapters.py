@@ -181,8 +181,11 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None, nam
             from buildwright.gateway import GatewayModel
             from buildwright.gateway.access import context_window_of
 
-            given = options.context_tokens
-            return DirectAgent(GatewayModel(), window=context_window_of if not given else lambda _: given)
+            def window(model: str) -> int:
+                own = next((one.context for one in options.models if model in {one.id, one.model}), 0)
+                return options.context_tokens or own or context_window_of(model)
+
+            return DirectAgent(GatewayModel(), window=window)
         case "claude":
             if find_spec("claude_agent_sdk") is None:
                 raise BadSettings(

@@ -31,7 +31,7 @@ from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
 from buildwright.engine.task_commands import ChangeSpec, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
-from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LessonBook, LogEntry
+from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, Ledger, LessonBook, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.kept_views import views_kept
@@ -86,7 +86,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     try:
         # Pauses are timed by the clock that all machines share: the clock of this machine may be wrong.
         clock = await StoreClock.open(cast("ActionQueue", builds)) if settings.database_url else SystemClock()
-        app = App(settings, builds, clock, builds)
+        app = App(settings, builds, clock, builds, builds.ledger)
         try:
             yield app
         finally:
@@ -113,10 +113,18 @@ class App:
     Large because it makes each adapter on first use, and is a `Client` beside that: both are lists, not logic.
     """
 
-    def __init__(self, settings: Settings, builds: Builds, clock: Clock, answers: Answers | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        builds: Builds,
+        clock: Clock,
+        answers: Answers | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
         self.settings = settings
         self.builds = builds
         self._answers = answers
+        self._ledger = ledger
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
@@ -147,6 +155,7 @@ class App:
                 Path(record) if record else None,
                 self._answers,
                 self.telemetry.on_call,
+                self._ledger,
             )
         return self._gateway
 

@@ -20,6 +20,7 @@ from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.errors import BadSettings
+from buildwright.views.money import budget_words
 from buildwright.views.overview import pause_view, seconds_of, task_counts
 
 SECONDS = 10.0
@@ -152,7 +153,7 @@ def facts_of(recorded: Recorded, build: Build) -> dict[str, Any]:
 
 def _message(event: e.AnyEvent, of_build: str) -> str:
     if isinstance(event, e.BudgetReached):
-        return f"{event.percent} % of the budget are spent: ${event.spent_usd:.2f} of ${event.budget_usd:.2f}"
+        return f"{budget_words(event)} are spent: ${event.spent_usd:.2f} of ${event.budget_usd:.2f}"
     return of_build
 
 
