@@ -35,7 +35,7 @@ LONGEST_HOLD = 270.0
 LONGEST_WINDOW = 7 * 86_400.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
 """Seconds of a window whose end the provider does not tell: doubled each time, up to the longest."""
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 5.0
 """How long others wait for the first answer: a refusal comes at once."""
 KNOWN_SECONDS = 60.0
 """How long an answer says that there is no limit in force."""

@@ -266,6 +266,7 @@ class GatewayServer:
             await self._meter.replayed(found.spend)
             return web.Response(body=found.body, headers={"Content-Type": found.content_type})
         if opened.player is None:  # before money is held back: it may take long
+            await self._meter.priced()
             await self._limits.wait(self._window(asked), opened, _patience(request))
         async with self._meter.reserve(opened.access, asked) as call.hold:
             if opened.player is not None:
@@ -293,7 +294,6 @@ class GatewayServer:
         call: CallRecord,
         turn: Turn,
     ) -> web.StreamResponse:
-        await self._meter.priced()
         reply = await self._send_on(asked.protocol, asked.model, raw, request, asked)
         pieces = reply.pieces
         if reply.status < 300:
