@@ -55,6 +55,8 @@ async def test_contracts_are_made_listed_read_and_made_again(served: Served) -> 
     changed = [*ANSWERS[:1], {"section": "database_schema", "text": "rooms (id, size)"}, ANSWERS[2]]
     again = await client.post(f"{contracts}/generate", {"answers": changed})
     assert [(one["contract_type"], one["version"]) for one in again.json["contracts"]] == [("schema", 2)]
+    versions = (await get(client, contracts.removesuffix("/contracts")))["contracts"]
+    assert (len(versions), versions["schema"], versions["ui"]) == (10, 2, 1)
     none = await client.post(f"/projects/{await create(client, 'Empty')}/contracts/generate", {})
     assert (none.status, none.json["code"]) == (422, "bad-spec")
 

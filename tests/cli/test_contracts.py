@@ -27,6 +27,7 @@ answers:
       Phase 2: Surface: a command in `main.py`
 """
 ADD, KEEP, COMMAND = "p1-add-two-numbers-in-core-add-py", "p1-keep-sums-in-store-py", "p2-a-command-in-main-py"
+HONEST = "echo 'def add(a, b): return a + b'"
 AGENT = """
 case "$BUILDWRIGHT_TASK_ID" in
   *add*) mkdir -p core; echo 'def add(a, b): return a + b' > core/add.py;;
@@ -82,7 +83,7 @@ def test_a_build_runs_from_contracts_phase_by_phase(calculator: Program, reposit
 
 def test_no_agent_may_change_a_contract_nor_cross_a_boundary(calculator: Program, repository: Path) -> None:
     tampering = AGENT + "echo '{\"layers\": []}' > Forge/Contracts/boundaries.json\n"
-    crossing = AGENT.replace("def add", "import sqlite3; def add")
+    crossing = AGENT.replace(HONEST, "printf 'import sqlite3\\ndef add(a, b): return a + b\\n'")
     for command, code in ((tampering, "scope.protected"), (crossing, "boundaries.import")):
         check = ("--check", "build:ok=true", "--attempts", "1", "--on-failure", "fail", "--new", *shell(command))
         ended = calculator("build", "--contracts", "calc", "--repo", repository, *check)
@@ -95,17 +96,17 @@ def test_three_refusals_of_a_phase_pause_the_build_and_findings_reach_the_agent(
     calculator: Program, repository: Path, tmp_path: Path
 ) -> None:
     seen = tmp_path / "seen"
-    crossing = f'cat "$BUILDWRIGHT_PROMPT_FILE" >> {seen}\n' + AGENT.replace(
-        "def add", "import sqlite3; x = $RANDOM; def add"
-    )
+    wrong = AGENT.replace(HONEST, "printf 'import sqlite3\\nx = %s\\n' $BUILDWRIGHT_ATTEMPT")
+    crossing = f'cat "$BUILDWRIGHT_PROMPT_FILE" >> {seen}\n{wrong}'
     ended = calculator(
         "build", "--contracts", "calc", "--repo", repository, "--check", "build:ok=true", *shell(crossing)
     )
     assert ended.code == 4, (ended.code, ended.out, ended.err)
     shown = calculator("status", "newest", "--json").object
     assert shown["control"] == "paused"
-    assert "core must not import sqlite3" in seen.read_text() or "must not import sqlite3" in seen.read_text()
-    assert seen.read_text().count("# Task ") == 3
+    told = seen.read_text()
+    assert told.count(f"# Task {ADD}:") == 3
+    assert told.count("core must not import sqlite3.") == 2
 
 
 def test_changing_a_contract_says_what_is_stale(calculator: Program, repository: Path, tmp_path: Path) -> None:
@@ -140,10 +141,8 @@ def test_an_edit_is_checked_and_kept_in_versions(calculator: Program, tmp_path: 
     assert '-      - "amount numeric"' in diff
     assert '+      - "amount decimal"' in diff
     shown = calculator("contracts", "show", "calc", "schema", "--sources").out.splitlines()
-    assert '      - "id"' in next(line for line in shown if line.startswith("A2"))[4:] or any(
-        line.startswith("A2") for line in shown
-    )
-    assert any(line.startswith("edit") and "decimal" in line for line in shown)
+    assert 'A2          - "id"' in shown
+    assert 'edit        - "amount decimal"' in shown
     versions = calculator("contracts", "show", "calc", "schema", "--versions", "--json").object["versions"]
     assert [one["version"] for one in versions] == [2, 1]
     again = calculator("contracts", "generate", "calc", "--answers", tmp_path / "answers.yaml")

@@ -13,7 +13,7 @@ from buildwright.core.contracts import Contract, ContractType, edited
 from buildwright.errors import BuildwrightError, Conflict
 from buildwright.store import revisions
 from buildwright.store.records import Records
-from tests.store.process import AT
+from tests.store.process import AT, steps_above
 
 
 @pytest.fixture
@@ -66,6 +66,6 @@ async def test_of_those_who_write_the_same_version_one_wins_and_a_batch_is_whole
 
 
 async def test_a_database_that_fails_says_so(records: Records, database: Path | str) -> None:
-    await revisions.rollback(database, 1, drop_data=True)
+    await revisions.rollback(database, steps_above("0006"), drop_data=True)
     with pytest.raises(BuildwrightError):
         await records.contracts.newest("ann", "p")

@@ -25,7 +25,7 @@ from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.records import Records
 from tests import services
 from tests.servers import PostgresServer
-from tests.store.process import AT, beat, open_in
+from tests.store.process import AT, beat, open_in, steps_above
 
 SECOND = timedelta(seconds=1)
 SCOPE = "POST /things"
@@ -387,7 +387,7 @@ async def test_what_belongs_to_a_removed_build_goes_with_it(database: Path | str
 
 
 async def test_a_database_of_an_older_revision_is_named(database: Path | str, records: Records) -> None:
-    await revisions.rollback(database, 4)  # without views all tables are there
+    await revisions.rollback(database, steps_above("0002"))  # without views all tables are there
     with pytest.raises(StoreFailed) as failed:
         await records.projects.page("u", 1)
     assert failed.value.fix == "run `buildwright db migrate`"

@@ -21,6 +21,7 @@ from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.requests import BuildRequest, SpecText, TargetType, TaskList, check_target, kept_spec
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
+from buildwright.core.contracts import ContractType
 from buildwright.ports import BuildRow
 from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import BuildAnswer
@@ -70,6 +71,7 @@ class ProjectDetail(ProjectAnswer):
 
     spec: str = ""
     tasks: list[dict[str, Any]] | None = None
+    contracts: dict[ContractType, int] = Field({}, description="The newest version of each contract that it has.")
 
 
 class ProjectPage(BaseModel):
@@ -122,7 +124,9 @@ async def list_projects(
 @router.get("/{project_id}", responses=responses(403, 404))
 async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
     """Return a project with the status of its newest build."""
-    return _detail(project, await site.records.runs.latest_by_project(project.id, project.user_id))
+    kept = [one.contract for one in await site.records.contracts.newest(project.user_id, project.id)]
+    detail = _detail(project, await site.records.runs.latest_by_project(project.id, project.user_id))
+    return detail.model_copy(update={"contracts": {one.contract_type: one.version for one in kept}})
 
 
 @router.post(
