@@ -245,6 +245,7 @@ LISTED = [
     "deep/down/CLAUDE.md",
     "docs/AGENTS.md",
     ".github/copilot-instructions.md",
+    "buildwright-lessons.json",
     ".env",
     "web/.env.production",
     "mise.toml",

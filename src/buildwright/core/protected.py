@@ -131,7 +131,11 @@ _REACHES = (
     ),
     _Reach(
         "tells agents what to do",
-        (r"\.github/copilot[\w-]*(?:\.\w+)?", r"\.github/(?:instructions|prompts|chatmodes|agents|hooks|skills)"),
+        (
+            r"buildwright-lessons\.json",
+            r"\.github/copilot[\w-]*(?:\.\w+)?",
+            r"\.github/(?:instructions|prompts|chatmodes|agents|hooks|skills)",
+        ),
         at_top=True,
         may_be_named=True,
     ),

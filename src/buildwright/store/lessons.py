@@ -21,6 +21,8 @@ _LESSON = lessons.c
 _TRIAL = lesson_trials.c
 _COLUMNS = [_LESSON[name] for name in Lesson.model_fields]
 _MOST_SOURCES = 50
+_MOST = 2_000
+"""Lessons that one question returns, the surest first."""
 _MOST_OPEN = 200
 """Trials that one call looks after."""
 
@@ -32,11 +34,11 @@ class Lessons:
         self._database = database
 
     async def all(self, user_id: str, repository: str | None = None) -> list[Lesson]:
-        """Return a user's lessons, the surest first; of a repository those that builds of it may be given."""
+        """Return a user's lessons, the 2,000 surest; of a repository those that builds of it may be given."""
         query = select(*_COLUMNS).where(_LESSON.user_id == user_id)
         if repository is not None:
             query = query.where(_LESSON.repository.in_(("", repository)))
-        rows = await self._database.fetch(query.order_by(_LESSON.confidence.desc(), _LESSON.id))
+        rows = await self._database.fetch(query.order_by(_LESSON.confidence.desc(), _LESSON.id).limit(_MOST))
         return [_lesson(row._asdict()) for row in rows]
 
     async def get(self, user_id: str, lesson_id: str) -> Lesson:
