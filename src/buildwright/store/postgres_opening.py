@@ -15,7 +15,7 @@ from buildwright.store.postgres_pool import SCHEMA_LOCK, Connection, Pool, trans
 _OURS = (
     *("build_runs", "events", "snapshots", "leases", "logs", "artifacts"),
     *("projects", "received_events", "idempotency_keys", "used_tokens", "hosted_builds", "interviews"),
-    "project_contracts",
+    *("project_contracts", "lessons", "lesson_trials"),
     *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),
     *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),
     *("metrics_sums", "metrics_durations", "metrics_tasks", "metrics_attempts", "metrics_positions"),
