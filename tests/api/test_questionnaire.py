@@ -204,6 +204,18 @@ async def test_a_file_cannot_speak_for_the_user(tmp_path: Path) -> None:
         assert not view["is_complete"]
 
 
+async def test_an_answer_stays_when_the_interviewer_fails(tmp_path: Path) -> None:
+    hello = turn("A1", {"reply": "Hello.", "questions": [INTENT]})
+    async with playing(tmp_path, [hello]) as environment, serving(tmp_path, **environment) as served:
+        path = await project(served.client)
+        await tell(served.client, path, "hello")
+        failed = await served.client.post(f"{path}/questionnaire", {"message": "1"})
+        assert (failed.status, failed.json["code"]) == (502, "model-failed")
+        state = (await served.client.get(f"{path}/questionnaire/state")).json
+        assert state["sections"][0]["answers"][0]["text"] == "Counting words"
+        assert not state["checked"]
+
+
 async def test_without_a_key_the_message_fails_and_the_interview_stays(served: Served) -> None:
     path = await project(served.client)
     refused = await served.client.post(f"{path}/questionnaire", {"message": "hello"})

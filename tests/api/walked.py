@@ -27,6 +27,7 @@ class Path(NamedTuple):
             "task_id": seeds.event,
             "task": "a",
             "path": WRITTEN,
+            "answer_id": "A1",
             "name": "docs.js",
             "file": "events.jsonl",
             "contract_type": "ui",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -18,7 +19,11 @@ import pytest
 
 from buildwright.advisors.spec_file import read_spec
 from buildwright.core.interview import SECTIONS
+from buildwright.core.limits import Options
+from buildwright.gateway import LocalGateway
+from buildwright.ports import ModelAccess
 from tests.cli.conftest import Program, _as_in_a_terminal
+from tests.cli.test_remote import serving
 from tests.git import git
 
 pytestmark = pytest.mark.timeout(600)
@@ -208,6 +213,36 @@ def test_a_repository_is_read_and_only_its_gaps_are_asked(program: Program, tmp_
     ]
     assert ended.object["cost"]["requests"] == 2, "what a file says is not the user's word, and was mended"
     assert ended.object["question"]["section"] == "product_intent"
+
+
+async def test_through_a_server_it_is_the_same(program: Program, tmp_path: Path) -> None:
+    anywhen = [{**each, "when": {**each["when"], "attempt": 1}} for each in (FIRST, LAST)]
+    anywhen[1]["when"]["contains"] = '"next free id": "A3"'
+    gateway = LocalGateway({}, tmp_path / "provider")
+    played = cassette(tmp_path / "model.json", anywhen[1], anywhen[0])
+    door = await gateway.open(ModelAccess("", "", 1, Options(cassette=str(played))))
+    program.environment |= {"ANTHROPIC_BASE_URL": door.url, "ANTHROPIC_API_KEY": door.token}
+
+    def interview() -> None:
+        with serving(program) as server:
+            hello = program("init", "-m", "hello", **server.environment)
+            assert hello.code == 0, hello.err
+            assert HELLO in hello.out
+            refused = program("init", "-m", "undo", "--project", "none", "--json", **server.environment)
+            assert refused.object["error"]["kind"] == "NotFound"
+            for message in ("1", "2"):
+                view = program("init", "-m", message, "--json", **server.environment).object
+            assert view["is_complete"]
+            assert view["cost"]["requests"] == 2
+            (listed,) = program("init", "--list", "--json", **server.environment).object["interviews"]
+            assert listed["project_id"] == view["project_id"]
+            assert read_spec(program.directory / "SPEC.json").title == "wc"
+
+    try:
+        await asyncio.to_thread(interview)
+    finally:
+        await gateway.shut(door)
+        await gateway.close()
 
 
 def test_contradictions_stand_side_by_side(program: Program, tmp_path: Path) -> None:

@@ -127,6 +127,12 @@ def test_only_so_many_steps_are_kept() -> None:
     assert len(interview.past) == MOST_UNDONE
 
 
+def test_an_answer_while_a_contradiction_stands_is_shown_to_the_interviewer() -> None:
+    odd = ASKED.model_copy(update={"contradictions": (Contradiction(first="A1", second="A2", sentence="no"),)})
+    assert "Taken: Rust. Does the contradiction still stand?" in hear(odd, "2").asked
+    assert hear(odd, "").asked == "", "nothing was answered"
+
+
 def test_an_empty_message_goes_on() -> None:
     assert hear(ASKED, "").asked == ""
     assert hear(Interview(), " ").asked

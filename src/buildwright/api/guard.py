@@ -33,8 +33,8 @@ LARGEST_HEADERS = 32_768
 HANDLER_SECONDS = 90.0
 CORRELATION = "x-correlation-id"
 
-_STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream")
-"""Paths of streams, which may go on as long as the client wants."""
+_STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream|/projects/[^/]+/questionnaire")
+"""Paths of streams, which may go on as long as the client wants, and of replies that a model may take its time for."""
 _CORRELATION_FORM = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {

@@ -159,7 +159,12 @@ def _answered(interview: Interview, question: Question, text: str, origin: Answe
 
 
 def _next(interview: Interview, done: str) -> Heard:
-    """Continue with the next open question; without one the interviewer is asked, unless nothing is missing."""
+    """Continue with the next open question; without one the interviewer is asked, unless nothing is missing.
+
+    While a contradiction stands, an answer may be about it: then the interviewer is asked at once.
+    """
+    if done and interview.contradictions:
+        return Heard(interview, done, f"{done}. Does the contradiction still stand? Replace what no longer holds.")
     idle = bool(interview.questions) or interview.is_complete
     return Heard(interview, done, "" if idle else "Continue: ask what is missing, or say that nothing is.")
 

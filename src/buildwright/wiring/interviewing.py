@@ -27,6 +27,7 @@ from buildwright.core.sanitize import sanitize
 from buildwright.core.terminal import clean
 from buildwright.errors import Forbidden
 from buildwright.ports import Clock, ModelAccess, Spend
+from buildwright.store.values import plain
 from buildwright.views.interview import InterviewEntry, InterviewView, interview_view
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Interviewing:
         """
         async with self._turn(project_id):
             project, kept = await self._open(user_id, project_id)
-            heard = change_answer(kept.interview, answer, self.mask(text.strip()))
+            heard = change_answer(kept.interview, answer, plain(self.mask(text.strip())))
             return await self._keep(project, kept.version, heard.interview, heard.done)
 
     async def tell(
@@ -131,11 +132,15 @@ class Interviewing:
         """
         async with self._turn(project_id):
             project, kept = await self._open(user_id, project_id)
-            text = self.mask(message.text)
+            text = plain(self.mask(message.text))
             heard = Heard(kept.interview) if message.material and not text.strip() else hear(kept.interview, text)
             if not heard.asked and not message.material:
                 return await self._keep(project, kept.version, heard.interview, heard.done)
-            return await self._asked(project, kept.version, heard, message, on_reply)
+            version = kept.version
+            if heard.interview is not kept.interview:  # kept first: asking may fail, or never end
+                await self._keep(project, version, heard.interview, heard.done)
+                version += 1
+            return await self._asked(project, version, heard, message, on_reply)
 
     async def _asked(
         self,
@@ -145,7 +150,7 @@ class Interviewing:
         message: InterviewMessage,
         on_reply: Callable[[str], None] | None,
     ) -> InterviewView:
-        """Ask the interviewer, and keep what it answers; if it fails, what was done without it, and the cost."""
+        """Ask the interviewer, and keep what it answers; if it fails, its cost alone."""
         from buildwright.advisors.interviewer import ModelInterviewer
 
         interview = heard.interview
@@ -154,7 +159,7 @@ class Interviewing:
         access = ModelAccess(f"interview-{project.id}", "", interview.turns + 1, options, kept=False, model=model)
         gateway = self.gateway()
         door = await gateway.open(access)
-        masked = tuple(each.model_copy(update={"text": self.mask(each.text)}) for each in message.material)
+        masked = tuple(each.model_copy(update={"text": plain(self.mask(each.text))}) for each in message.material)
         told = _words(on_reply, self.mask) if on_reply is not None else None
         reply = None
         try:
