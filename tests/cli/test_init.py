@@ -130,6 +130,7 @@ def test_an_interview_on_a_terminal_is_left_killed_and_ended(program: Program, t
     with terminal(program, "init", "--cassette", played) as first:
         shown = first.wait_for("product intent: What is it for?\n  1  Counting words\n  2  Counting lines\n> ")
         assert HELLO in shown
+        assert "pydantic" not in shown, "a library puts nothing of its own on the terminal"
         first.type("1")
         first.wait_for("Taken: Counting words")
         first.wait_for("  2  Rust\n> ")
@@ -163,15 +164,16 @@ def test_messages_without_a_terminal_make_a_spec_that_plan_takes(program: Progra
     assert "-m TEXT" in refused.err
     assert program("init", "--json").object["error"]["kind"] == "NotFound"
     task = {"id": "a", "title": "Count", "goal": "count", "acceptance": ["it counts"], "files_expected": ["wc.py"]}
-    when = {"task": "plan", "contains": "A2: Python 3.12 (assumed)", "tool": "final_result"}
+    when = {"task": "plan", "contains": "A2: Counting words (assumed)", "tool": "final_result"}
     plan = {"when": when, "reply": {"json": {"tasks": [task]}}}
     played = cassette(tmp_path / "model.json", FIRST, LAST, plan)
     hello = program("init", "-m", "hello", "--cassette", played)
     assert hello.code == 0, hello.err
     assert HELLO in hello.out
     assert "  2  Counting lines\n" in hello.out
-    picked = program("init", "-m", "2", "--json").object
-    assert picked["sections"][0]["answers"][0]["text"] == "Counting lines"
+    picked = program("init", "--section", "tech stack", "-m", "2", "--json").object
+    assert picked["sections"][1]["answers"][0]["text"] == "Rust"
+    assert picked["question"] == INTENT
     assert picked["file"] is None
     done = program("init", "-m", "decide for me", "--cassette", played)
     assert done.code == 0, done.err
@@ -180,7 +182,7 @@ def test_messages_without_a_terminal_make_a_spec_that_plan_takes(program: Progra
     spec = read_spec(program.directory / "SPEC.json")
     assert spec.form == "interview"
     assert spec.brief is not None
-    assert spec.brief.goals == ("A1: Counting lines",)
+    assert spec.brief.goals == ("A2: Counting words (assumed)",)
     planned = program("plan", "SPEC.json", "--cassette", played, "--json")
     assert planned.code == 0, planned.err
     assert [each["id"] for each in planned.object["tasks"]] == ["a"]

@@ -131,6 +131,8 @@ def _import_libraries(name: str) -> None:
     try:
         import_module(f"pydantic_ai.models.{provider}")
         import_module(f"pydantic_ai.providers.{provider}")
+        # On a terminal the library would introduce itself; what stands there is the command's own.
+        vars(import_module("pydantic_ai"))["BANNER_ENABLED"] = False
     finally:
         if collects:
             gc.enable()

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final
 
 from buildwright.advisors.asking import Advisor, failure_of, fenced
 from buildwright.core.interview import SECTIONS, Interview
 from buildwright.core.interview_steps import InterviewerReply, InterviewMaterial, reply_problem
+from buildwright.errors import ModelFailed
 from buildwright.ports import ModelEndpoint
 
 MATERIAL_LIMIT: Final = 120_000
 """Characters of dropped-in files that go into the prompt; of more, each file gives its beginning."""
 
 _INTERVIEWER: Final = Advisor("interviewer", InterviewerReply, tool="final_result_interview", tokens=16_000)
-_failure: Final = partial(failure_of, what="a reply")
+_FIXES: Final = {
+    "wrong_form": "send an empty message to ask again; if it stays, name another model",
+    "refused": "read the message above; another model may accept the request",
+    "context_length": "drop in less, or name a model with a larger window",
+}
+"""What to do about failures, where another advisor's advice would not fit."""
 
 
 class ModelInterviewer:
@@ -43,9 +48,12 @@ class ModelInterviewer:
         `on_reply` gets the text of the reply as far as it has come, again and again; after a repair turn a new one.
         """
 
+        problem = ""
+
         def check(reply: InterviewerReply) -> InterviewerReply:
             from pydantic_ai import ModelRetry
 
+            nonlocal problem
             if problem := reply_problem(interview, reply, material, spoke=bool(message)):
                 raise ModelRetry(f"{problem} Send the whole answer again.")
             return reply
@@ -59,10 +67,19 @@ class ModelInterviewer:
             model,
             door,
             retries=self._retries,
-            failed=_failure,
+            failed=lambda error: _failed(error, problem),
             check=check,
             partly=partly if on_reply is not None else None,
         )
+
+
+def _failed(error: Exception, problem: str) -> ModelFailed:
+    """Return our error for the library's error. `problem` is what was wrong with the last reply of the right form."""
+    failure = failure_of(error, "a reply")
+    message = failure.message
+    if failure.kind == "wrong_form" and problem:
+        message = f"the model delivered a reply that cannot be, even after a second try: {problem}"
+    return ModelFailed(message, kind=failure.kind, fix=_FIXES.get(failure.kind, failure.fix))
 
 
 def interviewer_prompt(interview: Interview, message: str, material: Sequence[InterviewMaterial] = ()) -> str:

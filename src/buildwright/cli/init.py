@@ -136,10 +136,12 @@ class _Talk:
             self.output.piece(text[len(printed) :])
             printed = text
 
-        view = await self.interviews.tell(self.project_id, message, show)
-        if printed:
-            self.output.say()
-        else:
+        try:
+            view = await self.interviews.tell(self.project_id, message, show)
+        finally:
+            if printed:
+                self.output.say()
+        if not printed:
             self.output.say(view.reply, wrap=True)
         return view
 
