@@ -100,7 +100,7 @@ class Contracting:
         """Make the contracts of the answers, by default those of the project's interview; say what that makes stale.
 
         A contract that comes out as it is gets no new version. One that a person edited stays, unless `replace_edited`.
-        Raises BadSpec when there are no answers.
+        Raises BadSpec when there are no answers, Conflict when two of them contradict each other.
         """
         from buildwright.advisors.contracts import check_contract, contracts_from
 
@@ -110,6 +110,10 @@ class Contracting:
             raise BadSpec(
                 "there are no answers to make contracts of", fix="hold the interview first, or give the answers"
             )
+        if told.contradictions:
+            one = told.contradictions[0]
+            message = f"the answers {one.first} and {one.second} contradict each other: {one.sentence}"
+            raise Conflict(message, fix="change one of them first")
         now = {one.contract.contract_type: one.contract for one in await self._newest(user_id, project_id)}
         new: list[Contract] = []
         kept: list[ContractType] = []
