@@ -9,16 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from buildwright.advisors.spec_file import TaskList, parse_spec
 from buildwright.agents.blocks import BlockScanner, DeleteBlock, EditBlock, FileBlock
 from buildwright.core.addresses import Destination
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.errors import BadSettings
 from buildwright.gates.needs import Needs, Network
 from buildwright.gates.setup_cache import Setup
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain, read_settings
 from buildwright.wiring import AGENTS_OF_OTHERS
+from buildwright.wiring.own_models import read_models
 from tests.docs.pages import ROOT, blocks, read
 
 GUIDES = ROOT / "docs" / "guides"
@@ -175,3 +179,19 @@ def test_the_first_build_of_the_guide_makes_its_two_commits(tmp_path: Path) -> N
     assert subjects == ["Task first: Write the first note", "Task second: Write the second note"]
     assert git(repository, "show", f"{branch}:second.txt") == "by second\n"
     assert git(repository, "status", "--porcelain") == ""
+
+
+def test_the_models_of_the_guide_are_what_a_users_file_may_say(tmp_path: Path) -> None:
+    (text,) = blocks(GUIDES / "models.md", "toml")
+    file = tmp_path / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    found = read_models(file, of_project=False)
+    assert [one.id for one in found.models] == [
+        "claude-haiku-5-5",
+        "claude-sonnet-5-5",
+        "claude-opus-5-5",
+        "openai/qwen3-coder",
+    ]
+    assert found.fallback == ("spare",)
+    with pytest.raises(BadSettings, match="cannot say what a model costs"):
+        read_models(file, of_project=True)

@@ -36,7 +36,7 @@ from buildwright.core.judged_base import base_fault, base_refusal
 from buildwright.core.merge import train_actions
 from buildwright.core.paths import overlapping
 from buildwright.core.repetition import same_change, same_findings
-from buildwright.core.routing import choose
+from buildwright.core.routing import models_chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,13 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
         case Stage.WORKING if build.options.approve_plan and not build.plan_approved:
             return _base_trouble(build) or _waits_for_approval(build)
         case Stage.WORKING:
-            facts = _models(build) or _reopened(build) or _undo_refused(build) or _trouble(build) or _loops(build)
+            facts = (
+                models_chosen(build, _by_rank(build))
+                or _reopened(build)
+                or _undo_refused(build)
+                or _trouble(build)
+                or _loops(build)
+            )
             if facts or build.needs_diagnosis:
                 # The cause of failures in several tasks is likely to hit the next task too, so none starts before the
                 # cause was looked for. Nor is one retried or given up: a user asked afterwards knows the diagnosis.
@@ -294,29 +300,6 @@ def _reopened(build: Build) -> tuple[AnyEvent, ...]:
         for task, state in states
         if state.phase is TaskPhase.REJECTED and can_be_reopened(state)
     )
-
-
-def _models(build: Build) -> tuple[AnyEvent, ...]:
-    """Choose the model of each attempt that has begun and has none yet, where models have names."""
-    if not build.options.models:
-        return ()
-    facts = []
-    for task in _by_rank(build):
-        state = build.task(task)
-        if state.phase is not TaskPhase.WORKING or state.model_attempt == state.attempt:
-            continue
-        if (chosen := choose(build, task)) is not None:
-            about = e.ModelChosen(
-                task=task,
-                attempt=state.attempt,
-                name=chosen.model.name,
-                model=chosen.model.id,
-                kind=chosen.kind,
-                reason=chosen.reason,
-                before=state.model if state.model != chosen.model.name else "",
-            )
-            facts.append(about)
-    return tuple(facts)
 
 
 def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:

@@ -7,14 +7,15 @@ is asked then, in the same attempt.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from buildwright.core.activity import FailureKind
-from buildwright.core.build import Build, TaskState
+from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.complexity import Complexity, complexity_of
-from buildwright.core.event import ModelReason
+from buildwright.core.event import ModelChosen, ModelReason
 from buildwright.core.limits import Options
-from buildwright.core.models import AUTO, LADDER, NamedModel, named, size_place, sizes
+from buildwright.core.models import AUTO, LADDER, NamedModel, id_of, named, size_place, sizes
 
 _LATE: Final = frozenset({"conflict", "train", "undone"})
 """Rejections that say nothing about the model: another change was faster."""
@@ -28,6 +29,18 @@ class Chosen(NamedTuple):
     model: NamedModel
     kind: ModelReason
     reason: str
+
+    def event(self, task: str, state: TaskState) -> ModelChosen:
+        """Return the fact that the task's attempt asks it from now on."""
+        return ModelChosen(
+            task=task,
+            attempt=state.attempt,
+            name=self.model.name,
+            model=self.model.id,
+            kind=self.kind,
+            reason=self.reason,
+            before=state.model if state.model != self.model.name else "",
+        )
 
 
 def candidates(options: Options, asked: str) -> list[NamedModel]:
@@ -48,6 +61,36 @@ def first_choice(options: Options, asked: str, found: Complexity) -> NamedModel 
     ladder = sizes(options.models)
     fitting = (model for model in ladder if size_place(model) >= LADDER.index(found.size))
     return next(fitting, ladder[-1] if ladder else None)
+
+
+def models_chosen(build: Build, tasks: Iterable[str]) -> tuple[ModelChosen, ...]:
+    """Return the choice of a model for each of these tasks whose attempt has begun without one, if models have names."""
+    if not build.options.models:
+        return ()
+    states = {task: build.task(task) for task in tasks}
+    waiting = [
+        task for task, one in states.items() if one.phase is TaskPhase.WORKING and one.model_attempt != one.attempt
+    ]
+    return tuple(chosen.event(task, states[task]) for task in waiting if (chosen := choose(build, task)) is not None)
+
+
+def options_of_attempt(options: Options, state: TaskState) -> Options:
+    """Return the options as the attempt's agent has them, with the model that was chosen for the attempt."""
+    own = options.as_of(state.agent)
+    chosen = named(options.models, state.model) if state.model_attempt == state.attempt else None
+    return own.model_copy(update={"model": chosen.id if chosen is not None else id_of(options.models, own.model)})
+
+
+def model_instead(build: Build, task: str, attempt: int, failure: FailureKind) -> ModelChosen | None:
+    """Return that a running attempt goes on with another model of the user's; None when that would not help.
+
+    Its next run goes on from its newest checkpoint, if its agent can, else it begins again.
+    """
+    state = build.task(task)
+    if state.attempt != attempt or state.model_attempt != attempt:
+        return None
+    chosen = instead_of(build.options, state, failure)
+    return chosen.event(task, state) if chosen is not None else None
 
 
 def choose(build: Build, task_id: str) -> Chosen | None:

@@ -41,9 +41,8 @@ from buildwright.core.activity import (
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Options
-from buildwright.core.models import id_of, named
 from buildwright.core.proof import can_be_proven
-from buildwright.core.routing import instead_of
+from buildwright.core.routing import model_instead, options_of_attempt
 from buildwright.core.task import Task
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
@@ -107,7 +106,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
     state = await give(bench, build, action.task, state)
     world = replace(bench.world, agent=hired.agent, furnish=hired.furnish)
     bench = replace(bench, world=world)
-    key, options = LaneKey(build.id, action.task, action.attempt), _with_model(build, state)
+    key, options = LaneKey(build.id, action.task, action.attempt), options_of_attempt(build.options, state)
     reason = INTERRUPTED
     try:
         await keep_lane(bench, build, key, KILLED)  # of a process that had begun this attempt
@@ -146,15 +145,6 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
         finally:
             if world.workspace is not None and build.options.lanes:
                 await _close_lane(bench, world.workspace, key)
-
-
-def _with_model(build: Build, state: TaskState) -> Options:
-    """Return the options as the attempt's agent has them, with the model that was chosen for the attempt."""
-    options = build.options.as_of(state.agent)
-    chosen = named(options.models, state.model) if state.model_attempt == state.attempt else None
-    return options.model_copy(
-        update={"model": chosen.id if chosen is not None else id_of(options.models, options.model)}
-    )
 
 
 async def _close_lane(bench: ActionContext, workspace: Workspace, key: LaneKey) -> None:
@@ -278,7 +268,7 @@ async def _follow(
     except TimeoutError:
         if (trouble := _trouble(bench, assignment)) is not None and _explains(trouble, "timeout"):
             told = clean(f"{trouble.message} (it was still asking after {seconds:g} s)", bench.world.mask)
-            if switch := _switch(bench, assignment, trouble.kind):
+            if switch := model_instead(bench.newest(), task, attempt, trouble.kind):
                 return (switch,)
             if trouble.kind in NOT_THE_TASKS_FAULT:
                 return (_pause(bench, trouble.kind, told, trouble.model or assignment.model, assignment),)
@@ -305,7 +295,7 @@ async def _follow(
             kind = trouble.kind
             summary = f"{trouble.message} ({summary})" if summary else trouble.message
             summary = clean(summary, bench.world.mask)[:LONGEST_SUMMARY]
-        if switch := _switch(bench, assignment, kind):
+        if switch := model_instead(bench.newest(), task, attempt, kind):
             return (switch,)
         if kind in NOT_THE_TASKS_FAULT:
             model = trouble.model if trouble is not None else ""
@@ -331,30 +321,6 @@ def _explains(trouble: ModelTrouble, kind: FailureKind) -> bool:
     if kind == "timeout":
         return trouble.kind in {*NOT_THE_TASKS_FAULT, "refused", "context_length", "request_limit"}
     return kind in VAGUE or trouble.kind == "request_limit"
-
-
-def _switch(bench: ActionContext, assignment: Assignment, kind: FailureKind) -> e.ModelChosen | None:
-    """Return that the attempt goes on with another model of the user's; None when that would not help.
-
-    The next run of the attempt goes on from its newest checkpoint, if its agent can, else it begins anew.
-    """
-    build, task = bench.newest(), assignment.task.id
-    state = build.task(task)
-    if state.attempt != assignment.attempt or state.model_attempt != state.attempt:
-        return None
-    chosen = instead_of(build.options, state, kind)
-    if chosen is None:
-        return None
-    bench.logbook.note("engine", f"asks {chosen.model.id} now: {chosen.reason}", task, assignment.attempt)
-    return e.ModelChosen(
-        task=task,
-        attempt=assignment.attempt,
-        name=chosen.model.name,
-        model=chosen.model.id,
-        kind=chosen.kind,
-        reason=chosen.reason,
-        before=state.model,
-    )
 
 
 def _pause(bench: ActionContext, kind: FailureKind, told: str, model: str, assignment: Assignment) -> e.BuildPaused:
