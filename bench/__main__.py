@@ -31,6 +31,7 @@ MODULES = {
     "crew": "bench.crew",
     "interrupt": "bench.interrupt",
     "stats": "bench.stats",
+    "money": "bench.money",
 }
 """Parts that are a module of their own, by the name under which it prints what it found."""
 WORKLOADS = (

@@ -16,6 +16,7 @@ from bench.box_tables import tables as box_tables
 from bench.cluster.tables import Table, tables
 from bench.complexity import section as complexity_section
 from bench.interrupt_table import tables as interrupt_tables
+from bench.money_table import tables as money_tables
 from bench.over_http.tables import tables as http_tables
 from bench.stats_tables import tables as stats_tables
 from bench.stream_tables import tables as stream_tables
@@ -178,7 +179,18 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
-    for part in ("first_branch", "http", "streams", "boxes", "gateway", "crew", "interrupt", "stats", "cluster"):
+    for part in (
+        "first_branch",
+        "http",
+        "streams",
+        "boxes",
+        "gateway",
+        "crew",
+        "interrupt",
+        "stats",
+        "money",
+        "cluster",
+    ):
         notes += [f"FAILED: {_last_line(failure)}" for failure in results.get(part, {}).get("failures", [])]
     if "failure" in results.get("lane", {}):
         notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
@@ -249,6 +261,7 @@ def _cluster(results: dict[str, Any]) -> list[Table]:
         *http_tables(results.get("http", {}).get("rounds", [])),
         *stream_tables(results.get("streams", {}).get("rounds", [])),
         *interrupt_tables(results.get("interrupt", {}).get("rounds", [])),
+        *money_tables(results.get("money", {}).get("rounds", [])),
         *box_tables(results),
         *stats_tables(results.get("stats", {}).get("rounds", [])),
     ]

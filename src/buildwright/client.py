@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.views.contracts import ContractsChange, ContractText, ContractView
-    from buildwright.views.costs import CostSum
+    from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.interview import InterviewEntry, InterviewView
     from buildwright.views.lessons import Lessons, LessonsImported
@@ -158,6 +158,9 @@ class Client(Protocol):
 
     async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
         """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
+
+    async def kept_answers(self, start: datetime | None = None, end: datetime | None = None) -> KeptAnswers:
+        """Return the answers that were played again instead of bought twice, as `costs`, by days of UTC."""
 
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
         """Return what builds came to, of the hours from that of `start` to that before `end`: of all here, or the token's

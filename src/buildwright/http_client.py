@@ -35,7 +35,7 @@ from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
 from buildwright.views.contracts import ContractsChange, ContractText, ContractView
-from buildwright.views.costs import CostSum
+from buildwright.views.costs import CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
 from buildwright.views.interview import InterviewEntry, InterviewView
@@ -385,6 +385,11 @@ class HttpClient:
         """Return what requests to models cost from `start` to before `end`, over the builds of the token's user."""
         found = await self._wire.get("/api/costs", by=by, **_between(start, end))
         return [CostSum.model_validate_json(json.dumps(each)) for each in found["sums"]]
+
+    async def kept_answers(self, start: datetime | None = None, end: datetime | None = None) -> KeptAnswers:
+        """Return the answers that were played again instead of bought twice, of the builds of the token's user."""
+        found = await self._wire.get("/api/costs", by="result", **_between(start, end))
+        return KeptAnswers.model_validate_json(json.dumps(found["kept"]))
 
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
         """Return what the builds of the token's user came to, of the hours from that of `start` to that before `end`."""

@@ -11,6 +11,7 @@ from bench.cluster.parts import run_module, run_part
 from bench.cluster.tables import tables
 from bench.contestants import FLOOR
 from bench.interrupt_table import tables as interrupt_tables
+from bench.money_table import tables as money_tables
 from bench.over_http.tables import tables as http_tables
 from bench.stats_tables import tables as stats_tables
 from bench.stream_tables import tables as stream_tables
@@ -224,3 +225,15 @@ def test_boxes_gateway_and_crew_are_told_beside_their_goals(tmp_path: Path) -> N
     assert {row[0]: row[3] for row in second.rows}["responses: processor time of 32 at once"] == "0.80"
     assert third.rows[0][3] == "0.50"
     assert box_tables({}) == []
+
+
+def test_a_limit_and_a_budget_are_tried_on_real_gateways(tmp_path: Path) -> None:
+    found = run_module("money", "bench.money", "--state", str(tmp_path / "money"), "--tiny")
+    assert (found["limit"]["attempts"], found["limit"]["answered"]) == (8, 8)
+    assert found["limit"]["further"] <= 2 < found["without"]["further"]
+    for row in found["budget"]:
+        assert row["answers"] > 1
+        assert row["over_usd"] <= row["dearest_usd"]
+    limits, budgets = money_tables([found, found])
+    assert [row[0] for row in limits.rows] == ["through the gateway", "each client by itself"]
+    assert [row[0] for row in budgets.rows] == ["1", "2"]

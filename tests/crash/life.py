@@ -41,7 +41,6 @@ from buildwright.ports import (
     Briefing,
     BriefingRequest,
     Builds,
-    DoorLimit,
     Judged,
     Lease,
     Message,
@@ -165,8 +164,8 @@ class Till:
     def noticed(self, build_id: str) -> list[Notice]:
         return []
 
-    def limit(self, door: ModelEndpoint) -> DoorLimit:
-        return DoorLimit(waits=False, until=None)
+    def limit(self, door: ModelEndpoint) -> None:
+        return None
 
     def trouble(self, door: ModelEndpoint) -> None:
         return None

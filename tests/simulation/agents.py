@@ -19,7 +19,6 @@ from buildwright.core.spec import Spec
 from buildwright.errors import AgentFailed, BadGraph, CouldNot, GateBroken, ModelFailed, UnsafePath
 from buildwright.ports import (
     Assignment,
-    DoorLimit,
     Judged,
     Judgement,
     Message,
@@ -96,8 +95,8 @@ class SimulatedGateway:
     def noticed(self, build_id: str) -> list[Notice]:
         return []
 
-    def limit(self, door: ModelEndpoint) -> DoorLimit:
-        return DoorLimit(waits=False, until=None)
+    def limit(self, door: ModelEndpoint) -> None:
+        return None
 
     def trouble(self, door: ModelEndpoint) -> None:
         return None

@@ -35,23 +35,29 @@ async def costs(
     Thrown away is what was spent on attempts that have ended and did not land, or were taken back. By requirement, a
     request counts for each requirement of its task, so that the sums overlap; the total counts it once.
     """
+    from buildwright.cli.table import money
     from buildwright.views.costs import CostSum
 
     output = Output(one_form(json, csv))
     async with session() as app:
         sums = await app.costs(by, utc(since), utc(until))
         results = sums if by == "result" else await app.costs("result", utc(since), utc(until))
+        kept = await app.kept_answers(utc(since), utc(until))
     rows = [each.model_dump(mode="json") for each in sums]
     if csv:
         output.csv(list(CostSum.model_fields), rows)
     elif json:
         total, thrown_away = _total(results)
-        told = {"cost_usd": str(total), "thrown_away_usd": str(thrown_away)}
+        told = {"cost_usd": str(total), "thrown_away_usd": str(thrown_away), "kept": kept.model_dump(mode="json")}
         output.data({"by": by, "sums": rows, **told, "unpriced": sum(each.unpriced for each in results)})
     elif not sums:
         output.print("No request to a model is known.")
     else:
         _show(output, by, sums, results)
+        if kept.answers:
+            output.print(
+                f"Kept answers: {kept.answers:,} were played again, and {money(kept.saved_usd)} not paid twice."
+            )
 
 
 def _show(output: Output, by: str, sums: Sequence[CostSum], results: Sequence[CostSum]) -> None:

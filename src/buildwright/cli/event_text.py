@@ -17,7 +17,7 @@ from buildwright.core.judged_base import base_troubles, what_bars
 from buildwright.core.limits import AsOption, marked
 from buildwright.core.terminal import lines_of
 from buildwright.ports import LogEntry, LogLine
-from buildwright.views.money import budget_words, until_words
+from buildwright.views.money import budget_words, limit_words
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]
 
@@ -354,9 +354,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
         "dot", f"{budget_words(event)} are spent: {money(event.spent_usd)} of {money(event.budget_usd)}"
     ),
     e.LimitMet: lambda event, _b, at: EventLine(
-        "dot",
-        f"waits for the provider's limit until {until_words(event.until, at)} ({one_line(event.provider, 40)},"
-        f" {one_line(event.model, 80)})",
+        "dot", one_line(limit_words(event.provider, event.model, event.until, at), 200)
     ),
     e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,

@@ -197,10 +197,13 @@ def _origin(view: BuildView) -> Iterator[str]:
 
 def _limits(view: BuildView) -> Iterator[str]:
     """Yield what requests to models wait for."""
+    from buildwright.views.money import limit_words
+
     now = datetime.now(UTC)
     for limit in view.limits:
-        if limit.until > now:  # the view may have been kept for a while
-            yield one_line(f"It {limit.words(now)}.", 200)
+        until = datetime.fromisoformat(str(limit.until))  # a text in a view that was kept, perhaps for a while
+        if until > now:
+            yield one_line(f"It {limit_words(limit.provider, limit.model, until, now)}.", 200)
 
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:

@@ -201,10 +201,10 @@ class Limits(Record):
     task_budget_usd: Annotated[Budget | None, AsOption("--max-task-cost"), InFile(), InRequest()] = Field(
         None, description="Pause when a task has cost this many US dollars."
     )
-    day_budget_usd: Annotated[Budget | None, AsOption("--max-day-cost")] = Field(
+    day_budget_usd: Annotated[Budget | None, AsOption("--max-day-cost"), InRequest()] = Field(
         None, description="Pause when all your builds have cost this many US dollars today (in UTC)."
     )
-    project_budget_usd: Annotated[Budget | None, AsOption("--max-project-cost")] = Field(
+    project_budget_usd: Annotated[Budget | None, AsOption("--max-project-cost"), InRequest()] = Field(
         None, description="Pause when all your builds of the project have cost this many US dollars."
     )
 

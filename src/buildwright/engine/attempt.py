@@ -327,7 +327,7 @@ def _pause(bench: ActionContext, kind: FailureKind, told: str, model: str, assig
     """Return the pause for a provider's failure, or for an empty purse. A limit whose end is known ends the pause."""
     gateway, door, until = bench.world.gateway, assignment.door, None
     if gateway is not None and door is not None and kind in {"rate_limit", "overloaded"}:
-        until = gateway.limit(door).until
+        until = gateway.limit(door)
     return e.BuildPaused(
         reason="budget" if kind == "budget" else "trouble",
         message=provider_trouble(kind, told, model),
@@ -341,14 +341,14 @@ def _pause(bench: ActionContext, kind: FailureKind, told: str, model: str, assig
 async def _stopping_the_clock(
     bench: ActionContext, door: ModelEndpoint | None, time_limit: asyncio.Timeout
 ) -> AsyncIterator[None]:
-    """Let the time limit of an attempt stand still while one of its requests waits for the end of a provider's limit."""
+    """Let the time limit of an attempt stand still while a provider's limit lasts that one of its requests has met."""
     gateway = bench.world.gateway
 
     async def watch() -> None:
         while gateway is not None and door is not None:
             await bench.world.clock.sleep(METER_SECONDS)
             ends = time_limit.when()
-            if ends is not None and gateway.limit(door).waits:
+            if ends is not None and gateway.limit(door) is not None:
                 time_limit.reschedule(ends + METER_SECONDS)
 
     watching = asyncio.create_task(watch(), name="clock of an attempt")

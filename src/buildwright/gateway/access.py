@@ -82,8 +82,6 @@ class Opened:
     """How the last request failed, None if it did not."""
     limits: set[WindowKey] = field(default_factory=set)
     """Limits of providers that its requests have met."""
-    waits: int = 0
-    """How many of its requests wait for the end of such a limit."""
     denied: dict[str, None] = field(default_factory=dict)
     """Requests that the gateway does not serve, in their order."""
     _count: int = 0

@@ -25,7 +25,7 @@ from buildwright.errors import CouldNot
 from buildwright.gateway.access import Opened, WindowKey
 from buildwright.gateway.exchange import DeclinedByProvider, ProviderError
 from buildwright.gateway.failures import failure_kind
-from buildwright.ports import DoorLimit, Ledger, Notice, QuotaWindow
+from buildwright.ports import Ledger, Notice, QuotaWindow
 
 if TYPE_CHECKING:
     from buildwright.gateway.upstream import Provider
@@ -107,14 +107,14 @@ class _Gate:
 class Turn:
     """One request that goes to a provider. What it is answered says how it goes on for the others."""
 
-    def __init__(self, limits: Limits, gate: _Gate, build_id: str, began: float) -> None:
-        self._limits, self._gate, self._build_id, self._began = limits, gate, build_id, began
+    def __init__(self, limits: Limits, gate: _Gate, opened: Opened, began: float) -> None:
+        self._limits, self._gate, self._opened, self._began = limits, gate, opened, began
 
     async def answered(self, status: int, headers: Mapping[str, str], error: ProviderError | None = None) -> None:
         """Note the provider's answer: a limit closes the window for all, anything else opens it."""
         kind = failure_kind(status, error or ProviderError("", "")) if status >= 400 else ""
         if kind == "rate_limit" or kind == "overloaded":  # noqa: PLR1714  narrows the type
-            await self._limits.met(self._gate, self._build_id, self._began, kind, headers, error)
+            await self._limits.met(self._gate, self._opened, self._began, kind, headers, error)
         elif self._began >= self._gate.closed_at:
             self._gate.refusals = 0
             self._gate.known_until = asyncio.get_running_loop().time() + KNOWN_SECONDS
@@ -156,10 +156,10 @@ class Limits:
             if window.until > gate.until + 1:
                 gate.close(window.until, window.kind, now)
 
-    def limit(self, opened: Opened) -> DoorLimit:
-        """Return the limit that a door has met, while it lasts."""
+    def limit(self, opened: Opened) -> datetime | None:
+        """Return when the limit ends that a door has met; None when it has."""
         until = max((self._gates[key].until for key in opened.limits), default=0.0)
-        return DoorLimit(opened.waits > 0, datetime.fromtimestamp(until, UTC) if until > time.time() else None)
+        return datetime.fromtimestamp(until, UTC) if until > time.time() else None
 
     @asynccontextmanager
     async def turn(self, key: WindowKey, opened: Opened, patience: float = LONGEST_HOLD) -> AsyncIterator[Turn]:
@@ -171,7 +171,7 @@ class Limits:
         if probes:
             gate.probe = began
         try:
-            yield Turn(self, gate, opened.access.build_id, began)
+            yield Turn(self, gate, opened, began)
         finally:
             if probes and gate.probe == began:  # it has said nothing: another one goes first
                 gate.probe = None
@@ -184,16 +184,11 @@ class Limits:
         while True:
             left = gate.until - time.time()
             if left > 0:
-                self._tell(opened.access.build_id, gate)
-                opened.limits.add(key)
+                self._tell(opened, gate)
                 if loop.time() >= give_up:
                     message = f"The limit of {key.provider} for {key.model} lasts until {_clock(gate.until)}."
                     raise DeclinedByProvider(429, message, final=False, kind=gate.kind, wait=left)
-                opened.waits += 1
-                try:
-                    await _until(gate.changed, min(left, give_up - loop.time()))
-                finally:
-                    opened.waits -= 1
+                await _until(gate.changed, min(left, give_up - loop.time()))
             elif gate.probe is not None and loop.time() < gate.probe + PROBE_SECONDS:
                 await _until(gate.changed, gate.probe + PROBE_SECONDS - loop.time())
             else:
@@ -202,7 +197,7 @@ class Limits:
     async def met(
         self,
         gate: _Gate,
-        build_id: str,
+        opened: Opened,
         began: float,
         kind: Literal["rate_limit", "overloaded"],
         headers: Mapping[str, str],
@@ -218,7 +213,7 @@ class Limits:
         gate.refusals = min(gate.refusals + 1, 16)
         until = now + min(seconds, LONGEST_WINDOW)
         grows = gate.close(until, kind, asyncio.get_running_loop().time()) and until > now
-        self._tell(build_id, gate)
+        self._tell(opened, gate)
         if grows and self._ledger is not None:
             try:
                 await self._ledger.close_window(QuotaWindow(*gate.key, until, kind))
@@ -231,10 +226,11 @@ class Limits:
             found = self._gates[key] = _Gate(key)
         return found
 
-    def _tell(self, build_id: str, gate: _Gate) -> None:
+    def _tell(self, opened: Opened, gate: _Gate) -> None:
         if gate.until > time.time():
+            opened.limits.add(gate.key)
             window = QuotaWindow(*gate.key, gate.until, gate.kind)
-            self._notices.tell(build_id, window, gate.key, gate.until, least=_SAME)
+            self._notices.tell(opened.access.build_id, window, gate.key, gate.until, least=_SAME)
 
 
 async def _until(changed: asyncio.Event, seconds: float) -> None:

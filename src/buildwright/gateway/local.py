@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from buildwright.gateway.limits import Limits, Notices
 from buildwright.gateway.meter import Meter
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import AnswerOwner, ResponseCache
-from buildwright.ports import Answers, DoorLimit, Ledger, ModelAccess, ModelEndpoint, ModelTrouble, Notice, Spend
+from buildwright.ports import Answers, Ledger, ModelAccess, ModelEndpoint, ModelTrouble, Notice, Spend
 
 if TYPE_CHECKING:
     from buildwright.gateway.server import GatewayServer
@@ -104,10 +105,10 @@ class LocalGateway:
         """Return what there is to tell a build since the last call."""
         return self._notices.take(build_id)
 
-    def limit(self, door: ModelEndpoint) -> DoorLimit:
-        """Return the provider's limit that a door has met, while it lasts."""
+    def limit(self, door: ModelEndpoint) -> datetime | None:
+        """Return when the provider's limit ends that a door has met; None when it has, or there is none."""
         opened = self._doors.get(door_id(door))
-        return self._limits.limit(opened) if opened is not None else DoorLimit(waits=False, until=None)
+        return self._limits.limit(opened) if opened is not None else None
 
     def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
         """Return the requests through the door that are not served."""

@@ -165,7 +165,9 @@ class Meter:
         """Raises DeclinedByProvider (402) when a purse is empty."""
         if purse.most_usd is not None and spent >= purse.most_usd:
             self._mark(build_id, purse, spent)
-            raise DeclinedByProvider(402, f"{_words(purse.name)} of ${purse.most_usd} is spent (${spent:f}).")
+            raise DeclinedByProvider(
+                402, f"{_words(purse.name)} of ${purse.most_usd} is spent (${spent.normalize():f})."
+            )
 
     def _let_go(self, hold: Hold) -> None:
         for purse in hold.purses:

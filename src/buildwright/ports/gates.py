@@ -195,15 +195,6 @@ class ModelTrouble(NamedTuple):
     """The model that was asked."""
 
 
-class DoorLimit(NamedTuple):
-    """The provider's limit that requests through a door have met."""
-
-    waits: bool
-    """Whether a request waits at the gateway for its end."""
-    until: datetime | None
-    """When it ends; None when it has, or there is none."""
-
-
 class Gateway(Protocol):
     """The one door to language models. Starts on first use."""
 
@@ -216,8 +207,8 @@ class Gateway(Protocol):
     def noticed(self, build_id: str) -> list[Notice]:
         """Return what there is to tell a build since the last call: marks of purses, limits of providers."""
 
-    def limit(self, door: ModelEndpoint) -> DoorLimit:
-        """Return the provider's limit that a door waits for."""
+    def limit(self, door: ModelEndpoint) -> datetime | None:
+        """Return when the provider's limit ends that requests through a door have met; None when it has, or there is none."""
 
     def trouble(self, door: ModelEndpoint) -> ModelTrouble | None:
         """Return how the last request through a door failed, None if it did not."""

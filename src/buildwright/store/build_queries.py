@@ -35,8 +35,9 @@ from buildwright.ports import BuildRow, CostKey
 from buildwright.store import stats_rows
 from buildwright.store.database import Database
 from buildwright.store.rows import event_of
-from buildwright.store.tables import build_runs, events, metrics_attempts
-from buildwright.views.costs import USEFUL, CostSum
+from buildwright.store.stats import COST_UNITS
+from buildwright.store.tables import build_runs, events, metrics_attempts, replayed_answers
+from buildwright.views.costs import USEFUL, CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.stats import Stats, StatsPeriod
 
@@ -127,6 +128,22 @@ class BuildQueries:
         rows = await self._database.fetch(costs_query(key, *within, user_id, postgres=self._database.is_postgres))
         sums = [_cost_sum(*tuple(row)) for row in rows]
         return await self._by_requirement(sums) if by == "requirement" else sums
+
+    async def kept_answers(
+        self, start: datetime | None = None, end: datetime | None = None, user_id: str = ""
+    ) -> KeptAnswers:
+        """Return what was played again on the days from that of `start` to before that of `end`, of a user or of all ("")."""
+        query = select(func.count(), func.sum(replayed_answers.c.answers), func.sum(replayed_answers.c.saved)).join(
+            build_runs, build_runs.c.build_id == replayed_answers.c.build_id
+        )
+        if start is not None:
+            query = query.where(replayed_answers.c.day >= f"{start.astimezone(UTC):%Y-%m-%d}")
+        if end is not None:
+            query = query.where(replayed_answers.c.day < f"{end.astimezone(UTC):%Y-%m-%d}")
+        if user_id:
+            query = query.where(build_runs.c.user_id == user_id)
+        ((found, answers, saved),) = [tuple(row) for row in await self._database.fetch(query)]
+        return KeptAnswers(answers=int(answers), saved_usd=Decimal(int(saved)) / COST_UNITS) if found else KeptAnswers()
 
     async def _by_requirement(self, by_task: list[CostSum]) -> list[CostSum]:
         """Return the sums of tasks by their requirements; "" is what was spent for none."""

@@ -23,6 +23,13 @@ USEFUL = ("", "landed", "open")
 """What was not, or is not yet, spent on work that was thrown away."""
 
 
+class KeptAnswers(Record):
+    """Answers that were kept and played again instead of bought twice, and what they would have cost."""
+
+    answers: int = 0
+    saved_usd: Decimal = Decimal(0)
+
+
 class CostSum(Record):
     """The sum of the requests of one key: a day, project, user, model, agent, build, task, attempt and so on.
 

@@ -18,7 +18,7 @@ from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
 from buildwright.ports import KeptWork, LaneKey
-from buildwright.views.money import limits_that_last
+from buildwright.views.money import limit_words, limits_that_last
 from buildwright.views.overview import TaskView, findings_of, headline, task_view
 from buildwright.views.statuses import MET
 from buildwright.views.verdicts import ApprovalView, approvals_of
@@ -334,7 +334,8 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
 def _limits(build: Build, state: TaskState, now: datetime) -> Iterator[str]:
     """Yield what an agent at work is likely to wait for."""
     if state.phase is TaskPhase.WORKING:
-        yield from (f"It {limit.words(now)}." for limit in limits_that_last(build, now))
+        for limit in limits_that_last(build, now):
+            yield f"It {limit_words(limit.provider, limit.model, limit.until, now)}."
 
 
 def _at_work(build: Build, task_id: str, state: TaskState) -> str:

@@ -23,10 +23,6 @@ class LimitView(Record):
     model: str
     until: datetime
 
-    def words(self, now: datetime) -> str:
-        """Return what requests wait for."""
-        return f"waits for the provider's limit until {until_words(self.until, now)} ({self.provider}, {self.model})"
-
 
 class WayOn(NamedTuple):
     """A way out of a pause for a budget: in words, with the field of the request and a value, "" without one."""
@@ -40,6 +36,11 @@ def limits_that_last(build: Build, now: datetime) -> tuple[LimitView, ...]:
     """Return the limits that are in force now, as far as the build has met them."""
     lasting = (one for one in build.provider_limits if one.until > now and not build.is_terminal)
     return tuple(LimitView(**one._asdict()) for one in lasting)
+
+
+def limit_words(provider: str, model: str, until: datetime, now: datetime) -> str:
+    """Return what requests wait for."""
+    return f"waits for the provider's limit until {until_words(until, now)} ({provider}, {model})"
 
 
 def until_words(until: datetime, now: datetime) -> str:

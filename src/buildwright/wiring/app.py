@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.records import Records
     from buildwright.telemetry.meters import Meters
-    from buildwright.views.costs import CostSum
+    from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.lessons import Lessons, LessonsImported
     from buildwright.views.overview import PlanView
@@ -506,6 +506,11 @@ class App:
         """Return what requests to models cost from `start` to before `end`, over all builds of the home."""
         async with self.runs() as runs:
             return await runs.costs(by, start, end)
+
+    async def kept_answers(self, start: datetime | None = None, end: datetime | None = None) -> KeptAnswers:
+        """Return the answers that were played again instead of bought twice, over all builds of the home."""
+        async with self.runs() as runs:
+            return await runs.kept_answers(start, end)
 
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
         """Return what builds came to, of the hours from that of `start` to that before `end`, over all of the home."""

@@ -12,7 +12,7 @@ from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.ports import CostKey
-from buildwright.views.costs import CostSum
+from buildwright.views.costs import CostSum, KeptAnswers
 
 router = Router(tags=["costs"])
 
@@ -24,6 +24,7 @@ class Costs(BaseModel):
     sums: list[CostSum]
     cost_usd: Decimal
     thrown_away_usd: Decimal = Field(description="The part spent on attempts that did not land, or were taken back.")
+    kept: KeptAnswers = Field(description="Answers that were played again after a crash or a pause, not bought twice.")
     unpriced: int = Field(description="Requests whose price is not known; `cost_usd` leaves them out.")
 
 
@@ -46,5 +47,6 @@ async def costs(
         sums=sums,
         cost_usd=sum((each.cost_usd for each in once), Decimal(0)),
         thrown_away_usd=sum((each.thrown_away_usd for each in once), Decimal(0)),
+        kept=await site.records.runs.kept_answers(since, until, caller.user_id),
         unpriced=sum(each.unpriced for each in once),
     )
