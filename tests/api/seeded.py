@@ -28,6 +28,7 @@ class Seeds:
     execution: str
     """Its project's own name."""
     event: str
+    lesson: str
 
     @property
     def builds(self) -> tuple[str, ...]:
@@ -64,6 +65,8 @@ async def seeded(client: Client, folder: Path) -> Seeds:
     order = {"projectId": "shop", "repository": str(repository), "tasks": tasks, "options": options}
     begun = await client.post("/events", {"type": "devteam.initialize", **order})
     assert begun.status == 202, begun.text
+    lesson = {"pattern": "*", "content": "never push", "confidence": 0.5}
+    assert (await client.post("/api/lessons/import", {"lessons": [lesson]})).json["added"] == 1
     assert (await ended(client, finished))["outcome"] == "succeeded"
     assert (await ended(client, paused))["control"] == "paused"
     assert (await ended(client, project_build))["outcome"] == "succeeded"
@@ -83,6 +86,7 @@ async def seeded(client: Client, folder: Path) -> Seeds:
         project_build,
         "shop",
         begun.json["task_id"],
+        (await client.get("/api/lessons")).json["lessons"][0]["id"],
     )
 
 

@@ -31,6 +31,7 @@ class Path(NamedTuple):
             "name": "docs.js",
             "file": "events.jsonl",
             "contract_type": "ui",
+            "lesson_id": seeds.lesson,
         }
         return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: known[found[1]], self.path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ def test_they_are_asked_of_a_server_as_here(program: Program, tmp_path: Path, re
     build(program, tmp_path, repository, "a")
     here = program("lessons", "list", "--json").object["lessons"]
     exported = program("lessons", "export").out
-    with serving(program) as remote:
+    with serving(program) as server:
+        remote = partial(program, **server.environment)
         assert remote("lessons", "list", "--json").object["lessons"] == here
         assert remote("lessons", "export").out == exported
         assert remote("lessons", "forget", here[0]["id"]).code == 0
