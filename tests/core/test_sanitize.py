@@ -131,7 +131,10 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "ChangeLanded": {"proof"},
         "TaskFailed": {"message", *(f"findings.{name}" for name in finding)},
         "LoopDetected": {"message"},
-        "BuildStuck": {"errors", "advice", "no_advice", "task_advice.text"},
+        "BuildStuck": {
+            *("errors", "advice", "no_advice", "task_advice.text", "proposal.reason", "no_proposal"),
+            *(f"proposal.tasks.{name}" for name in task),
+        },
         "BaseChanged": {"notes"},
         "BuildPaused": {"message"},
         "BuildVerified": verdict,

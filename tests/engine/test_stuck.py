@@ -279,3 +279,69 @@ async def test_the_same_findings_again_and_again_are_a_loop(tmp_path: Path, buil
     assert [(loop.kind, loop.attempt) for loop in loops(site)] == [("finding", 3)]
     assert "b.txt" not in build.message
     assert build.done == 1, "the others go on"
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        ("drop everything", "cannot be read"),
+        ({"tasks": [{"id": "no good id!", "title": "X"}]}, "cannot be read: tasks.0.id"),
+        ({"tasks": [{"id": "c"}]}, "cannot be read: tasks.0.title"),
+        ({"reason": "just so"}, "cannot be built: it changes nothing"),
+        ({"tasks": [{"id": "a", "depends_on": ["b"]}, {"id": "b", "depends_on": ["a"]}]}, "cannot be built"),
+        ({"drop": ["a", "a"]}, "cannot be built: task a is named twice"),
+        ({"drop": ["nothing-like-it"]}, "cannot be built: there is no task nothing-like-it"),
+        ({"drop": ["done"]}, "cannot be built: task done is done"),
+        ({"tasks": [{"id": "c", "title": "x" * 200, "goal": "y" * 70_000}]}, "more than 60,000"),
+    ],
+)
+async def test_a_proposed_plan_that_cannot_be_had_is_left_out_and_said(
+    tmp_path: Path, builds: Builds, gateway: LocalGateway, plan: Any, why: str
+) -> None:
+    script: Script = {("done", 1): [Write("done.txt", "1\n")], ("a", 1): [Fail()], ("a", 2): [Fail()]}
+    diagnoser = ScriptedDiagnoser(Diagnosis(cause="the plan is wrong", plan=plan))
+    site = make_site(tmp_path, builds, script)
+    await site.start(tasks("done", "a: done", "b: a"), gates=False, limits=Limits(stuck_after=2, attempts=3))
+    build = await site.run(diagnoser=diagnoser, gateway=gateway)
+    (stuck,) = stuck_events(site)
+    assert (stuck.proposal, stuck.advice) == (None, "the plan is wrong"), "the rest of the answer counts"
+    assert why in stuck.no_proposal
+    assert build.outcome == "succeeded", "nobody is asked for nothing"
+
+
+async def test_a_diagnosis_is_told_the_cost_other_models_and_lessons(
+    tmp_path: Path, builds: Builds, gateway: LocalGateway
+) -> None:
+    diagnoser = ScriptedDiagnoser(Diagnosis(cause="a cause", plan={"split": [{"task": "a", "into": []}]}))
+    site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
+
+    async def lessons(build: Any, names: Any) -> list[str]:
+        return [f"{build.spec.title}: {name} needs a clean folder {KEY}" for name in names]
+
+    limits = Limits(stuck_after=1)
+    await site.start(tasks("a"), gates=False, limits=limits, model="claude-haiku-4-5", planner_model="claude-opus-4-5")
+    await site.run(diagnoser=diagnoser, gateway=gateway, lessons=lessons, mask=mask)
+    (told,) = diagnoser.told
+    context = json.loads(told)
+    assert (context["build"]["model"], context["models"]) == ("claude-haiku-4-5", ["claude-opus-4-5"])
+    assert (context["build"]["cost_usd"], context["tasks"][0]["attempts"]) == ("0", 1)
+    assert "a needs a clean folder [secret]" in context["lessons"][0]
+    assert KEY not in told
+
+
+async def test_a_proposal_waits_for_its_user_and_ends_with_any_answer(
+    tmp_path: Path, builds: Builds, gateway: LocalGateway
+) -> None:
+    plan = {"reason": "less", "drop": ["b"], "tasks": [{"id": "a", "goal": "do less"}]}
+    site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
+    await site.start(tasks("a", "b: a"), gates=False, limits=Limits(stuck_after=1))
+    diagnoser = ScriptedDiagnoser(Diagnosis(cause="too much", plan=plan))
+    build = await site.run(diagnoser=diagnoser, gateway=gateway)
+    assert (build.pause and build.pause.reason, build.proposal is not None) == ("stuck", True)
+    assert build.plan is not None
+    assert set(build.plan.position) == {"a", "b"}
+    await commands.ask(site.builds, site.clock, build.id, ResumeBuild())
+    after = await site.builds.load(build.id)
+    assert (after.proposal, after.pause) == (None, None)
+    assert after.plan is not None
+    assert set(after.plan.position) == {"a", "b"}, "to go on is not to accept"

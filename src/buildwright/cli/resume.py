@@ -59,6 +59,7 @@ async def resume(
     ] = 0,
     base: Annotated[str, Parameter(help="Put it on this branch, tag or commit, with what has landed.")] = "",
     rebase: Annotated[bool, Parameter(help="Put it on the newest commit of its base.")] = False,
+    accept_plan: Annotated[bool, Parameter(help="Take the changed plan that the diagnosis proposes.")] = False,
     max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
     changed: ChangedOptions = _NOTHING,
     no_run: Annotated[bool, Parameter(help="Only record the answer; do not run the build here.")] = False,
@@ -86,11 +87,17 @@ async def resume(
         reporting.check(unwatched=detach and app.in_cluster)
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
-        goes_on = before.control is Control.RUNNING and choice == "go" and not (options.given or base or rebase)
+        goes_on = (
+            before.control is Control.RUNNING
+            and choice == "go"
+            and not (options.given or base or rebase or accept_plan)
+        )
         if goes_on and not crew.is_there and not no_run:
             output.say("It is not paused and no process runs it, so it continues here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
-        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, options, from_attempt, base, rebase))
+        resumed, _ = await app.ask(
+            build_id, ResumeBuild(choice, message, budget, options, from_attempt, base, rebase, accept_plan)
+        )
         _say_changed(before, resumed, output)
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer

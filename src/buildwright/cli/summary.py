@@ -233,6 +233,10 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
             output.print(f"    {one_line(line, 300)}")
     if len(pause.findings) > 10:
         output.print(f"  and {len(pause.findings) - 10} more: {why}")
+    if pause.proposed:
+        output.print("The diagnosis proposes another plan:")
+    for line in pause.proposed[:40]:
+        output.print(f"  {one_line(line, 400)}", wrap=True)
     output.print("You can")
     if pause.approvable:
         output.print("  have the change judged again as it is, if you want it so (say why):")
@@ -252,6 +256,7 @@ _TAKEN = {
     "options.gate_seconds": "--gate-time",
     "options.phase_seconds": "--phase-time",
     "options.branch": "--branch",
+    "accept_plan": "--accept-plan",
 }
 """Options of `resume` by the field of the request that they set (`Choice.takes`)."""
 
@@ -272,7 +277,8 @@ def command_for(build_id: str, choice: Choice) -> str:
 
 def _command(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
-    taken = f" {_TAKEN[choice.takes]} {shlex.quote(choice.value)}" if choice.takes else ""
+    taken = f" {_TAKEN[choice.takes]}" if choice.takes else ""
+    taken += f" {shlex.quote(choice.value)}" if choice.takes and choice.value else ""
     return f"buildwright resume {build_id[:8]}{option}{taken}"
 
 

@@ -207,6 +207,10 @@ def _print_stuck(output: Output, view: StuckView) -> None:
     _print_list(output, "Failed", tuple(map(one_line, failed)))
     output.print(f"Diagnosis: {view.cause}" if view.cause else f"No diagnosis: {view.no_advice}")
     _print_list(output, "Advice", tuple(one_line(f"{each.task}: {each.text}") for each in view.advice))
+    if view.proposal is not None:
+        _print_list(output, f"Proposed plan ({one_line(view.proposal.reason, 300)})", view.proposed, most=60)
+    elif view.no_proposal:
+        output.print(view.no_proposal, wrap=True)
     if view.context is not None:
         _print_list(output, "The end of its log", view.context.tail, most=len(view.context.tail))
         output.say(typed(f"All that is known: buildwright why {view.build[:8]} {_STUCK} --json"))

@@ -315,6 +315,7 @@ def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
         "diagnoses": build.diagnoses + 1,
         "diagnosis": event.advice,
         "asks_person": event.ask_person,
+        "proposal": event.proposal,
     }
 
 

@@ -18,7 +18,7 @@ from immutables import Map
 
 from buildwright.core.event import BuildForked, Outcome, Rejection, StepMode, TokensUsed
 from buildwright.core.fault import Fault
-from buildwright.core.finding import Finding, Report, Verdict
+from buildwright.core.finding import Finding, PlanProposal, Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
 from buildwright.core.lessons import GivenLesson
@@ -412,6 +412,8 @@ class Build:
     """The cause of the failures, while the build is stuck; "" when no cause was found."""
     asks_person: bool = False
     """While the build is stuck: whether the diagnosis says that a person has to act first."""
+    proposal: PlanProposal | None = None
+    """While the build is stuck: the changed plan that the diagnosis proposes."""
     base_verdict: Verdict | None = None
     """The verdict of the gates on the tree the build started from."""
     base_accepted: bool = False

@@ -270,8 +270,11 @@ def _undo_refused(build: Build) -> tuple[AnyEvent, ...]:
 
 
 def _asks_person(build: Build) -> tuple[AnyEvent, ...]:
-    """Pause, once, when the diagnosis says that no attempt can help. Asked after tasks without attempts left failed."""
-    if build.asks_person and build.options.on_failure == "pause":
+    """Pause, once, when the diagnosis says that no attempt can help, or proposes another plan.
+
+    Asked after tasks without attempts left failed.
+    """
+    if (build.asks_person or build.proposal is not None) and build.options.on_failure == "pause":
         return (e.BuildPaused(reason="stuck", message=build.diagnosis),)
     return ()
 

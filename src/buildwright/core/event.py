@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter
 
 from buildwright.core.activity import FailureKind
 from buildwright.core.fault import Fault
-from buildwright.core.finding import Finding, TaskAdvice, Verdict
+from buildwright.core.finding import Finding, PlanProposal, TaskAdvice, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.lessons import GivenLesson
 from buildwright.core.limits import Options
@@ -521,6 +521,10 @@ class BuildStuck(Event, ends_step=True):
     ask_person: bool = False
     no_advice: ForeignText = ""
     """Why there is no advice."""
+    proposal: PlanProposal | None = None
+    """The changed plan that the advisor proposes; the user may accept it."""
+    no_proposal: ForeignText = ""
+    """Why what it proposed cannot be had."""
 
 
 class StepRequested(Event):

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from buildwright.core.record import Record, TaskId, UtcTime
 from buildwright.core.sanitize import ForeignText, Identifier, UserText
+from buildwright.core.task import Task
 from buildwright.core.terminal import lines_of
 
 Severity = Literal["error", "warning", "note"]
@@ -193,6 +194,15 @@ class TaskAdvice(Record):
     text: ForeignText = Field(min_length=1)
 
 
+class PlanProposal(Record):
+    """A changed plan that an advisor proposes. It counts only when the user accepts it."""
+
+    tasks: tuple[Task, ...] = ()
+    """Tasks that are new, or take the place of the one with their id."""
+    dropped: tuple[TaskId, ...] = ()
+    reason: ForeignText = ""
+
+
 class Diagnosis(Record):
     """Why attempts fail one after the other."""
 
@@ -200,3 +210,5 @@ class Diagnosis(Record):
     advice: tuple[TaskAdvice, ...] = ()
     ask_person: bool = False
     """No attempt can mend it: a person has to install, allow or decide something first."""
+    plan: JsonValue = None
+    """A changed plan, as it was answered: what cannot be used of it must not spoil the rest."""

@@ -171,7 +171,7 @@ def reject_task(
     return changes
 
 
-NOT_STUCK: Changes = {"failures_in_row": (), "stuck": False, "diagnosis": "", "asks_person": False}
+NOT_STUCK: Changes = {"failures_in_row": (), "stuck": False, "diagnosis": "", "asks_person": False, "proposal": None}
 """Counting starts anew: something landed, or a person has looked at it."""
 
 

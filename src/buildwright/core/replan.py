@@ -53,6 +53,7 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
     failed = tuple(task for task in build.failed if task not in gone and task not in given)
     changes: Changes = {
         "plan": plan,
+        "proposal": None,
         "failed": failed,
         "failures_in_row": tuple(task for task in build.failures_in_row if task not in gone),
         "holders": _without(build.holders, gone),

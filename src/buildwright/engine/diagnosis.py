@@ -16,8 +16,10 @@ from buildwright.core.action import Diagnose
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.finding import Diagnosis, TaskAdvice
+from buildwright.core.limits import Options
 from buildwright.core.repetition import rejections
 from buildwright.engine.action_context import ActionContext
+from buildwright.engine.proposal import read_proposal
 from buildwright.engine.usage import access, spent
 from buildwright.errors import BadSettings, BadSpec, ModelFailed, NotFound
 from buildwright.ports import Builds, LogLine
@@ -29,6 +31,8 @@ TAIL_LINES = 100
 """Number of the newest of these entries that are also kept as text."""
 DIAGNOSIS_SECONDS = 180.0
 """Time limit of the model: nothing new starts while it is asked."""
+MOST_PLANNED = 200
+"""Number of the tasks of the plan that are named."""
 LONGEST_ADVICE = 4_000
 """Characters of each piece of advice that the journal keeps."""
 
@@ -63,11 +67,11 @@ async def diagnose(bench: ActionContext, action: Diagnose, build: Build) -> Sequ
         TaskAdvice(task=each.task, text=mask(each.text)[:LONGEST_ADVICE]) for each in told if each.task in tasks
     )
     bench.logbook.note("engine", f"stuck; the diagnosis: {cause}")
-    return (
-        stuck.model_copy(
-            update={"advice": mask(cause)[:LONGEST_ADVICE], "task_advice": advice, "ask_person": ask_person}
-        ),
-    )
+    proposal, why_not = read_proposal(build, answer.diagnosis.plan, mask)
+    if why_not:
+        bench.logbook.note("engine", why_not)
+    found = {"advice": mask(cause)[:LONGEST_ADVICE], "task_advice": advice, "ask_person": ask_person}
+    return (stuck.model_copy(update={**found, "proposal": proposal, "no_proposal": why_not}),)
 
 
 def _error(build: Build, task: str) -> str:
@@ -89,16 +93,45 @@ async def _context(bench: ActionContext, build: Build, tasks: tuple[str, ...]) -
             "agent": build.options.agent,
             "checks": [check.command for check in build.options.checks],
             "failures_in_a_row": list(build.failures_in_row),
+            "cost_usd": str(build.usage.cost_usd),
+            "tokens": build.usage.tokens,
+            "budget_usd": None if build.budget_usd is None else str(build.budget_usd),
+            "model": build.options.model,
         },
         "tasks": [
-            {"id": task, "title": plan.task(task).title, "goal": plan.task(task).goal, "agent": build.task(task).agent}
+            {
+                "id": task,
+                "title": plan.task(task).title,
+                "goal": plan.task(task).goal,
+                "agent": build.task(task).agent,
+                "attempts": build.task(task).attempt,
+                "cost_usd": str(build.task(task).cost_usd),
+            }
             for task in tasks
+        ],
+        "models": other_models(build.options),
+        "lessons": list(await bench.world.lessons(build, tasks)) if bench.world.lessons is not None else [],
+        "plan": [
+            {
+                "id": task.id,
+                "title": task.title,
+                "phase": build.task(task.id).phase.value,
+                "depends_on": list(task.depends_on),
+                "files_expected": list(task.files_expected),
+            }
+            for task in plan.graph.tasks[:MOST_PLANNED]
         ],
         "history": [each.model_dump(mode="json") for each in rejections(journal, set(tasks))],
         "log": [line._asdict() | {"at": line.at.isoformat()} for line in log],
         "tail": [_line(line) for line in log[-TAIL_LINES:]],
     }
     return json.dumps(_masked(told, mask), ensure_ascii=False, indent=1)
+
+
+def other_models(options: Options) -> list[str]:
+    """Return the models that the options name beside the one that writes, each once."""
+    named = (options.planner_model, options.review_model, options.sealed_model, *(one.model for one in options.agents))
+    return [model for model in dict.fromkeys(named) if model and model != options.model]
 
 
 def _line(line: LogLine) -> str:

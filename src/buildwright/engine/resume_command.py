@@ -48,6 +48,8 @@ class ResumeBuild(BuildCommand):
         False
     )
 
+    accept_plan: Annotated[bool, Field(description="Take the changed plan that the diagnosis proposes.")] = False
+
     @property
     def moves_base(self) -> bool:
         return self.rebase or bool(self.base)
@@ -81,12 +83,22 @@ class ResumeBuild(BuildCommand):
     def facts_on(self, build: Build, new_id: str, *base: AnyEvent) -> Sequence[AnyEvent]:
         """Return the facts, `base` among them: that the build stands on another base."""
         self.check_pause(build)
-        changes = (*self._changed(build), *base)
+        changes = (*self._changed(build), *self._replanned(build), *base)
         first = reopened(build)
         rests = build.pause is not None or bool(changes) or self.budget_usd is not None
         if first and rests:  # options and base change while nothing begins
             first = (*first, e.BuildPaused(reason="user", message="opened again"))
         return (*first, *changes, *self._answer(build, new_id, resumed=rests))
+
+    def _replanned(self, build: Build) -> tuple[AnyEvent, ...]:
+        """Return the change of the plan that the user accepts. Raises IllegalMove where none is proposed."""
+        if not self.accept_plan:
+            return ()
+        if build.proposal is None:
+            raise IllegalMove("no changed plan is proposed", fix=f"see `buildwright why {build.id} stuck`")
+        if self.choice != "go":
+            raise IllegalMove("another plan says what becomes of failed tasks", fix="accept the plan alone")
+        return (e.PlanChanged(tasks=build.proposal.tasks, dropped=build.proposal.dropped),)
 
     def _of(self, options: Options) -> Options:
         return options if self.options is None else self.options.of(options)
@@ -131,12 +143,19 @@ class ResumeBuild(BuildCommand):
                     raise IllegalMove("there is no failed task to skip", fix="resume without --skip")
                 return (*(e.TaskSkipped(task=task) for task in build.failed), *goes_on)
             case "go":
-                if build.failed and (build.options.on_failure == "pause" or build.is_terminal):
+                failed = self._left_failed(build)
+                if failed and (build.options.on_failure == "pause" or build.is_terminal):
                     raise IllegalMove(
-                        f"task {build.failed[0]} has failed and needs your choice",
+                        f"task {failed[0]} has failed and needs your choice",
                         fix="add --retry (with -m to guide the agent), --skip or --abort",
                     )
                 return goes_on
+
+    def _left_failed(self, build: Build) -> tuple[str, ...]:
+        """Return the failed tasks that stay so: those in an accepted plan begin anew, or are gone."""
+        given = build.proposal if self.accept_plan else None
+        changed = {*(task.id for task in given.tasks), *given.dropped} if given is not None else set()
+        return tuple(task for task in build.failed if task not in changed)
 
     def holds(self, build: Build) -> bool:
         again, there = replace(self, options=None), self._of(build.options) == build.options

@@ -29,6 +29,7 @@ from buildwright.core.task import TaskAction, Validation
 from buildwright.views.estimate import EstimateView
 from buildwright.views.money import LimitView, limits_that_last, ways_on
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
+from buildwright.views.stuck import proposal_lines
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
 
@@ -80,9 +81,11 @@ class PauseView(Record):
     findings: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     fault: Fault = ""
+    """Whose fault it is, where that is known."""
     until: datetime | None = None
     """When it ends by itself, if it does."""
-    """Whose fault it is, where that is known."""
+    proposed: tuple[str, ...] = ()
+    """How the plan that the diagnosis proposes differs, a line each; () where none is proposed."""
     approvable: tuple[str, ...] = ()
     """Fingerprints of the findings whose approval has the task's change judged again; () when that would not do."""
 
@@ -436,6 +439,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         choices=tuple(_choices(pause, build)),
         fault=pause.fault,
         until=pause.until,
+        proposed=proposal_lines(build.plan, build.proposal) if build.plan and build.proposal else (),
         approvable=_approvable(build.task(pause.task)) if pause.task else (),
     )
 
@@ -573,6 +577,8 @@ _GO_ON = {
 
 
 def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
+    if build.proposal is not None:
+        yield Choice(name="go", words="take the plan that the diagnosis proposes", takes="accept_plan")
     failed, limits = build.failed, build.options.limits
     names = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
     match pause.reason:
