@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -207,3 +208,28 @@ def test_the_evidence_of_a_fork_holds(program: Program, three: Path, tmp_path: P
     held = program("verify", tmp_path / "evidence" / f"evidence-{fork[:8]}.json", "--repo", repository)
     assert held.code == 0, held.out + held.err
     assert "holds: 3 commits" in held.out
+
+
+def test_a_fork_that_is_killed_goes_on_and_takes_over_nothing_twice(
+    program: Program, three: Path, tmp_path: Path, repository: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    source = built(program, repository, three, ledger)
+    before = program("events", source).out
+    landed = str(seq_of(program, source, "change.landed", "a"))
+    tree = git(repository, "rev-parse", f"buildwright/{source[:8]}^{{tree}}")
+    for point in ("workspace.fork.after", "store.create.after", "perform.PrepareTarget.before", "workspace.land.after"):
+        ledger.unlink()
+        known = len(program("status", "--all", "--json").object["builds"])
+        killed = program("fork", source, "--at", landed, BUILDWRIGHT_FAILPOINT=f"{point}:1")
+        assert killed.code == -signal.SIGKILL, (point, killed.err)
+        made = program("status", "--all", "--json").object["builds"]
+        assert len(made) == known + (point != "workspace.fork.after"), point
+        ended = program("fork", source, "--at", landed) if len(made) == known else program("run")
+        assert ended.code == 0, (point, ended.err)
+        fork = str(program("status", "--json").object["id"])
+        assert git(repository, "rev-parse", f"buildwright/{fork[:8]}^{{tree}}") == tree, point
+        kinds = [one["type"] for one in program("events", fork).lines]
+        assert (kinds[1], kinds.count("build.forked"), kinds.count("change.landed")) == ("build.forked", 1, 2), point
+        assert set(ledger.read_text().split()) == {"b", "c"}, point
+    assert program("events", source).out == before
