@@ -212,7 +212,7 @@ def build_options() -> str:
 
 GROUPS = {
     "Agents and models": "agent agent_command second_agent second_after model context_tokens planner_model"
-    " sealed_tests sealed_model review review_model no_lessons lesson_model cassette",
+    " diagnoser_model sealed_tests sealed_model review review_model no_lessons lesson_model cassette",
     "Checks": "check setup no_lanes no_gates no_audit accept_base sandbox allow"
     " bring bring_to_agents lfs grant_needs package_settings",
     "Course": "on_failure approve_plan by_hand concurrency attempts task_time phase_time requests gate_time heartbeat"

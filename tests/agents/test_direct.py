@@ -23,15 +23,11 @@ def file(path: str, content: str = "x\n") -> str:
 
 
 def edit(path: str, *parts: tuple[str, str]) -> str:
-    body = "".join(f"<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n" for old, new in parts)
-    return f"=== EDIT: {path} ===\n{body}=== END EDIT ===\n"
-
-
-async def play(model: ScriptedModel, assignment: Assignment, *messages: Message, **options: Any) -> list[Activity]:
+    body = "".join(f"async def play(model: ScriptedModel, assignment: Assignment, *messages: Message, turns: int = 6) -> list[Activity]:
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     for message in messages:
         inbox.put_nowait(message)
-    return [activity async for activity in DirectAgent(model, **options).run(assignment, inbox)]
+    return [activity async for activity in DirectAgent(model, turns=turns).run(assignment, inbox)]
 
 
 def finish(activities: list[Activity]) -> Finished:

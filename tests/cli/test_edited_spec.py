@@ -73,6 +73,9 @@ def test_an_edited_spec_changes_its_build_paused_or_ended(program: Program, repo
     (plan,) = [event for event in journal if event["type"] == "plan.changed"]
     assert said["text"] == SECOND
     assert ([task["id"] for task in plan["tasks"]], plan["dropped"], plan["spec"]) == (["three"], ["two"], 1)
+    digests = program("version", "--json").object["instructions"]
+    (made,) = [event for event in journal if event["type"] == "plan.made"]
+    assert (made["instructions"], plan["instructions"]) == (digests["planner"], digests["reviser"])
     started = [event["task"] for event in journal if event["type"] == "task.started"]
     assert (started.count("one"), started.count("three")) == (1, 1)
     asked = [(event["input_tokens"], event["output_tokens"]) for event in journal if event["type"] == "tokens.used"]

@@ -62,6 +62,9 @@ def test_a_review_requests_changes_and_then_approves(program: Program, repositor
     assert "error line 1: count to two [review.requested]" in git(repository, "show", f"{branch}:prompt.txt")
 
     first, second = reports(program("gates", build, "a", "--json").object)
+    digest = program("version", "--json").object["instructions"]["reviewer"]
+    judged = [line["verdict"]["reports"] for line in built.lines if line.get("type") == "patch.judged"]
+    assert [[one.get("instructions") for one in made if one["gate"] == "review"] for made in judged] == [[digest]] * 2
     assert first[-1] == ("review", False)
     assert second[-1] == ("review", True)
     shown = program("gates", build, "a").out

@@ -29,6 +29,8 @@ def test_a_refused_lie_is_shown_with_its_tests_and_can_be_approved(
     assert ended.code == 4, ended.err
     assert "a: 1 sealed test" in ended.err
     build = str(program("status", "--json").object["id"])
+    (sealed,) = [event for event in program("events", build).lines if event["type"] == "tests.sealed"]
+    assert sealed["instructions"] == program("version", "--json").object["instructions"]["sealer"]
     why = program("why", build, "a")
     assert "1 of 1 sealed tests fail" in why.out
     assert "7919" not in why.out

@@ -74,12 +74,17 @@ def test_a_diagnosis_is_shown_everywhere_and_its_pause_is_answered(
     program: Program, repository: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model.yaml"
-    model.write_text(MODEL, encoding="utf-8")
+    model.write_text(MODEL.replace("model: claude-sonnet-5-5\n", ""), encoding="utf-8")
     tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
     command = f"[ $BUILDWRIGHT_ATTEMPT -gt 2 ] && cp $BUILDWRIGHT_PROMPT_FILE a.txt && exit 0; {BREAKS}"
     words = shell(command, "--no-gates", "--stuck-after", "2", "--cassette", str(model))
-    ended = program("build", tasks, "--repo", repository, *words)
+    models = ("--planner-model", "claude-opus-4-5", "--diagnoser-model", "gpt-5.2")
+    ended = program("build", tasks, "--repo", repository, *words, *models)
     assert ended.code == 4, ended.err
+    journal = program("events", "newest").lines
+    assert [event["model"] for event in journal if event["type"] == "tokens.used"] == ["gpt-5.2"]
+    (stuck,) = [event for event in journal if event["type"] == "build.stuck"]
+    assert stuck["instructions"] == program("version", "--json").object["instructions"]["diagnoser"]
     cause = "the tool frob is not installed"
     assert f"stuck: 2 failures in a row (a); the diagnosis: {cause}" in ended.err
     assert f"Paused: {cause}" in ended.out

@@ -13,12 +13,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module, resources
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from buildwright.advisors.instructions import instructions_of
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BuildwrightError, ModelFailed
 from buildwright.ports import ModelEndpoint
@@ -77,7 +78,7 @@ class Advisor(Generic[T]):
             agent: Agent[None, T] = Agent(
                 connected,
                 output_type=ToolOutput(self.output, name=self.tool),
-                instructions=_instructions(f"{self.name}.md"),
+                instructions=instructions_of(self.name),
                 name=self.name,
                 deps_type=type(None),
                 retries={"output": 1},
@@ -140,11 +141,6 @@ def _import_libraries(name: str) -> None:
 
 def _is_openai(name: str) -> bool:
     return re.match(r"(gpt-|chatgpt-|o\d)", name) is not None
-
-
-def _instructions(file: str) -> str:
-    """Return an advisor's instructions from a file of `prompts`."""
-    return resources.files("buildwright.advisors.prompts").joinpath(file).read_text(encoding="utf-8")
 
 
 def fenced(text: str) -> str:

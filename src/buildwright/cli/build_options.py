@@ -30,6 +30,8 @@ class BuildOptions:
     context_tokens: Annotated[int, Parameter(group="Agents and models", help=
         "The context window of the direct agent's model, in tokens; 0: that of the price list, else 200,000.")] = 0
     planner_model: Annotated[str, Parameter(group="Agents and models", help="The model that plans.")] = ""
+    diagnoser_model: Annotated[str, Parameter(group="Agents and models", help=
+        "The model that looks for the cause of failures in a row; the one that plans when left out.")] = ""
     sealed_tests: Annotated[bool, Parameter(group="Agents and models", help=
         "Have a model write tests of each task's acceptance lines before its agent starts; the agent never sees them, and the"
         " change must pass them.")] = False

@@ -10,13 +10,16 @@ from buildwright.cli.output import Output
 
 
 def version(*, json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False) -> None:
-    """Show the version of Buildwright."""
+    """Show the version of Buildwright; with --json also the digests of what its advisors are instructed."""
     import platform
     import sys
 
+    from buildwright.advisors.instructions import instruction_digests
+
     output = Output(json)
     if output.json:
-        output.data({"version": number(), "python": platform.python_version(), "platform": sys.platform})
+        where = {"python": platform.python_version(), "platform": sys.platform}
+        output.data({"version": number(), **where, "instructions": instruction_digests()})
     else:
         output.print(f"buildwright {number()} (Python {platform.python_version()})")
 

@@ -163,6 +163,8 @@ class PlanMade(Event, ends_step=True, keeps_moment=True):
 
     type: Literal["plan.made"] = "plan.made"
     graph: Graph
+    instructions: Identifier = ""
+    """Digest (SHA-256) of what the advisor was instructed; "" when no model was asked, and in older journals."""
 
 
 class PlanRejected(Event, ends_step=True):
@@ -170,6 +172,8 @@ class PlanRejected(Event, ends_step=True):
 
     type: Literal["plan.rejected"] = "plan.rejected"
     message: ForeignText
+    instructions: Identifier = ""
+    """Digest (SHA-256) of what the advisor was instructed; "" when no model was asked, and in older journals."""
 
 
 class BaseJudged(Event, ends_step=True):
@@ -221,6 +225,8 @@ class TestsSealed(Event, ends_step=True):
     dropped: tuple[ForeignText, ...] = ()
     """Tests that prove nothing, each with its reason: they passed on the base, or could not be run."""
     why_none: ForeignText = ""
+    instructions: Identifier = ""
+    """Digest (SHA-256) of what the advisor was instructed; "" when no model was asked, and in older journals."""
 
 
 class TaskWaited(Event):
@@ -525,6 +531,8 @@ class BuildStuck(Event, ends_step=True):
     """The changed plan that the advisor proposes; the user may accept it."""
     no_proposal: ForeignText = ""
     """Why what it proposed cannot be had."""
+    instructions: Identifier = ""
+    """Digest (SHA-256) of what the advisor was instructed; "" when no model was asked, and in older journals."""
 
 
 class StepRequested(Event):
@@ -597,6 +605,8 @@ class PlanChanged(Event):
     """Tasks that are no longer to be done; those that needed them do not wait for them."""
     spec: int = 0
     """The number of the change of the spec that the planner answers; 0 when the user changed the plan."""
+    instructions: Identifier = ""
+    """Digest (SHA-256) of what the advisor was instructed; "" when no model was asked, and in older journals."""
 
 
 class UndoRequested(Event):

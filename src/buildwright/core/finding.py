@@ -149,6 +149,8 @@ class Report(Record):
     dropped: int = 0
     """Number of findings beyond the limit; only the log has them."""
     evidence: Evidence | None = None
+    instructions: Identifier = ""
+    """Digest (SHA-256) of what the advisor was instructed, in a report that a model made; "" in any other."""
 
     @property
     def result(self) -> Literal["passed", "refused", "not done"]:

@@ -247,6 +247,9 @@ class Options(Record):
     planner_model: Annotated[Name, AsOption("--planner-model"), InFile()] = Field(
         "", description="The model that plans."
     )
+    diagnoser_model: Annotated[Name, AsOption("--diagnoser-model"), InFile()] = Field(
+        "", description="The model that looks for the cause of failures in a row; the one that plans when left out."
+    )
     sealed_tests: Annotated[bool, AsOption("--sealed-tests"), InRequest()] = Field(
         False,
         description="Have a model write tests of each task's acceptance lines before its agent starts; the agent never"

@@ -84,6 +84,8 @@ class Adapters:
     lessons: Callable[[], Awaitable[LessonBook]] | None = None
     """Opens what keeps lessons; None to give and learn none."""
     lesson_writer: LessonWriter | None = None
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    """Digest of what each advisor is instructed, by the advisor's name."""
     kept: KeptVerdicts | None = None
     """Verdicts on bases that passed before; None to judge each base anew."""
     environment: Mapping[str, str] = field(default_factory=dict)

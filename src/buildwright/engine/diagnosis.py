@@ -70,8 +70,15 @@ async def diagnose(bench: ActionContext, action: Diagnose, build: Build) -> Sequ
     proposal, why_not = read_proposal(build, answer.diagnosis.plan, mask)
     if why_not:
         bench.logbook.note("engine", why_not)
-    found = {"advice": mask(cause)[:LONGEST_ADVICE], "task_advice": advice, "ask_person": ask_person}
-    return (stuck.model_copy(update={**found, "proposal": proposal, "no_proposal": why_not}),)
+    found = {
+        "advice": mask(cause)[:LONGEST_ADVICE],
+        "task_advice": advice,
+        "ask_person": ask_person,
+        "proposal": proposal,
+        "no_proposal": why_not,
+        "instructions": bench.world.instructions.get("diagnoser", ""),
+    }
+    return (stuck.model_copy(update=found),)
 
 
 def _error(build: Build, task: str) -> str:
@@ -159,10 +166,10 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
     if world.diagnoser is None or gateway is None:
         return _Answer(None, "no model is available")
     try:
-        door = await gateway.open(access(bench.newest(), attempt=number))
+        model = build.options.diagnoser_model or build.options.planning_model
+        door = await gateway.open(access(bench.newest(), attempt=number, model=model))
     except (BadSettings, BadSpec) as missing:
         return _Answer(None, f"no model is available: {missing}")
-    model = build.options.planning_model
     try:
         async with asyncio.timeout(DIAGNOSIS_SECONDS):
             return _Answer(await world.diagnoser.diagnose(context, model, door))

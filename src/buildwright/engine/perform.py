@@ -213,11 +213,12 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     bench.logbook.note("engine", "planning: asking the model for tasks")
     model = build.options.planning_model
     outcome: AnyEvent
+    digest = world.instructions.get("reviser" if build.new_spec else "planner", "")
     try:
         if build.new_spec:
             tasks, dropped = await world.planner.revise(build, context, model, door)
             cleaned = tuple(sanitize(task, world.mask) for task in tasks)
-            outcome = e.PlanChanged(tasks=cleaned, dropped=dropped, spec=build.spec_changes)
+            outcome = e.PlanChanged(tasks=cleaned, dropped=dropped, spec=build.spec_changes, instructions=digest)
             newest = bench.newest()
             if newest.spec_changes == build.spec_changes:
                 plan_changed(
@@ -225,13 +226,15 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
                 )  # else it would be asked, and paid for, again and again
         else:
             outcome = made = sanitize(
-                e.PlanMade(graph=await world.planner.plan(build.spec, context, model, door)), world.mask
+                e.PlanMade(graph=await world.planner.plan(build.spec, context, model, door), instructions=digest),
+                world.mask,
             )
             compile_plan(made.graph)  # cleaned, the names of two milestones can be the same
     except (BadGraph, IllegalMove) as bad:
-        outcome = e.PlanRejected(message=f"the model's plan cannot be built: {bad}")
+        outcome = e.PlanRejected(message=f"the model's plan cannot be built: {bad}", instructions=digest)
     except ModelFailed as failure:
-        outcome = e.PlanRejected(message=provider_trouble(failure.kind, str(failure), model, failure.fix or ""))
+        told = provider_trouble(failure.kind, str(failure), model, failure.fix or "")
+        outcome = e.PlanRejected(message=told, instructions=digest)
     finally:
         costs = spent(world.gateway, door, build)
         await world.gateway.shut(door)

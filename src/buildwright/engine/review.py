@@ -80,7 +80,8 @@ async def _ask(bench: ActionContext, action: JudgePatch, build: Build, verdict: 
         return no_review(f"no model is available: {missing}")
     try:
         async with asyncio.timeout(REVIEW_SECONDS):
-            return review_report(await world.reviewer.review(request, model, door), model, diff)
+            report = review_report(await world.reviewer.review(request, model, door), model, diff)
+            return report.model_copy(update={"instructions": world.instructions.get("reviewer", "")})
     except ModelFailed as failure:
         return no_review(f"the model failed ({failure.kind}): {failure}")
     except TimeoutError:

@@ -95,6 +95,7 @@ async def _seal(bench: ActionContext, build: Build, task: Task, desk: _Desk) -> 
     if not languages:
         return e.TestsSealed(task=task.id, why_none="neither pytest nor Node is there to run them")
     context = await _context(bench, build, task, desk.workspace)
+    digest = bench.world.instructions.get("sealer", "")
     kept = SealedTests()
     dropped: tuple[str, ...] = ()
     for _ in range(_ROUNDS):
@@ -110,9 +111,10 @@ async def _seal(bench: ActionContext, build: Build, task: Task, desk: _Desk) -> 
             break
     if not kept.files:
         why = kept.why_none or "of the tests that were written none fails on the base and can be run"
-        return e.TestsSealed(task=task.id, dropped=dropped, why_none=why)
+        return e.TestsSealed(task=task.id, dropped=dropped, why_none=why, instructions=digest)
     artifact = await bench.world.builds.put_artifact(kept.model_dump_json().encode())
-    return e.TestsSealed(task=task.id, artifact=artifact, files=len(kept.files), tests=kept.count, dropped=dropped)
+    counts = {"files": len(kept.files), "tests": kept.count}
+    return e.TestsSealed(task=task.id, artifact=artifact, **counts, dropped=dropped, instructions=digest)
 
 
 async def _tried(build: Build, task: Task, desk: _Desk, written: SealedTests) -> tuple[SealedTests, tuple[str, ...]]:

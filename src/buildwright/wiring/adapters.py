@@ -318,6 +318,7 @@ class AdapterFactory:
         observe: Observe,
     ) -> Adapters:
         """Return the adapters to carry out the actions of a build. Raises BadSettings (no such agent or sandbox)."""
+        from buildwright.advisors.instructions import instruction_digests
         from buildwright.engine.adapters import Adapters, HiredAgent
 
         sandbox = await self.sandbox(options)
@@ -348,6 +349,7 @@ class AdapterFactory:
             sealed_trial=self._sealed_trial(options, sandbox),
             reviewer=LazyReviewer(),
             lesson_writer=LazyLessonWriter(),
+            instructions=instruction_digests(),
             plan_context=plan_context(workspace),
             kept=KeptVerdicts(self._settings.home / "verdicts"),
             environment={**self._settings.environment, "PATH": path_of(self._settings)},
