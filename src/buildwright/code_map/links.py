@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from buildwright.code_map.outline import Outline, outline_language
 
@@ -63,7 +63,7 @@ class Links:
                     found.update(self._java(path, name))
         return tuple(sorted(found - {path}))
 
-    def _python(self, path: str, name: str, members: tuple[str, ...]) -> Iterator[str]:
+    def _python(self, path: str, name: str, members: Sequence[str]) -> Iterator[str]:
         bare = name.lstrip(".")
         dots = len(name) - len(bare)
         wanted = bare.replace(".", "/")
@@ -82,7 +82,7 @@ class Links:
         if not taken or not all(taken):
             yield from filter(None, (self._module(place),))
 
-    def _python_base(self, path: str, wanted: str, members: tuple[str, ...]) -> str | None:
+    def _python_base(self, path: str, wanted: str, members: Sequence[str]) -> str | None:
         """Return the folder from which a module is named, the nearest one that is not inside a package."""
         names = [wanted, *(f"{wanted}/{member}" for member in members)]
         own = posixpath.dirname(path)

@@ -5,8 +5,9 @@ What is read is bounded, so that no file can make a map large: see the limits be
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from tree_sitter import Node, Query, QueryCursor
 
 from buildwright.gates.imports import SourceLanguage, grammar, imports_in, source_language, walk
 
-FORMAT = 1
+FORMAT = 2
 """Number of what an outline holds: one that was kept under another number is made anew."""
 MOST_SYMBOLS = 300
 MOST_IMPORTS = 300
@@ -92,6 +93,9 @@ _GO_MODULE = re.compile(rb"^module\s+\"?([^\s\"]+)", re.MULTILINE)
 
 _BEFORE_BODY = re.compile(r"(?:\s|=>|[{:=;])+$")
 
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_ENDINGS = ("ings", "ing", "ions", "ion", "ers", "er", "ed", "es", "s", "e")
+
 
 class Symbol(NamedTuple):
     """One definition. `depth` is how many others it lies in, `text` its declaration on one line, without its body."""
@@ -104,13 +108,44 @@ class Symbol(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """What one file holds. An import is a name as written and the names that are taken from it."""
+    """What one file holds, in a form that is read again in little time: most outlines of a map are never shown."""
 
-    symbols: tuple[Symbol, ...] = ()
-    imports: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    symbols_json: str = "[]"
+    imports: Sequence[tuple[str, Sequence[str]]] = ()
+    """A name as written, and the names that are taken from it."""
     tests: int = 0
+    count: int = 0
+    """Number of symbols."""
+    words: str = ""
+    """The words of their names, each once (see `words_of`), with spaces between."""
     cut: bool = False
     """Whether the file has more symbols or imports than are kept."""
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """The symbols in the order of the file."""
+        return tuple(Symbol(*one) for one in json.loads(self.symbols_json))
+
+
+def outlined(
+    symbols: Sequence[Symbol], imports: Sequence[tuple[str, Sequence[str]]] = (), tests: int = 0, cut: bool = False
+) -> Outline:
+    """Return the outline of a file with these symbols and imports."""
+    words = sorted(frozenset().union(*(words_of(one.name) for one in symbols)))
+    told = json.dumps(symbols, separators=(",", ":"), ensure_ascii=False)
+    return Outline(told, imports, tests, len(symbols), " ".join(words), cut)
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text or a name, in lower case, without the ending by which forms of a word differ."""
+    return frozenset(_stem(word.lower()) for word in _WORD.findall(text) if len(word) > 2)
+
+
+def _stem(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
 
 
 def outline_language(path: str) -> str:
@@ -140,7 +175,7 @@ def outline(language: str, content: bytes) -> Outline:
     else:
         imports = list(_merged((one.name, one.members) for one in imports_in(known, root, content)))
     cut = len(symbols) > MOST_SYMBOLS or len(imports) > MOST_IMPORTS
-    return Outline(symbols[:MOST_SYMBOLS], tuple(imports[:MOST_IMPORTS]), tests, cut)
+    return outlined(symbols[:MOST_SYMBOLS], tuple(imports[:MOST_IMPORTS]), tests, cut)
 
 
 def _merged(found: Iterator[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from buildwright.code_map.outline import FORMAT, Outline, Symbol, outline_language
+from buildwright.code_map.outline import FORMAT, Outline, outline_language
 
 if TYPE_CHECKING:
     from buildwright.workspace import GitWorkspace
@@ -186,12 +186,7 @@ async def _send(pipe: asyncio.StreamWriter, files: list[tuple[str, bytes]]) -> N
 
 def _outline(answer: Any) -> Outline:
     """Return the outline that an answer of the program stands for."""
-    if not answer:
-        return Outline()
-    symbols, imports, tests, cut = answer
-    return Outline(
-        tuple(Symbol(*one) for one in symbols), tuple((name, tuple(taken)) for name, taken in imports), tests, cut
-    )
+    return Outline(*answer) if answer else Outline()
 
 
 def _kept(file: Path) -> dict[str, Any]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import groupby
 from math import log, log2
 from typing import Final
 
 from buildwright.code_map.links import Links
-from buildwright.code_map.outline import Outline, Symbol, outline_language
+from buildwright.code_map.outline import Outline, Symbol, outline_language, words_of
 from buildwright.code_map.read import ReadTree
 from buildwright.core.record import Record
 from buildwright.gates.surface import is_test
@@ -31,9 +30,6 @@ _IMPORTED = 0.5
 """What the most imported file counts, in words of the specification that one file alone has."""
 _NAMED = 10.0
 """What a file counts whose path stands in the specification."""
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-
-_ENDINGS = ("ings", "ing", "ions", "ion", "ers", "er", "ed", "es", "s", "e")
 
 
 class MappedSymbol(Record):
@@ -107,7 +103,7 @@ def map_view(read: ReadTree, about: str, tokens: int, part: str = "") -> CodeMap
     }
     inside = f"{part}/" if part else ""
     order = sorted(code, key=lambda path: (not path.startswith(inside), -round(scores[path], 6), path))
-    words = _words(about)
+    words = words_of(about)
     shown: list[MappedFile] = []
     head = _head(outlines, code) if code else ""
     room = tokens * BYTES_PER_TOKEN - len(head.encode()) - 120  # for the line that says what is left out
@@ -126,7 +122,7 @@ def map_view(read: ReadTree, about: str, tokens: int, part: str = "") -> CodeMap
     return CodeMapView(
         files=len(code),
         languages=dict(sorted(Counter(map(outline_language, code)).items())),
-        symbols=sum(len(outlines[path].symbols) for path in code),
+        symbols=sum(outlines[path].count for path in code),
         links=sum(map(len, imports.values())),
         tests=sum(outlines[path].tests for path in code),
         shown=tuple(shown),
@@ -142,10 +138,10 @@ def _mapped(
     # Those that the specification has words of come first, then those that others see, then by their place.
     ranked = sorted(
         outline.symbols,
-        key=lambda one: (words.isdisjoint(_words(one.name)), one.depth, one.name.startswith("_"), one.line),
+        key=lambda one: (words.isdisjoint(words_of(one.name)), one.depth, one.name.startswith("_"), one.line),
     )
-    own = _words(path.rpartition("/")[2])
-    tests = sorted(filter(is_test, importers), key=lambda one: (-len(own & _words(one.rpartition("/")[2])), one))
+    own = words_of(path.rpartition("/")[2])
+    tests = sorted(filter(is_test, importers), key=lambda one: (-len(own & words_of(one.rpartition("/")[2])), one))
     symbols = sorted(ranked[:MOST_SHOWN_SYMBOLS], key=lambda one: (one.line, one.depth))
     return MappedFile(
         path=_line(path),
@@ -158,7 +154,7 @@ def _mapped(
         imports=tuple(map(_line, imports)),
         tests=tuple(map(_line, tests)),
         symbols=tuple(map(_symbol, symbols)),
-        symbols_left_out=len(outline.symbols) - len(symbols),
+        symbols_left_out=outline.count - len(symbols),
     )
 
 
@@ -169,7 +165,7 @@ def _symbol(one: Symbol) -> MappedSymbol:
 def _head(outlines: Mapping[str, Outline], code: Sequence[str]) -> str:
     counts = Counter(map(outline_language, code))
     languages = ", ".join(f"{language} {count:,}" for language, count in sorted(counts.items()))
-    symbols = sum(len(outlines[path].symbols) for path in code)
+    symbols = sum(outlines[path].count for path in code)
     return (
         f"Map of the code: {len(code):,} files ({languages}), {symbols:,} symbols. The files that matter most for the "
         "specification come first. A number before a symbol is its line."
@@ -199,13 +195,11 @@ def _some(paths: Sequence[str]) -> str:
 
 def _relevance(code: Sequence[str], outlines: Mapping[str, Outline], about: str) -> dict[str, float]:
     """Return what the words of a specification say for each file; files that they say nothing for are left out."""
-    wanted = _words(about)
+    wanted = words_of(about)
     if not wanted:
         return {}
-    in_path = {path: wanted & _words(path) for path in code}
-    in_symbols = {
-        path: wanted & frozenset().union(*(_words(one.name) for one in outlines[path].symbols)) for path in code
-    }
+    in_path = {path: wanted & words_of(path) for path in code}
+    in_symbols = {path: wanted.intersection(outlines[path].words.split()) for path in code}
     files = Counter(word for path in code for word in in_path[path] | in_symbols[path])
     most = log(1 + len(code))
     # Squared: many words that half of the files have say less than one that few have.
@@ -219,19 +213,6 @@ def _relevance(code: Sequence[str], outlines: Mapping[str, Outline], about: str)
         for path in code
     }
     return {path: score for path, score in found.items() if score}
-
-
-@lru_cache(maxsize=100_000)
-def _words(text: str) -> frozenset[str]:
-    """Return the words of a text or a name, in lower case, without the ending by which forms of a word differ."""
-    return frozenset(_stem(word.lower()) for word in _WORD.findall(text) if len(word) > 2)
-
-
-def _stem(word: str) -> str:
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word
 
 
 def _line(text: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
-from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from buildwright.errors import BadSettings
-from buildwright.ports import Gate, GateTools, Sandbox
+
+if TYPE_CHECKING:
+    from buildwright.ports import Gate, GateTools, Sandbox
 
 GATES = (
     "buildwright.gates.scope:ScopeGate",
@@ -48,6 +50,10 @@ def gates(
     allowed in a repository. A gate that needs one of these takes `GateTools` as its only argument, any other takes
     none. Raises BadSettings naming a gate of another package that cannot be loaded.
     """
+    from importlib.metadata import entry_points
+
+    from buildwright.ports import GateTools
+
     tools = GateTools(sandbox, path, setups, secret_rules, allowed_secrets)
     others = sorted(entry_points(group=GATES_OF_OTHERS), key=lambda entry: entry.name)
     return (
