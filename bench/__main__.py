@@ -32,6 +32,7 @@ MODULES = {
     "interrupt": "bench.interrupt",
     "stats": "bench.stats",
     "money": "bench.money",
+    "prompts": "bench.prompts",
 }
 """Parts that are a module of their own, by the name under which it prints what it found."""
 WORKLOADS = (

@@ -18,6 +18,7 @@ from bench.complexity import section as complexity_section
 from bench.interrupt_table import tables as interrupt_tables
 from bench.money_table import tables as money_tables
 from bench.over_http.tables import tables as http_tables
+from bench.prompt_tables import tables as prompt_tables
 from bench.stats_tables import tables as stats_tables
 from bench.stream_tables import tables as stream_tables
 
@@ -189,6 +190,7 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         "interrupt",
         "stats",
         "money",
+        "prompts",
         "cluster",
     ):
         notes += [f"FAILED: {_last_line(failure)}" for failure in results.get(part, {}).get("failures", [])]
@@ -264,6 +266,7 @@ def _cluster(results: dict[str, Any]) -> list[Table]:
         *money_tables(results.get("money", {}).get("rounds", [])),
         *box_tables(results),
         *stats_tables(results.get("stats", {}).get("rounds", [])),
+        *prompt_tables(results.get("prompts", {}).get("rounds", [])),
     ]
 
 

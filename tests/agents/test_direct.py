@@ -6,7 +6,6 @@ import asyncio
 import json
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +22,11 @@ def file(path: str, content: str = "x\n") -> str:
 
 
 def edit(path: str, *parts: tuple[str, str]) -> str:
-    body = "".join(f"async def play(model: ScriptedModel, assignment: Assignment, *messages: Message, turns: int = 6) -> list[Activity]:
+    body = "".join(f"<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n" for old, new in parts)
+    return f"=== EDIT: {path} ===\n{body}=== END EDIT ===\n"
+
+
+async def play(model: ScriptedModel, assignment: Assignment, *messages: Message, turns: int = 6) -> list[Activity]:
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     for message in messages:
         inbox.put_nowait(message)

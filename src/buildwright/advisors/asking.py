@@ -50,7 +50,7 @@ class Advisor(Generic[T]):
     @property
     def digest(self) -> str:
         """SHA-256 of its instructions, in hexadecimal."""
-        return hashlib.sha256(_instructions(f"{self.name}.md").encode()).hexdigest()
+        return hashlib.sha256(instructions_of(self.name).encode()).hexdigest()
 
     async def ask(
         self,
