@@ -16,7 +16,9 @@ import pytest
 from buildwright.agents.briefing import brief_attempt
 from buildwright.core import event as e
 from buildwright.core.build import Build
+from buildwright.core.finding import Diagnosis
 from buildwright.core.lessons import Chosen, GivenLesson, LessonDraft, Outcome
+from buildwright.core.limits import Limits
 from buildwright.engine.lessons import end_trials
 from buildwright.errors import ModelFailed, StoreFailed
 from buildwright.gateway import LocalGateway
@@ -26,9 +28,10 @@ from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.lessons import Lessons
 from tests import services
-from tests.adapters.scripted_agent import Write
+from tests.adapters.scripted_agent import Fail, Write
 from tests.core.test_lessons import lesson
 from tests.engine.harness import FunctionGate, Site, make_repository, make_site, tasks
+from tests.engine.test_stuck import ScriptedDiagnoser
 from tests.git import git
 
 NAMES = "abcdefgh"
@@ -122,6 +125,21 @@ async def test_what_one_build_learned_the_next_is_given_but_where_it_is_tried(pl
     await site.start(tasks("a", files={"a": ("src/a.py",)}))
     await run(site, place)
     assert "Known traps" not in site.agent.assignments[0].prompt  # another repository
+
+
+async def test_a_diagnosis_is_told_what_stuck_tasks_were_given(place: Place, tmp_path: Path) -> None:
+    gateway = LocalGateway({"ANTHROPIC_API_KEY": "test-key-of-nobody"}, tmp_path / "gateway")
+    known = lesson("1", pattern="*")
+    await place.book.learn("u", known)
+    site = make_site(tmp_path, place.builds, {(name, 1): [Fail()] for name in NAMES})
+    limits = Limits(stuck_after=len(NAMES), concurrency=len(NAMES))
+    await site.start(tasks(*NAMES, files={name: (f"{name}.py",) for name in NAMES}), gates=False, limits=limits)
+    diagnoser = ScriptedDiagnoser(Diagnosis(cause="a cause"))
+    await run(site, place, diagnoser=diagnoser, gateway=gateway)
+    await gateway.close()
+    (told,) = diagnoser.told
+    found = {task["id"]: task["lessons"] for task in json.loads(told)["tasks"]}
+    assert found == {name: [] if held_out(site.build_id, name, "1") else [known.content] for name in NAMES}
 
 
 async def test_a_lesson_that_saves_nothing_retires_and_is_given_no_more(place: Place, tmp_path: Path) -> None:

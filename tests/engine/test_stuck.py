@@ -309,24 +309,19 @@ async def test_a_proposed_plan_that_cannot_be_had_is_left_out_and_said(
     assert build.outcome == "succeeded", "nobody is asked for nothing"
 
 
-async def test_a_diagnosis_is_told_the_cost_other_models_and_lessons(
+async def test_a_diagnosis_is_told_the_cost_and_other_models(
     tmp_path: Path, builds: Builds, gateway: LocalGateway
 ) -> None:
     diagnoser = ScriptedDiagnoser(Diagnosis(cause="a cause", plan={"split": [{"task": "a", "into": []}]}))
     site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
 
-    async def lessons(build: Any, names: Any) -> list[str]:
-        return [f"{build.spec.title}: {name} needs a clean folder {KEY}" for name in names]
-
     limits = Limits(stuck_after=1)
     await site.start(tasks("a"), gates=False, limits=limits, model="claude-haiku-4-5", planner_model="claude-opus-4-5")
-    await site.run(diagnoser=diagnoser, gateway=gateway, lessons=lessons, mask=mask)
+    await site.run(diagnoser=diagnoser, gateway=gateway)
     (told,) = diagnoser.told
     context = json.loads(told)
     assert (context["build"]["model"], context["models"]) == ("claude-haiku-4-5", ["claude-opus-4-5"])
     assert (context["build"]["cost_usd"], context["tasks"][0]["attempts"]) == ("0", 1)
-    assert "a needs a clean folder [secret]" in context["lessons"][0]
-    assert KEY not in told
 
 
 async def test_a_proposal_waits_for_its_user_and_ends_with_any_answer(

@@ -76,8 +76,6 @@ class Adapters:
     gateway: Gateway | None = None
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None
-    lessons: Callable[[Build, Sequence[str]], Awaitable[Sequence[str]]] | None = None
-    """Returns what was learned before about these tasks, for a diagnosis; None where nothing is kept."""
     sealer: Sealer | None = None
     sealed_trial: SealedTrial | None = None
     reviewer: Reviewer | None = None

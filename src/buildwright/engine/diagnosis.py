@@ -113,11 +113,11 @@ async def _context(bench: ActionContext, build: Build, tasks: tuple[str, ...]) -
                 "agent": build.task(task).agent,
                 "attempts": build.task(task).attempt,
                 "cost_usd": str(build.task(task).cost_usd),
+                "lessons": [lesson.content for lesson in build.task(task).lessons or ()],
             }
             for task in tasks
         ],
         "models": other_models(build.options),
-        "lessons": list(await bench.world.lessons(build, tasks)) if bench.world.lessons is not None else [],
         "plan": [
             {
                 "id": task.id,
