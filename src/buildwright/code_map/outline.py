@@ -114,7 +114,7 @@ class Outline(NamedTuple):
     imports: Sequence[tuple[str, Sequence[str]]] = ()
     """A name as written, and the names that are taken from it."""
     tests: int = 0
-    count: int = 0
+    symbol_count: int = 0
     """Number of symbols."""
     words: str = ""
     """The words of their names, each once (see `words_of`), with spaces between."""

@@ -122,7 +122,7 @@ def map_view(read: ReadTree, about: str, tokens: int, part: str = "") -> CodeMap
     return CodeMapView(
         files=len(code),
         languages=dict(sorted(Counter(map(outline_language, code)).items())),
-        symbols=sum(outlines[path].count for path in code),
+        symbols=sum(outlines[path].symbol_count for path in code),
         links=sum(map(len, imports.values())),
         tests=sum(outlines[path].tests for path in code),
         shown=tuple(shown),
@@ -154,7 +154,7 @@ def _mapped(
         imports=tuple(map(_line, imports)),
         tests=tuple(map(_line, tests)),
         symbols=tuple(map(_symbol, symbols)),
-        symbols_left_out=outline.count - len(symbols),
+        symbols_left_out=outline.symbol_count - len(symbols),
     )
 
 
@@ -165,7 +165,7 @@ def _symbol(one: Symbol) -> MappedSymbol:
 def _head(outlines: Mapping[str, Outline], code: Sequence[str]) -> str:
     counts = Counter(map(outline_language, code))
     languages = ", ".join(f"{language} {count:,}" for language, count in sorted(counts.items()))
-    symbols = sum(outlines[path].count for path in code)
+    symbols = sum(outlines[path].symbol_count for path in code)
     return (
         f"Map of the code: {len(code):,} files ({languages}), {symbols:,} symbols. The files that matter most for the "
         "specification come first. A number before a symbol is its line."
