@@ -248,6 +248,8 @@ async def test_failures_carry_their_kind(status: int, error: str, message: str, 
     assert caught.value.kind == kind
     assert message in str(caught.value)
     assert caught.value.fix
+    if kind == "auth":
+        assert caught.value.fix == "check ANTHROPIC_API_KEY, in the environment or in .env"
 
 
 async def test_an_overloaded_provider_is_asked_again() -> None:

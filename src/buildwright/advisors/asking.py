@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from buildwright.advisors.instructions import instructions_of
-from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.core.activity import key_fix
+from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.errors import BuildwrightError, ModelFailed
 from buildwright.ports import ModelEndpoint
 
@@ -99,7 +100,7 @@ async def _open_model(name: str, door: ModelEndpoint, retries: int) -> AsyncIter
 
     # The door is on this machine: a proxy from the environment must not be used for it.
     async with httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(REQUEST_SECONDS, connect=10.0)) as client:
-        if _is_openai(name):
+        if maker_of(name) == "openai":
             from openai import AsyncOpenAI
             from pydantic_ai.models.openai import OpenAIChatModel
             from pydantic_ai.providers.openai import OpenAIProvider
@@ -125,7 +126,7 @@ async def _open_model(name: str, door: ModelEndpoint, retries: int) -> AsyncIter
 
 def _import_libraries(name: str) -> None:
     """Import what asking this model needs. Takes seconds: call it in a thread."""
-    provider = "openai" if _is_openai(name) else "anthropic"
+    provider = "openai" if maker_of(name) == "openai" else "anthropic"
     # Nothing of three thousand modules is garbage: looking for some among them takes a fifth of the time.
     collects = gc.isenabled()
     gc.disable()
@@ -137,10 +138,6 @@ def _import_libraries(name: str) -> None:
     finally:
         if collects:
             gc.enable()
-
-
-def _is_openai(name: str) -> bool:
-    return re.match(r"(gpt-|chatgpt-|o\d)", name) is not None
 
 
 def fenced(text: str) -> str:
@@ -172,7 +169,7 @@ def model_failure(error: Exception, what: str) -> ModelFailed | None:
             "context_length",
             "split the spec, or choose a model with a larger window",
         ),
-        (theirs.ModelAuthenticationError, "auth", "check the provider's key (`buildwright doctor` names its variable)"),
+        (theirs.ModelAuthenticationError, "auth", key_fix(getattr(error, "model_name", ""))),
         (theirs.ModelNotFoundError, "refused", "choose another model with --planner-model"),
         (theirs.ModelRequestRejectedError, "refused", "read the message above; another model may accept the request"),
         (theirs.ModelTimeoutError, "timeout", "try again; if it stays, name another model"),

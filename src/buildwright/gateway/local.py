@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from buildwright.gateway.server import GatewayServer
 
 
+_OF_ADVISORS: tuple[Protocol, ...] = ("anthropic", "openai")
+"""What planner, reviewer and the like can ask: the protocols whose libraries are there."""
 _KINDS: dict[Protocol, str] = {"anthropic": "claude-...", "openai": "gpt-...", "gemini": "gemini-..."}
 
 
@@ -161,6 +163,14 @@ class LocalGateway:
             return  # The command chooses its provider itself.
         named = model or (not task and options.planning_model) or id_of(options.models, options.model) or DEFAULT_MODEL
         wanted = upstream.protocol_of(named)
+        if not task:
+            asked = _OF_ADVISORS
+            if wanted not in asked:
+                kinds = " or ".join(_KINDS[one] for one in asked)
+                raise BadSettings(
+                    f"{why}{named} cannot be asked, because only agents speak the protocol of its provider",
+                    fix=f"name a model {kinds} for it: --planner-model, --review-model, --sealed-model",
+                )
         if wanted not in found:
             who = "" if task else why
             other = " or ".join(f"{upstream.key_name(one)} and --model {_KINDS[one]}" for one in asked if one != wanted)
