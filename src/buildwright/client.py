@@ -132,8 +132,11 @@ class Client(Protocol):
         Raises Refused, BadGraph, NotFound (the other build's commits are gone), and what `start` does.
         """
 
-    async def plan(self, new: NewBuild) -> PlanView:
-        """Return a build's plan, leaving nothing behind. Raises BadGraph, ModelFailed, BadSettings, BadRepository."""
+    async def plan(self, new: NewBuild, on_begin: Callable[[], None] | None = None) -> PlanView:
+        """Return a build's plan, leaving nothing behind. Raises BadGraph, ModelFailed, BadSettings, BadRepository.
+
+        `on_begin` is called before a model is asked, once it is known that it can be.
+        """
 
     async def find(self, build: str = "") -> str:
         """Return a build's full id, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""

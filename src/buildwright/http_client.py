@@ -338,8 +338,10 @@ class HttpClient:
         fields = {name: _as_json(value) for name, value in asdict(wanted).items() if value}
         return str((await self._wire.post(f"/api/builds/{build_id}/fork", fields))["build_id"])
 
-    async def plan(self, new: NewBuild) -> PlanView:
+    async def plan(self, new: NewBuild, on_begin: Callable[[], None] | None = None) -> PlanView:
         """Return the plan for a spec, without building it."""
+        if on_begin is not None and new.spec.graph is None:
+            on_begin()
         found = await self._wire.post("/api/plans", _wanted(new))
         return PlanView.model_validate_json(json.dumps({name: found[name] for name in PlanView.model_fields}))
 

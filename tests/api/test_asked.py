@@ -88,3 +88,12 @@ async def test_a_number_out_of_bounds_starts_nothing(served: Served, limits: dic
         answer = await served.client.post(path, body)
         assert (answer.status, answer.json["code"]) == (422, "invalid-input"), (path, answer.text)
     assert (await served.client.get("/api/builds")).json["items"] == []
+
+
+def test_operations_are_named_by_what_they_do() -> None:
+    paths = fastapi_for().openapi()["paths"]
+    assert paths["/auth/me"]["get"]["summary"] == "Return the signed-in user"
+    assert paths["/api/builds/{build_id}/pause"]["post"]["summary"] == "Let nothing new start"
+    names = [operation["summary"] for item in paths.values() for operation in item.values()]
+    assert min(map(len, names)) > 10, "no name of a function"
+    assert max(map(len, names)) <= 120

@@ -22,7 +22,9 @@ def _agent(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["./agent.sh", "MODE=x ./agent.sh --fast", "../agent.sh"])
+@pytest.mark.parametrize(
+    "command", ["./agent.sh", "MODE=x ./agent.sh --fast", "../agent.sh", "sh agent.sh", "bash ./agent.sh x"]
+)
 def test_an_agent_s_program_that_checkouts_do_not_have_is_named_before_the_start(
     program: Program, repository: Path, one: Path, command: str
 ) -> None:
@@ -116,3 +118,49 @@ def test_a_task_that_there_is_not_is_the_same_error_everywhere(program: Program,
         assert refused.code == 2, words
         assert "there is no task zz in this build\n  fix: see `" in refused.err, words
         assert f"status {build}` for its tasks" in refused.err, words
+
+
+def test_a_plan_that_no_model_can_make_is_refused_before_it_is_announced(program: Program, tmp_path: Path) -> None:
+    spec = tmp_path / "SPEC.md"
+    spec.write_text("# A thing\n\nIt writes one.txt.\n", "utf-8")
+    refused = program("plan", spec)
+    assert refused.code == 78
+    assert refused.err.startswith("error: planning a Markdown spec asks a model"), refused.err
+
+
+def test_a_base_that_fails_can_be_judged_by_other_checks_and_the_pause_says_so(
+    program: Program, repository: Path, one: Path
+) -> None:
+    paused = program("build", one, "--repo", repository, *shell(WRITES, "--check", "lint:old=echo old fault; false"))
+    assert paused.code == 4
+    assert "add --check COMMAND to be judged by other checks" in paused.out
+    built = program("resume", "--check", "test:t=true")
+    assert built.code == 0, built.err
+
+
+def test_what_a_check_may_not_have_and_what_it_does_not_reach_have_a_way_out(
+    program: Program, repository: Path
+) -> None:
+    (repository / "buildwright.toml").write_text('bring = [".env"]\n\n[checks]\nt = "cat .env"\n', "utf-8")
+    (repository / ".gitignore").write_text(".env\n", "utf-8")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "Needs .env")
+    (repository / ".env").write_text("TOKEN=of-the-user\n", "utf-8")
+    refused = program("check", "--repo", repository)
+    assert refused.code == 3
+    assert "or build with --grant-needs" in refused.err
+    assert program("check", "--repo", repository, "--grant-needs").code == 0
+    assert program("check", "--repo", repository, "--check", "grep TOKEN .env").code == 3
+    unreached = program("check", "--repo", repository, "--grant-needs", "--check", "curl -sS http://127.0.0.1:9/")
+    assert "[services]" in unreached.out, unreached.out
+
+
+def test_a_model_that_only_agents_can_ask_is_not_taken_for_planning(program: Program, tmp_path: Path) -> None:
+    spec = tmp_path / "SPEC.md"
+    spec.write_text("# A thing\n\nIt writes one.txt.\n", "utf-8")
+    for words in (("plan", "--planner-model", "gemini-3-pro"), ("build", "--no-lanes", "--model", "gemini-3-pro")):
+        refused = program(*words, spec, GEMINI_API_KEY="of-the-user")
+        assert refused.code == 78
+        assert "gemini-3-pro cannot be asked" in refused.err
+        assert "--planner-model" in refused.err
+    assert "gemini" not in program("plan", spec).err, "no key is asked for that would not do"

@@ -5,6 +5,7 @@ It goes by rules, so that a new route has all of it too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,6 +48,8 @@ def complete(description: dict[str, Any]) -> None:
     operations = list(_operations(description))
     for method, path, operation in operations:
         answers = operation["responses"]
+        if told := operation.get("description"):  # what it does, instead of the name of a function
+            operation["summary"] = re.split(r"[.:;](?:\s|$)", told, maxsplit=1)[0].replace("\n", " ")
         if path in PUBLIC:
             operation["security"] = []
             if method == "get":

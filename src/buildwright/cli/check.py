@@ -34,6 +34,10 @@ async def check(
     base: Annotated[str, Parameter(help="Branch, tag or commit to look at; else what is checked out.")] = "",
     check: Annotated[tuple[str, ...], Parameter(help="A command that judges it, as of `build`. May be repeated.")] = (),
     setup: Annotated[tuple[str, ...], Parameter(help="Commands to run before the checks. May be repeated.")] = (),
+    bring: Annotated[tuple[str, ...], Parameter(help="A file that git does not track, as of `build`.")] = (),
+    grant_needs: Annotated[
+        bool, Parameter(help="Give its commands what `buildwright.toml` asks for from outside, as of `build`.")
+    ] = False,
     gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0,
     sandbox: Annotated[
         Literal["auto", "bubblewrap", "container", "none"], Parameter(help="What contains checks.")
@@ -49,7 +53,7 @@ async def check(
     """
     output, settings = Output(json), Settings.load()
     kept = KeptVerdicts(settings.home / "verdicts")
-    given = _Given(check, setup, gate_time, sandbox, lfs)
+    given = _Given(check, setup, bring, grant_needs, gate_time, sandbox, lfs)
     question = _question(settings, repo, base, given._asdict())
     known = kept.get(question) if question else None
     if known is not None:
@@ -71,6 +75,8 @@ class _Given(NamedTuple):
 
     check: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
+    bring: tuple[str, ...] = ()
+    grant_needs: bool = False
     gate_time: float = 120.0
     sandbox: Literal["auto", "bubblewrap", "container", "none"] = "auto"
     lfs: bool = False
@@ -178,6 +184,11 @@ def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
         output.say(typed(f"Next: buildwright build SPEC.md{where}"))
     else:
         output.print("Not ready: a build would pause here, before anything is paid for.", style="bold")
-        accepted = " ".join(f"--accept-base {shlex.quote(name)}" for name in view["refused_by"])
+        from buildwright.core.finding import NOT_GRANTED
+
+        accepted = " ".join(
+            "--grant-needs" if name == NOT_GRANTED else f"--accept-base {shlex.quote(name)}"
+            for name in view["refused_by"]
+        )
         output.say(typed(f"Next: fix it, name other checks with --check, or build with {accepted or '--accept-base'}"))
     return code

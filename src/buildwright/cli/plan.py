@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +34,10 @@ async def plan(
         tuple[str, ...],
         Parameter(help="Plan although the repository already fails this check; every check, without a name."),
     ] = (),
+    bring: Annotated[tuple[str, ...], Parameter(help="A file that git does not track, as of `build`.")] = (),
+    grant_needs: Annotated[
+        bool, Parameter(help="Give its commands what `buildwright.toml` asks for from outside, as of `build`.")
+    ] = False,
     lfs: Annotated[bool, Parameter(help="Fetch the objects of Git LFS, as of `build`.")] = False,
     out: Annotated[
         Path | None,
@@ -47,38 +53,39 @@ async def plan(
     A complete task list needs no model. A Markdown spec goes through the planner, once the repository passes its own
     checks; `-o` keeps the plan, and `build` of that file builds exactly it.
     """
-    import shlex
-
     from buildwright.advisors.plan_file import plan_text
     from buildwright.cli.build_options import BuildOptions
     from buildwright.cli.options import options_of, read_repository
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)
-    given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base, lfs=lfs)
+    given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base)
+    given = replace(given, bring=bring, grant_needs=grant_needs, lfs=lfs)
     options = options_of(given)
     repository = read_repository(repo) if repo else ""
     _check_new(out)
     async with session() as app:
         read = await _read(spec, tag, output, edit=edit and out is None)
-        if read.graph is None:
-            first = "the repository is checked, then " if repo else ""
-            output.say(f"Planning; {first}a model reads the spec.")
-        view = await app.plan(NewBuild(read, options, repository))
-    shown = view.model_dump(mode="json")
+        first = "the repository is checked, then " if repo else ""
+        begins = partial(output.say, f"Planning; {first}a model reads the spec.")
+        view = await app.plan(NewBuild(read, options, repository), begins)
     if out is not None:
-        _write(out, plan_text(shown, read.text))
+        _write(out, plan_text(view.model_dump(mode="json"), read.text))
         if edit:
             view = await _edited(out, view, output)
-            shown = view.model_dump(mode="json")
     if output.json:
-        output.data({"title": view.title, **shown, "spec": read.text})
-    else:
-        _print_plan(output, read.title, view)
-        more = _next_options("" if out is not None else tag, repo, given)
-        if read.graph is None and out is None:
-            output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
-        output.say(typed(f"Next: {' '.join(['buildwright build', shlex.quote(str(out or spec)), *more])}"))
+        output.data({"title": view.title, **view.model_dump(mode="json"), "spec": read.text})
+        return
+    _print_plan(output, read.title, view)
+    if read.graph is None and out is None:
+        output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
+    _say_next(output, out or spec, _next_options("" if out is not None else tag, repo, given))
+
+
+def _say_next(output: Output, spec: Path, more: list[str]) -> None:
+    import shlex
+
+    output.say(typed(f"Next: {' '.join(['buildwright build', shlex.quote(str(spec)), *more])}"))
 
 
 def _next_options(tag: str, repo: str, given: BuildOptions) -> list[str]:
@@ -93,6 +100,8 @@ def _next_options(tag: str, repo: str, given: BuildOptions) -> list[str]:
     more += [f"--planner-model {shlex.quote(given.planner_model)}"] if given.planner_model else []
     more += [f"--cassette {shlex.quote(str(given.cassette))}"] if given.cassette else []
     more += [f"--check {shlex.quote(command)}" for command in given.check]
+    more += [f"--bring {shlex.quote(path)}" for path in given.bring]
+    more += ["--grant-needs"] if given.grant_needs else []
     return more + [
         f"--accept-base {shlex.quote(name)}" if name != ALL else "--accept-base" for name in given.accept_base
     ]

@@ -73,7 +73,7 @@ async def resume(
     """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
-    from buildwright.cli.runners_text import nobody
+    from buildwright.cli.runners_text import nobody, run_by
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
     from buildwright.engine.resume_command import ResumeBuild
@@ -107,7 +107,7 @@ async def resume(
         else:
             output.print(f"Recorded for build {build_id[:8]}: {'continue' if choice == 'go' else choice}.")
             if crew.runner:
-                output.say(f"The process that runs it continues at once ({crew.runner}).")
+                output.say(f"It continues at once. {run_by(crew.runner)[0]}.")
             elif crew.in_cluster:
                 output.say("The workers continue at once." if crew.is_there else nobody(crew, build_id))
             output.say(typed(f"Next: buildwright status {build_id[:8]}"))

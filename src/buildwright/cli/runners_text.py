@@ -24,7 +24,9 @@ def no_process(build_id: str) -> str:
 
 def run_by(runner: str | None) -> list[str]:
     """Return the line on the process that has the whole build, none when there is none."""
-    return [] if runner is None else [f"Run by {runner}"]
+    from buildwright.store.lease_holders import in_words
+
+    return [] if runner is None else [f"Run by {in_words(runner)}"]
 
 
 def said(crew: Runners) -> list[str]:

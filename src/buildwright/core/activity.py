@@ -37,6 +37,11 @@ _PROVIDER_SAYS: dict[str, tuple[str, str]] = {
 _KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google": "GEMINI_API_KEY"}
 
 
+def key_fix(model: str) -> str:
+    """Return what to do about a key that the provider of this model refuses."""
+    return _PROVIDER_SAYS["auth"][1].format(key=_KEYS[maker_of(model)])
+
+
 def provider_trouble(kind: FailureKind | str, told: str, model: str, fix: str = "") -> str:
     """Return what a provider's failure means, what was told of it, and the fix, naming the variable of its key.
 

@@ -23,6 +23,7 @@ LONGEST_MESSAGE = 2_000
 
 
 SUPPLIED = "setup.supplied"
+NOT_GRANTED = "setup.not_granted"
 """Code of the note that a verdict rests on more than the tree, such as files of the user: it is not kept."""
 
 NOT_RUN = "check.not_run"

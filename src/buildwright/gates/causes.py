@@ -31,6 +31,11 @@ _NO_NAME = re.compile(
     r"(?:ENOTFOUND|EAI_AGAIN) (\S+)|(?i:could not resolve host:? )(\S+)|Failed to resolve '([^']+)'"
     r"|(?i:lookup )(\S+?)(?: on \S+)?: (?:no such host|dial|connection refused|server misbehaving)"
 )
+_UNANSWERED = re.compile(r"(?i)connection refused|ECONNREFUSED|couldn't connect to server")
+_OWN_LOOPBACK = (
+    "nothing answered there: each check has a loopback of its own; if this is a service that you run, name it in"
+    f" [services] of {SETTINGS}"
+)
 _PATH = re.compile(r"[\w.@+/-]*[\w@+-]")
 _MOST_PATHS = 20
 _PLUGINS = {
@@ -134,12 +139,15 @@ def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Findin
 def with_way_out(one: Finding, step: str) -> Finding:
     """Return the finding with a fix, if it has none and its message tells that a host's name could not be looked up.
 
+    Or that a connection was refused, which in a check most often means a service outside of its sandbox.
+
     `step` is the key of `[network]`. Programs that ask no proxy look names up themselves, which nothing in a sandbox
     answers.
     """
     found = _NO_NAME.search(one.message) if not one.fix and one.severity == "error" else None
     if found is None:
-        return one
+        unanswered = step == "checks" and not one.fix and one.severity == "error" and _UNANSWERED.search(one.message)
+        return one.model_copy(update={"fix": _OWN_LOOPBACK}) if unanswered else one
     host = next(filter(None, found.groups())).rstrip(".'`\"")
     fix = (
         f"this step does not reach {host}: if that is meant, name it in [network] {step} of buildwright.toml and say"

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from buildwright.brought_files import copy_files, find_files
 from buildwright.core.addresses import Destination, read_place
-from buildwright.core.finding import SUPPLIED, Finding
+from buildwright.core.finding import NOT_GRANTED, SUPPLIED, Finding
 from buildwright.core.own_names import MODEL_KEYS
 from buildwright.core.secrets import Masker, masker
 from buildwright.errors import BadSettings
@@ -158,7 +158,7 @@ def not_granted(needs: Needs) -> Finding:
     """Return the error that names what a project asks for and its user has not granted; an agent may write that file."""
     message = f"{SETTINGS} of the project asks for {needs.asked()}, which you have not granted."
     fix = "if you trust this project: --grant-needs, or grant_needs = true in your own file of options"
-    return finding("setup.not_granted", message, SETTINGS, fix=fix)
+    return finding(NOT_GRANTED, message, SETTINGS, fix=fix)
 
 
 def masking(supplies: Supplies) -> Masker:

@@ -43,6 +43,12 @@ def is_here(holder: str) -> bool:
     return holder.rpartition(":")[0].rpartition(":")[0] == this_host()
 
 
+def in_words(holder: str) -> str:
+    """Return a holder for people: its process id, and its host where that is not this one."""
+    host, _, pid = holder.rpartition(":")[0].rpartition(":")
+    return f"process {pid}" if is_here(holder) else f"process {pid} on {host.partition('/')[0]}" if pid else holder
+
+
 def may_live(holder: str) -> bool:
     """Return False only when the holder is certainly gone: a process of this host that no longer runs."""
     return _lives(holder) is not False

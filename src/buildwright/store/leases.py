@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from buildwright.errors import BuildIsRunning, LostLease, NotFound
 from buildwright.ports import Lease
-from buildwright.store.lease_holders import may_live, surely_lives
+from buildwright.store.lease_holders import in_words, may_live, surely_lives
 from buildwright.store.values import to_text
 
 
@@ -18,7 +18,7 @@ def acquire(conn: sqlite3.Connection, build_id: str, holder: str, now: datetime,
     running = live_holder(conn, build_id, now)
     if running is not None:
         raise BuildIsRunning(
-            f"build {build_id} is being run by {running}",
+            f"build {build_id} is being run by {in_words(running)}",
             fix="watch it from here with `buildwright status`, or stop it with `buildwright stop` first",
         )
     (token,) = conn.execute(

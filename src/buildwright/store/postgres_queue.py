@@ -14,7 +14,7 @@ from typing import Any
 
 from buildwright.errors import BuildIsRunning, LostLease
 from buildwright.ports import ActionLease, Due, HeldAction, Lease, QueuedAction, QueueUpdate, WorkerRow
-from buildwright.store.lease_holders import may_live, this_host
+from buildwright.store.lease_holders import in_words, may_live, this_host
 from buildwright.store.postgres_pool import Connection, literal, transaction
 from buildwright.store.postgres_rows import (
     CHANGED_HEAD,
@@ -373,6 +373,6 @@ async def sign_off(connection: Connection, holder: str) -> None:
 
 def _is_running(build_id: str, holder: str) -> BuildIsRunning:
     return BuildIsRunning(
-        f"build {build_id} is being run by {holder}",
+        f"build {build_id} is being run by {in_words(holder)}",
         fix="watch it from here with `buildwright status`, or stop it with `buildwright stop` first",
     )

@@ -11,7 +11,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict
 from buildwright.ports import Loose, Weight
 from buildwright.store import money, stats
-from buildwright.store.lease_holders import is_here, may_live
+from buildwright.store.lease_holders import in_words, is_here, may_live
 from buildwright.store.postgres_pool import Connection, literal, transaction
 from buildwright.store.postgres_rows import find_version, not_found, text_of
 from buildwright.store.retention import CUT, ENDED, HASH, IN_PIECES
@@ -189,7 +189,7 @@ async def _refuse_live(connection: Connection, build_id: str) -> None:
         raise Conflict(f"build {build_id} has not ended", fix=f"stop it first with `buildwright stop {build_id}`")
     holders = await _holders(connection, build_id)
     if holders:
-        raise BuildIsRunning(f"build {build_id} is still held by {holders[0]}")
+        raise BuildIsRunning(f"build {build_id} is still held by {in_words(holders[0])}")
 
 
 async def _holders(connection: Connection, build_id: str = "") -> list[str]:

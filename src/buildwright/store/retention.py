@@ -18,7 +18,7 @@ from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict, NotFound
 from buildwright.ports import Loose, Weight
-from buildwright.store.lease_holders import is_here, may_live
+from buildwright.store.lease_holders import in_words, is_here, may_live
 from buildwright.store.money import forget_build
 from buildwright.store.stats import keep_pruned, run_on_sqlite
 from buildwright.store.values import to_text
@@ -138,7 +138,7 @@ def refuse_live(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
         raise Conflict(f"build {build_id} has not ended", fix=f"stop it first with `buildwright stop {build_id}`")
     holder = _holder(conn, build_id, now) or next(iter(_action_leases(conn, build_id)), "")
     if holder:
-        raise BuildIsRunning(f"build {build_id} is still held by {holder}")
+        raise BuildIsRunning(f"build {build_id} is still held by {in_words(holder)}")
 
 
 def any_live(conn: sqlite3.Connection, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from buildwright.errors import Conflict, NotFound, StoreFailed
 from buildwright.store import opening, postgres_opening
 from buildwright.store.alembic_runs import config_for, keeping_rows, run_alembic, run_alembic_on_postgres, upgrade
 from buildwright.store.faults import fault
-from buildwright.store.lease_holders import may_live
+from buildwright.store.lease_holders import in_words, may_live
 from buildwright.store.leases import live_holder
 from buildwright.store.postgres_pool import Address, address_of, single
 
@@ -183,7 +183,7 @@ def _refuse_holders(connection: Connection, shown: str, tables: set[str]) -> Non
 
 
 def _in_use(shown: str, build_id: str, holder: str) -> Conflict:
-    message = f"{shown} is in use: build {build_id} is being run by {holder}"
+    message = f"{shown} is in use: build {build_id} is being run by {in_words(holder)}"
     return Conflict(message, fix=f"stop it first with `buildwright stop {build_id}`")
 
 

@@ -566,7 +566,7 @@ def _twice(seconds: float) -> str:
 
 
 _GO_ON = {
-    "base": "continue anyway (the tasks are meant to fix this)",
+    "base": "continue anyway (the tasks are meant to fix this; add --check COMMAND to be judged by other checks)",
     "undo": "continue and leave the change as it is",
     "audit": "accept what the audit found, and continue",
     "delivery": "try to deliver again",

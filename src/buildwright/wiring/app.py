@@ -303,15 +303,15 @@ class App:
         sandbox = await self._worlds.sandbox(new.options)
         return preflight.check(new, self.settings, sandbox, None if self.in_cluster else lambda: self.gateway)
 
-    async def plan(self, new: NewBuild) -> PlanView:
-        """Return the plan for a spec without building it. Leaves nothing behind.
+    async def plan(self, new: NewBuild, on_begin: Callable[[], None] | None = None) -> PlanView:
+        """Return the plan for a spec without building it. Leaves nothing behind. `on_begin`: see `Client`.
 
         Raises BadGraph, ModelFailed, BadSettings, BadRepository, Refused (the base does not pass its own checks).
         """
         from buildwright.views.overview import plan_view
         from buildwright.wiring.estimate import estimate_for
 
-        check_base = partial(self._check_base, new)
+        check_base = partial(self._check_base, new, on_begin)
         new = preflight.resolved(new, self.settings)
         graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace, check_base)
         found = await preflight.toolchain(new, self.workspace)
@@ -333,11 +333,13 @@ class App:
 
         return await map_of_repository(self.workspace, repository, base, about, tokens, on_read)
 
-    async def _check_base(self, new: NewBuild) -> None:
+    async def _check_base(self, new: NewBuild, on_begin: Callable[[], None] | None) -> None:
         """Judge what a plan is for, or take the kept verdict, as a build does before it pays. Raises Refused.
 
         Not in a cluster: there only workers run what projects bring, and the build of the plan has them judge.
         """
+        if on_begin is not None:
+            on_begin()
         accepts_all = new.options.accept_base or not (new.options.gates and new.options.lanes)
         if accepts_all or self.in_cluster or not new.repository:
             return

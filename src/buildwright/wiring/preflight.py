@@ -159,15 +159,21 @@ def _check_program(options: Options, new: NewBuild, settings: Settings, sandbox:
     )
 
 
+_INTERPRETERS = frozenset({"sh", "bash", "dash", "zsh", "python", "python3", "node", "perl", "ruby"})
+
+
 def _named_path(command: str) -> Path | None:
-    """Return the program that a command of the shell begins with, if that is plainly a path; None when it is not."""
+    """Return the program that a command begins with, or the script after an interpreter, if that is plainly a path."""
     try:
         words = shlex.split(command)
     except ValueError:
         return None
-    first = next((word for word in words if not re.fullmatch(r"[A-Za-z_]\w*=.*", word, re.DOTALL)), "")
-    plain = "/" in first and re.fullmatch(r"[\w./+@-]+", first) is not None
-    return Path(first) if plain else None
+    while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0], re.DOTALL):
+        words.pop(0)
+    is_script = len(words) > 1 and Path(words[0]).name in _INTERPRETERS and not words[1].startswith("-")
+    named = words[1] if is_script else words[0] if words else ""
+    plain = (is_script or "/" in named) and re.fullmatch(r"[\w./+@-]+", named) is not None
+    return Path(named) if plain else None
 
 
 def _has_file(git_dir: Path, base: str, path: Path, settings: Settings) -> bool:
