@@ -102,7 +102,7 @@ class PromptContext:
     part: str = ""
     """Folder of the repository that the build is about; "" for the whole."""
     code_owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Who owns each expected file by the project's CODEOWNERS; a file that nobody owns is left out."""
+    """Who owns each expected file by the project's CODEOWNERS; a file without owners is left out."""
 
 
 async def prime(

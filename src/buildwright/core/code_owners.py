@@ -59,6 +59,6 @@ class CodeOwners:
                     self._rules.append(_Rule(parts, owners, pattern.endswith("/")))
 
     def of(self, path: str) -> tuple[str, ...]:
-        """Return the owners of a file in their order, none when nobody owns it."""
+        """Return the owners of a file in their order, none when it has no owner."""
         parts = path.split("/")
         return next((rule.owners for rule in reversed(self._rules) if rule.fits(parts)), ())
