@@ -20,6 +20,7 @@ from buildwright.store import opening
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.lease_holders import this_process
+from buildwright.store.opening import revisions
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -36,6 +37,12 @@ def beat(text: str, number: int = 0) -> e.AgentHeartbeat:
 def created(build_id: str) -> e.BuildCreated:
     spec = Spec(title="t")
     return e.BuildCreated(build_id=build_id, project_id="p", user_id="u", repository="", spec=spec, options=Options())
+
+
+def steps_to(revision: str) -> int:
+    """How many revisions the newest one is above this one; "" is below the first."""
+    known = ["", *revisions()]
+    return len(known) - 1 - known.index(revision)
 
 
 async def start(store: PostgresBuilds) -> str:
