@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from buildwright.core.interview import SECTIONS, Answer, Contradiction, Interview, Question
+from buildwright.core.interview import SECTIONS, Answer, AnswerConflict, Interview, OpenQuestion
 from buildwright.core.sanitize import sanitize
 
 IDS = Answer(id="A1", section="product_intent", text="It counts words.", origin="said")
@@ -29,8 +29,10 @@ def test_json_loses_nothing() -> None:
     interview = Interview(
         title="wc",
         answers=(IDS, FOUND),
-        questions=(Question(section="ui_requirements", text="What is printed?", suggestions=("a number", "a table")),),
-        contradictions=(Contradiction(first="A1", second="A2", sentence="They cannot both hold."),),
+        questions=(
+            OpenQuestion(section="ui_requirements", text="What is printed?", suggestions=("a number", "a table")),
+        ),
+        contradictions=(AnswerConflict(first="A1", second="A2", sentence="They cannot both hold."),),
         complete=("product_intent",),
     )
     assert Interview.model_validate_json(interview.model_dump_json()) == interview
@@ -48,7 +50,7 @@ def test_an_interview_is_complete_when_nothing_is_missing_or_contradicts() -> No
     whole = Interview(complete=tuple(SECTIONS))
     assert whole.is_complete
     assert not Interview(complete=tuple(SECTIONS)[1:]).is_complete
-    odd = whole.model_copy(update={"contradictions": (Contradiction(first="A1", second="A2", sentence="no"),)})
+    odd = whole.model_copy(update={"contradictions": (AnswerConflict(first="A1", second="A2", sentence="no"),)})
     assert not odd.is_complete
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildwright.core.interview import SECTIONS, Answer, Contradiction, Interview, Question, SectionName
+from buildwright.core.interview import SECTIONS, Answer, AnswerConflict, Interview, OpenQuestion, SectionName
 from buildwright.core.interview_steps import (
     MOST_UNDONE,
     InterviewerReply,
@@ -18,8 +18,8 @@ from buildwright.core.interview_steps import (
 )
 from buildwright.errors import NotFound, Refused
 
-STACK = Question(section="tech_stack", text="Which language?", suggestions=("Python 3.12", "Rust", "Go"))
-PAGES = Question(section="ui_requirements", text="What is seen?", suggestions=("a line", "a table"))
+STACK = OpenQuestion(section="tech_stack", text="Which language?", suggestions=("Python 3.12", "Rust", "Go"))
+PAGES = OpenQuestion(section="ui_requirements", text="What is seen?", suggestions=("a line", "a table"))
 ASKED = Interview(
     answers=(Answer(id="A1", section="product_intent", text="It counts words.", origin="said"),),
     questions=(STACK, PAGES),
@@ -68,7 +68,7 @@ def test_nothing_can_be_decided_without_a_question() -> None:
     "message", ["A1: It counts lines.", "change a1 to It counts lines.", "Change answer A1: It counts lines."]
 )
 def test_an_answer_is_changed_by_its_name(message: str) -> None:
-    odd = ASKED.model_copy(update={"contradictions": (Contradiction(first="A1", second="A2", sentence="no"),)})
+    odd = ASKED.model_copy(update={"contradictions": (AnswerConflict(first="A1", second="A2", sentence="no"),)})
     heard = hear(odd, message)
     answer = heard.interview.answers[0]
     assert (answer.id, answer.text, answer.revision, answer.origin) == ("A1", "It counts lines.", 2, "said")
@@ -128,7 +128,7 @@ def test_only_so_many_steps_are_kept() -> None:
 
 
 def test_an_answer_while_a_contradiction_stands_is_shown_to_the_interviewer() -> None:
-    odd = ASKED.model_copy(update={"contradictions": (Contradiction(first="A1", second="A2", sentence="no"),)})
+    odd = ASKED.model_copy(update={"contradictions": (AnswerConflict(first="A1", second="A2", sentence="no"),)})
     assert "Taken: Rust. Does the contradiction still stand?" in hear(odd, "2").asked
     assert hear(odd, "").asked == "", "nothing was answered"
 
@@ -152,7 +152,7 @@ def test_a_reply_takes_several_answers_and_replaces_one() -> None:
         ),
         questions=(PAGES,),
         complete=("tech_stack", "product_intent", "ui_requirements"),
-        contradictions=(Contradiction(first="A3", second="A1", sentence="They differ."),),
+        contradictions=(AnswerConflict(first="A3", second="A1", sentence="They differ."),),
     )
     assert reply_problem(ASKED, reply) == ""
     after = with_reply(ASKED, reply)

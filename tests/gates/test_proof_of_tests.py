@@ -16,7 +16,7 @@ from buildwright.gates.changed import replace_bytes
 from buildwright.gates.checks import ChecksGate
 from buildwright.gates.compared import Compared
 from buildwright.gates.junit import CaseResult
-from buildwright.gates.mutants import Answer, TimeAllowed, changed_lines, faults_in, try_faults
+from buildwright.gates.mutants import FaultAnswer, TimeAllowed, changed_lines, faults_in, try_faults
 from buildwright.gates.new_tests import NewTest, narrowed, new_tests
 from buildwright.gates.proof_of_tests import NAME
 from buildwright.ports import GateTools
@@ -189,9 +189,9 @@ async def test_faults_stop_when_their_time_is_over(tmp_path: Path) -> None:
     async def tried(allowed: TimeAllowed, *answers: bool) -> tuple[int, int]:
         left = iter(answers)
 
-        async def ask() -> Answer:
+        async def ask() -> FaultAnswer:
             seen.append((tmp_path / "f.py").read_text())
-            return Answer(next(left), 4.0)
+            return FaultAnswer(next(left), 4.0)
 
         tries = await try_faults(tmp_path, faults, allowed, ask)
         return len(tries.noticed), len(tries.survived)

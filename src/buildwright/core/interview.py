@@ -63,7 +63,7 @@ class Answer(Record):
     """1, and one more with each change."""
 
 
-class Question(Record):
+class OpenQuestion(Record):
     """An open question with the answers that are suggested; a user may choose one by its number, from 1 on."""
 
     section: SectionName
@@ -71,7 +71,7 @@ class Question(Record):
     suggestions: Annotated[tuple[ForeignText, ...], Field(max_length=5)] = ()
 
 
-class Contradiction(Record):
+class AnswerConflict(Record):
     """Two answers that cannot both hold, and why."""
 
     first: AnswerId
@@ -97,9 +97,9 @@ class InterviewStage(Record):
     title: ForeignText = Field(default="", max_length=200)
     """Name of what is to be built; "" until it is known."""
     answers: tuple[Answer, ...] = ()
-    questions: tuple[Question, ...] = ()
+    questions: tuple[OpenQuestion, ...] = ()
     """Those that are open; the first is asked now."""
-    contradictions: tuple[Contradiction, ...] = ()
+    contradictions: tuple[AnswerConflict, ...] = ()
     complete: tuple[SectionName, ...] = ()
     """The sections in which nothing more needs to be asked, in the order of `SECTIONS`."""
     checked: bool = True

@@ -18,12 +18,12 @@ from buildwright.core.interview import (
     MOST_ANSWERS,
     SECTIONS,
     Answer,
+    AnswerConflict,
     AnswerId,
     AnswerOrigin,
-    Contradiction,
     Interview,
     InterviewStage,
-    Question,
+    OpenQuestion,
     SectionName,
 )
 from buildwright.core.record import Record
@@ -71,12 +71,12 @@ class InterviewerReply(Record):
     reply: ForeignText = Field(min_length=1, max_length=4_000)
     title: ForeignText = Field(default="", max_length=200)
     answers: tuple[TakenAnswer, ...] = Field(default=(), max_length=60)
-    questions: tuple[Question, ...] = Field(default=(), max_length=8)
-    contradictions: tuple[Contradiction, ...] = Field(default=(), max_length=20)
+    questions: tuple[OpenQuestion, ...] = Field(default=(), max_length=8)
+    contradictions: tuple[AnswerConflict, ...] = Field(default=(), max_length=20)
     complete: Annotated[tuple[SectionName, ...], Field(max_length=len(SECTIONS))] = ()
 
 
-class Heard(NamedTuple):
+class HeardMessage(NamedTuple):
     """What became of a message. `asked` is what the interviewer has to read; "" when it need not be asked."""
 
     interview: Interview
@@ -85,7 +85,7 @@ class Heard(NamedTuple):
     asked: str = ""
 
 
-def hear(interview: Interview, message: str) -> Heard:
+def hear(interview: Interview, message: str) -> HeardMessage:
     """Return what a message of the user does. An empty one goes on.
 
     Raises Refused (nothing to decide or undo, or the message is too long) and NotFound (no such answer).
@@ -104,15 +104,15 @@ def hear(interview: Interview, message: str) -> Heard:
         assumed = question.suggestions[0]
         return _next(_answered(interview, question, assumed, "assumed"), f"Assumed: {assumed}")
     if _UNDO.fullmatch(said):
-        return Heard(_undone(interview), "The last step is taken back.")
+        return HeardMessage(_undone(interview), "The last step is taken back.")
     if found := _CHANGE.fullmatch(said):
         return change_answer(interview, found[1].upper(), found[2].strip())
     if (found := _JUMP.fullmatch(said)) and (section := section_of(found[1])):
         return _gone_to(interview, section)
-    return Heard(interview, "", said)
+    return HeardMessage(interview, "", said)
 
 
-def change_answer(interview: Interview, name: str, text: str) -> Heard:
+def change_answer(interview: Interview, name: str, text: str) -> HeardMessage:
     """Return the interview with another text for an answer; the interviewer is asked what follows. Raises NotFound."""
     old = interview.answer(name)
     if old is None:
@@ -126,7 +126,7 @@ def change_answer(interview: Interview, name: str, text: str) -> Heard:
     left = tuple(each for each in interview.contradictions if name not in {each.first, each.second})
     answers = tuple(new if each.id == name else each for each in interview.answers)
     changed = _stepped(interview, answers=answers, contradictions=left, checked=False)
-    return Heard(changed, f"{name} is now: {text}", f"I have changed {name}. Does anything contradict it now?")
+    return HeardMessage(changed, f"{name} is now: {text}", f"I have changed {name}. Does anything contradict it now?")
 
 
 def section_of(words: str) -> SectionName | None:
@@ -135,7 +135,7 @@ def section_of(words: str) -> SectionName | None:
     return next((name for name in SECTIONS if wanted in {name, name.partition("_")[0]}), None)
 
 
-def _chosen(question: Question, said: str) -> str:
+def _chosen(question: OpenQuestion, said: str) -> str:
     """Return the suggested answers that are chosen by their numbers, "" when `said` is something else."""
     if not _NUMBERS.fullmatch(said):
         return ""
@@ -145,7 +145,7 @@ def _chosen(question: Question, said: str) -> str:
     return "; ".join(question.suggestions[number - 1] for number in numbers)[:LONGEST_ANSWER]
 
 
-def _answered(interview: Interview, question: Question, text: str, origin: AnswerOrigin) -> Interview:
+def _answered(interview: Interview, question: OpenQuestion, text: str, origin: AnswerOrigin) -> Interview:
     """Return the interview with an answer to its first question."""
     number = interview.taken + 1
     answer = Answer(id=f"A{number}", section=question.section, question=question.text, text=text, origin=origin)
@@ -158,24 +158,26 @@ def _answered(interview: Interview, question: Question, text: str, origin: Answe
     )
 
 
-def _next(interview: Interview, done: str) -> Heard:
+def _next(interview: Interview, done: str) -> HeardMessage:
     """Continue with the next open question; without one the interviewer is asked, unless nothing is missing.
 
     While a contradiction stands, an answer may be about it: then the interviewer is asked at once.
     """
     if done and interview.contradictions:
-        return Heard(interview, done, f"{done}. Does the contradiction still stand? Replace what no longer holds.")
+        return HeardMessage(
+            interview, done, f"{done}. Does the contradiction still stand? Replace what no longer holds."
+        )
     idle = bool(interview.questions) or interview.is_complete
-    return Heard(interview, done, "" if idle else "Continue: ask what is missing, or say that nothing is.")
+    return HeardMessage(interview, done, "" if idle else "Continue: ask what is missing, or say that nothing is.")
 
 
-def _gone_to(interview: Interview, section: SectionName) -> Heard:
+def _gone_to(interview: Interview, section: SectionName) -> HeardMessage:
     words = section.replace("_", " ")
     first = [each for each in interview.questions if each.section == section]
     if not first:
-        return Heard(interview, "", f"I want to go back to the section {section}: ask me about it.")
+        return HeardMessage(interview, "", f"I want to go back to the section {section}: ask me about it.")
     others = [each for each in interview.questions if each.section != section]
-    return Heard(_stepped(interview, questions=(*first, *others)), f"Now: {words}.")
+    return HeardMessage(_stepped(interview, questions=(*first, *others)), f"Now: {words}.")
 
 
 def _stepped(interview: Interview, **changes: object) -> Interview:

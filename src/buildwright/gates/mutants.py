@@ -54,7 +54,7 @@ class TimeAllowed(NamedTuple):
         return spent >= self.at_most or (bool(noticed) and spent >= self.once_noticed)
 
 
-class Answer(NamedTuple):
+class FaultAnswer(NamedTuple):
     """What the tests said of the checkout as it is, and the seconds that they took."""
 
     noticed: bool
@@ -83,7 +83,7 @@ def changed_lines(before: str, after: str) -> frozenset[int]:
 
 
 async def try_faults(
-    files: Path, faults: Sequence[Mutation], allowed: TimeAllowed, ask: Callable[[], Awaitable[Answer]]
+    files: Path, faults: Sequence[Mutation], allowed: TimeAllowed, ask: Callable[[], Awaitable[FaultAnswer]]
 ) -> Tries:
     """Put one fault after the other into the checkout `files` and ask the tests.
 

@@ -19,7 +19,7 @@ from buildwright.core.task import Task
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.changed import checkout
 from buildwright.gates.compared import Compared, compared, is_open, names_in, opening, speaks_of
-from buildwright.gates.mutants import Answer, TimeAllowed, Tries, faults_in, try_faults
+from buildwright.gates.mutants import FaultAnswer, TimeAllowed, Tries, faults_in, try_faults
 from buildwright.gates.mutations import is_source
 from buildwright.gates.new_tests import NewTest, narrowed, new_tests
 from buildwright.gates.overlay import lay_surface_over
@@ -256,13 +256,13 @@ async def _on_faults(case: _Case, open_run: OpenRun, *, is_proven: bool) -> list
     quick = _within(judged, min(limit, _RUNS * seconds + 1))
     async with open_run(quick, checkout(judged), True) as opened:
 
-        async def ask() -> Answer:
+        async def ask() -> FaultAnswer:
             spent = 0.0
             async for one, ran in _runs(case.wanted, opened):
                 spent += ran.completed.seconds if ran is not None else 0.0
                 if ran is None or one.not_passing(ran):
-                    return Answer(noticed=True, seconds=spent)
-            return Answer(noticed=False, seconds=spent)
+                    return FaultAnswer(noticed=True, seconds=spent)
+            return FaultAnswer(noticed=False, seconds=spent)
 
         tries = await try_faults(checkout(judged), faults, TimeAllowed(limit, _RUNS * seconds), ask)
     return _told(case, tries, is_proven=is_proven)

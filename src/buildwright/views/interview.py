@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from buildwright.core.interview import SECTIONS, Answer, Interview, InterviewCost, Question, SectionName
+from buildwright.core.interview import SECTIONS, Answer, Interview, InterviewCost, OpenQuestion, SectionName
 from buildwright.core.interview_steps import artifacts_of, spec_of_interview
 from buildwright.core.record import Record
 
@@ -39,7 +39,7 @@ class InterviewView(Record):
     reply: str
     """What the user was told last."""
     sections: tuple[InterviewSection, ...]
-    question: Question | None
+    question: OpenQuestion | None
     """The one that is asked now; a message that is a number chooses a suggestion, the first by 1."""
     open_questions: int
     contradictions: tuple[BothAnswers, ...]

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from buildwright.core.interview import Interview, InterviewCost
 from buildwright.core.interview_steps import (
-    Heard,
+    HeardMessage,
     InterviewMaterial,
     change_answer,
     hear,
@@ -133,7 +133,9 @@ class Interviewing:
         async with self._turn(project_id):
             project, kept = await self._open(user_id, project_id)
             text = plain(self.mask(message.text))
-            heard = Heard(kept.interview) if message.material and not text.strip() else hear(kept.interview, text)
+            heard = (
+                HeardMessage(kept.interview) if message.material and not text.strip() else hear(kept.interview, text)
+            )
             if not heard.asked and not message.material:
                 return await self._keep(project, kept.version, heard.interview, heard.done)
             version = kept.version
@@ -146,7 +148,7 @@ class Interviewing:
         self,
         project: ProjectRecord,
         version: int,
-        heard: Heard,
+        heard: HeardMessage,
         message: InterviewMessage,
         on_reply: Callable[[str], None] | None,
     ) -> InterviewView:
