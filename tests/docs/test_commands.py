@@ -22,7 +22,7 @@ SHOWN = [
 
 
 BELOW = {
-    "task": {"add", "edit", "drop", "redo", "undo"},
+    "task": {"add", "edit", "drop", "merge", "split", "reorder", "redo", "undo"},
     "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},
     "secrets": {"scan", "allow", "allowed"},
