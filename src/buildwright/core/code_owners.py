@@ -53,7 +53,7 @@ class CodeOwners:
             if owners or not words[1:]:
                 pattern = words[0].replace("\0", " ").replace("[", "[[]")
                 parts = tuple(part for part in pattern.split("/") if part)
-                if "/" not in pattern.rstrip("/"):
+                if parts and "/" not in pattern.rstrip("/"):
                     parts = ("**", *parts)
                 if parts:
                     self._rules.append(_Rule(parts, owners, pattern.endswith("/")))
