@@ -12,13 +12,13 @@ from difflib import SequenceMatcher
 from itertools import count
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from buildwright.core.limits import Options
 from buildwright.core.paths import check_path, is_protected
 from buildwright.core.record import Record
 from buildwright.core.sanitize import UserText
-from buildwright.errors import BadSpec, UnsafePath
+from buildwright.errors import BadSettings, BadSpec, UnsafePath
 
 ContractType = Literal[
     "blueprint",
@@ -82,17 +82,7 @@ class BuildContracts(Record):
 
     contracts: Annotated[tuple[Contract, ...], Field(min_length=1, max_length=len(FILES))]
     folder: str = FOLDER
-
-    @field_validator("folder")
-    @classmethod
-    def _inside(cls, folder: str) -> str:
-        try:
-            folder = check_path(folder.rstrip("/"))
-        except UnsafePath as error:
-            raise ValueError(error.message) from error
-        if reason := is_protected(f"{folder}/Contracts/blueprint.md"):
-            raise ValueError(f"contracts cannot be kept in {folder}: {reason}")
-        return folder
+    """As `check_folder` returns it."""
 
     @property
     def files(self) -> dict[str, str]:
@@ -109,10 +99,24 @@ def path_of(folder: str, contract_type: ContractType) -> str:
     return f"{folder or FOLDER}/Contracts/{FILES[contract_type]}"
 
 
+def check_folder(folder: str) -> str:
+    """Return the folder for the contracts in its normal form. Raises BadSettings when they cannot be kept there."""
+    fix = "name a folder of the repository, such as Forge"
+    try:
+        folder = check_path(folder.rstrip("/"))
+    except UnsafePath as error:
+        raise BadSettings(error.message, fix=fix) from error
+    if reason := is_protected(f"{folder}/Contracts/blueprint.md"):
+        raise BadSettings(f"contracts cannot be kept in {folder}: {reason}", fix=fix)
+    return folder
+
+
 def bound_by(options: Options, contracts: BuildContracts | None) -> Options:
-    """Return the options of a build that runs from contracts: no agent may change them."""
+    """Return the options of a build that runs from contracts: no agent may change them. Raises BadSettings (the folder)."""
     if contracts is None:
         return options
+    if (plain := check_folder(contracts.folder)) != contracts.folder:
+        raise BadSettings(f"{contracts.folder} is not how the folder is written", fix=f"write {plain}")
     protected = tuple(dict.fromkeys((*options.protected, contracts.folder)))
     return options.model_copy(update={"contracts_folder": contracts.folder, "protected": protected})
 

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildwright.core.contracts import FOLDER, BuildContracts, Contract, ContractType, edited
-from buildwright.errors import BadSettings, BadSpec, Conflict, Forbidden, NotFound
+from buildwright.core.contracts import FOLDER, BuildContracts, Contract, ContractType, check_folder, edited
+from buildwright.errors import BadSpec, Conflict, Forbidden, NotFound
 from buildwright.views.contracts import (
     ContractsChange,
     ContractText,
@@ -231,17 +231,11 @@ class OwnContracts:
 
 def spec_of(contracts: tuple[Contract, ...], title: str, folder: str = "") -> Spec:
     """Return the spec of a build from contracts that go into this folder. Raises BadSpec, BadGraph, BadSettings."""
-    from pydantic import ValidationError
-
     from buildwright.advisors.contracts import spec_of_contracts
 
     if not contracts:
         raise BadSpec("the project has no contracts to build from", fix="generate them from its answers first")
-    try:
-        bound = BuildContracts(contracts=contracts, folder=folder or FOLDER)
-    except ValidationError as error:
-        told = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise BadSettings(told, fix="name a folder of the repository, such as Forge") from error
+    bound = BuildContracts(contracts=contracts, folder=check_folder(folder or FOLDER))
     return spec_of_contracts(bound, title)
 
 

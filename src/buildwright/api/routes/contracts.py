@@ -13,7 +13,7 @@ from buildwright.api.params import RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.state import ServerState, SiteOf
-from buildwright.core.contracts import FOLDER, LARGEST, BuildContracts, ContractType
+from buildwright.core.contracts import FOLDER, LARGEST, BuildContracts, ContractType, check_folder
 from buildwright.core.interview import LONGEST_ANSWER, LONGEST_LINE, MOST_ANSWERS, Answer, Interview, SectionName
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused
@@ -110,10 +110,8 @@ async def export_contracts(
     kept = await site.records.contracts.newest(project.user_id, project.id)
     if not kept:
         raise NotFound("the project has no contracts", fix="make them: POST /projects/{id}/contracts/generate")
-    try:
-        files = BuildContracts(contracts=tuple(one.contract for one in kept), folder=folder).files
-    except ValueError as error:
-        raise Refused("this is not a folder of a repository", fix="name one such as Forge") from error
+    contracts = tuple(one.contract for one in kept)
+    files = BuildContracts(contracts=contracts, folder=check_folder(folder)).files
     headers = {"Content-Disposition": 'attachment; filename="contracts.zip"'}
     return Response(zipped(files), media_type="application/zip", headers=headers)
 
