@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from buildwright.core.complexity import Size
 from buildwright.core.model_names import maker_of
@@ -19,9 +19,21 @@ AUTO: Final = "auto"
 """The model that stands for the choice by complexity."""
 LADDER: Final[tuple[Size, ...]] = get_args(Size)
 """The names that are sizes, the smallest first."""
-MODEL_ID: Final = r"^[A-Za-z0-9][\w./:@+-]{0,199}$"
+MODEL_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9_./:@+-]{0,199}$"
 
-Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
+Usd = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1_000_000},
+                {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"},
+            ]
+        }
+    ),
+]
+"""Dollars, as a number or, so that no digit is lost, as text."""
 
 
 class NamedModel(Record):
