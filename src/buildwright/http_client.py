@@ -146,7 +146,7 @@ class Wire:
             raise _kind_of(str(found.get("code", "")), status)(
                 str(found.get("detail", "the server refused")), fix=str(found.get("fix", "")) or None
             )
-        return dict(found)
+        return dict(found or {})  # an answer may be empty
 
 
 class HttpInterviews:
