@@ -620,3 +620,23 @@ async def test_a_fork_is_a_build_of_its_own_that_runs_by_itself(served: Served, 
     assert (await bob.post(f"{path}/fork", {})).status == 403
     runs = {"plan": {"tasks": [{"id": "z", "title": "Z", "validation": {"command": "id"}}]}}
     assert (await served.client.post(f"{path}/fork", runs)).status == 202, "the owner of the machine may"
+
+
+async def test_a_plan_is_merged_split_and_reordered_before_it_is_approved(served: Served) -> None:
+    build_id = await started(served.client, options={**NOTHING, "approve_plan": True})
+    path = f"/api/builds/{build_id}"
+    while (await served.client.get(path)).json["pause"] is None:
+        await asyncio.sleep(0.05)
+    assert (await served.client.post(f"{path}/merge", {"tasks": ["b", "c"], "title": "Both"})).status == 200
+    parts = [{"id": "x", "title": "X"}, {"id": "y", "title": "Y"}]
+    assert (await served.client.post(f"{path}/split", {"task": "a", "into": parts})).status == 200
+    assert (await served.client.post(f"{path}/reorder", {"tasks": ["y", "x"]})).status == 200
+    shown = (await served.client.get(path)).json["tasks"]
+    assert sorted((task["id"], task["title"]) for task in shown) == [("b", "Both"), ("x", "X"), ("y", "Y")]
+    needs = (await served.client.get(f"{path}/why/b")).json["depends_on"]
+    assert [one["id"] for one in needs] == ["x", "y"]
+    circle = await served.client.post(f"{path}/reorder", {"tasks": ["b", "y"]})
+    assert (circle.status, circle.json["code"]) == (422, "bad-spec")
+    assert (await served.client.post(f"{path}/resume", {"accept_plan": True})).status == 409, "none is proposed"
+    assert (await served.client.post(f"{path}/resume", {"choice": "go"})).status == 200
+    assert (await ended(served.client, build_id))["counts"] == {"done": 3}
