@@ -5,9 +5,8 @@ python -m bench.first_branch [--rounds N] [--only NAME]
 Prints one JSON object: the load, and for each project the seconds of each part and the ratios. Two projects are tiny, so
 that our own start and the second run of the tests weigh most: `npm ci` of one package, and a virtual environment. Two
 are releases with the set-up and the tests that they came with, which the target is for. Two runs of the tests are the
-least: one judges the base, before an agent is paid for, and one the change. They cannot run side by side: the second is
-of what an agent makes, which may begin only after the first. Where it could begin earlier, because it can pay for
-nothing, as the one here, its work takes no time that would be saved. Set-ups fetch from the package indexes.
+least: one judges the base, before an agent is paid for, and one the change, which an agent may make only after that.
+Set-ups fetch from the package indexes.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.interview import InterviewEntry, InterviewView
-    from buildwright.views.lessons import Lessons, LessonsImported
+    from buildwright.views.lessons import LessonsImported, LessonsView
     from buildwright.views.overview import PlanView
     from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
@@ -169,7 +169,7 @@ class Client(Protocol):
         """Return what builds came to, of the hours from that of `start` to that before `end`: of all here, or the token's
         user's."""
 
-    async def lessons(self) -> Lessons:
+    async def lessons(self) -> LessonsView:
         """Return the lessons of this user's builds, or the token's user's, and whether they help."""
 
     async def forget_lesson(self, lesson_id: str) -> None:

@@ -1,6 +1,7 @@
 """The client of a server: the calls of `Client` as HTTP requests. Must never decide, or know a command by name.
 
 BUILDWRIGHT_URL names the server, BUILDWRIGHT_TOKEN the token (`buildwright token` prints one there).
+Large because it is a list: each call of a `Client` once, with its path.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from buildwright.views.costs import CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
 from buildwright.views.interview import InterviewEntry, InterviewView
-from buildwright.views.lessons import Lessons, LessonsImported
+from buildwright.views.lessons import LessonsImported, LessonsView
 from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.views.stats import Stats, StatsPeriod
 from buildwright.views.stuck import StuckView
@@ -398,9 +399,9 @@ class HttpClient:
         found = await self._wire.get("/api/stats", by=by, **_between(start, end))
         return Stats.model_validate_json(json.dumps(found))
 
-    async def lessons(self) -> Lessons:
+    async def lessons(self) -> LessonsView:
         """Return the lessons of the token's user, and whether they help."""
-        return Lessons.model_validate_json(json.dumps(await self._wire.get("/api/lessons")))
+        return LessonsView.model_validate_json(json.dumps(await self._wire.get("/api/lessons")))
 
     async def forget_lesson(self, lesson_id: str) -> None:
         """Remove a lesson. Raises NotFound."""

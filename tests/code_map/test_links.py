@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildwright.code_map.links import Links
+from buildwright.code_map.links import ImportLinks
 from buildwright.code_map.outline import Outline
 
 Import = tuple[str, tuple[str, ...]]
@@ -15,7 +15,7 @@ def links(files: str, importer: str, *imports: Import | str, **manifests: str) -
     outlines = {path: Outline() for path in [*files.split(), importer]}
     outlines |= {path.replace("__", "/") + ".mod": Outline(imports=((name, ()),)) for path, name in manifests.items()}
     outlines[importer] = Outline(imports=tuple((one, ()) if isinstance(one, str) else one for one in imports))
-    return Links(outlines).imports.get(importer, ())
+    return ImportLinks(outlines).imports.get(importer, ())
 
 
 PYTHON = "src/shop/__init__.py src/shop/money.py src/shop/tax/__init__.py src/shop/tax/eu.py src/json.py"

@@ -1,4 +1,4 @@
-"""Lessons through whole builds, by one process over SQLite and by workers over PostgreSQL."""
+"""LessonStore through whole builds, by one process over SQLite and by workers over PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from buildwright.agents.briefing import brief_attempt
 from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.core.finding import Diagnosis
-from buildwright.core.lessons import Chosen, GivenLesson, LessonDraft, Outcome
+from buildwright.core.lessons import ChosenLessons, GivenLesson, LessonDraft, TrialOutcome
 from buildwright.core.limits import Limits
 from buildwright.engine.lessons import end_trials
 from buildwright.errors import ModelFailed, StoreFailed
@@ -26,7 +26,7 @@ from buildwright.ports import Builds, Judged, ModelEndpoint
 from buildwright.store.database import Database
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.store.lessons import Lessons
+from buildwright.store.lessons import LessonStore
 from tests import services
 from tests.adapters.scripted_agent import Fail, Write
 from tests.core.test_lessons import lesson
@@ -41,7 +41,7 @@ class Place(NamedTuple):
     """A journal, and the lessons in the same database."""
 
     builds: Builds
-    book: Lessons
+    book: LessonStore
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -50,14 +50,14 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         path = tmp_path / "state.db"
         journal = await SqliteBuilds.open(path, tmp_path / "artifacts")
         database = Database.open(path)
-        yield Place(journal, Lessons(database))
+        yield Place(journal, LessonStore(database))
         await database.close()
         await journal.close()
         return
     async with services.fresh_database() as url:
         shared = await PostgresBuilds.open(url)
         database = Database.open(url)
-        yield Place(shared, Lessons(database))
+        yield Place(shared, LessonStore(database))
         await database.close()
         await shared.close()
 
@@ -73,7 +73,7 @@ def site_of(place: Place, tmp_path: Path, **script: list[Write]) -> Site:
 
 
 async def run(site: Site, place: Place, **more: Any) -> Build:
-    async def opened() -> Lessons:
+    async def opened() -> LessonStore:
         return place.book
 
     site.journal.clear()
@@ -145,8 +145,8 @@ async def test_a_lesson_that_saves_nothing_retires_and_is_given_no_more(place: P
     await place.book.learn("u", lesson("1", pattern="*"))
     for number in range(14):
         build, given = f"old-{number}", (GivenLesson(id="1", pattern="*", content="x"),)
-        await place.book.begin("u", build, "t", Chosen(given, ()) if number < 9 else Chosen((), ("1",)))
-        await place.book.end("u", build, "t", Outcome(1, False, Decimal("0.01")))
+        await place.book.begin("u", build, "t", ChosenLessons(given, ()) if number < 9 else ChosenLessons((), ("1",)))
+        await place.book.end("u", build, "t", TrialOutcome(1, False, Decimal("0.01")))
     site = site_of(place, tmp_path)
     for _ in range(9):  # one is the tenth task with it
         await site.start(tasks("a"))
@@ -203,7 +203,7 @@ async def test_a_file_that_is_wrong_is_left_out_and_said(place: Place, tmp_path:
 
 
 async def test_without_lessons_and_with_a_broken_book_the_build_is_the_same(place: Place, tmp_path: Path) -> None:
-    async def broken() -> Lessons:
+    async def broken() -> LessonStore:
         raise StoreFailed("the disk is gone")
 
     script = {"a_1": [Write("src/a.py", "float")], "a_2": [Write("src/a.py", "Decimal")]}

@@ -1,4 +1,4 @@
-"""Lessons and their trials, on SQLite and PostgreSQL: kept once, each user's own, counted exactly."""
+"""LessonStore and their trials, on SQLite and PostgreSQL: kept once, each user's own, counted exactly."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from buildwright.core import event as e
-from buildwright.core.lessons import Chosen, GivenLesson, Outcome
+from buildwright.core.lessons import ChosenLessons, GivenLesson, TrialOutcome
 from buildwright.errors import NotFound
 from buildwright.store.database import Database
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.store.lessons import Lessons
+from buildwright.store.lessons import LessonStore
 from tests.core.test_lessons import lesson
 from tests.store.process import AT, created, open_in
 
@@ -31,18 +31,18 @@ async def journals(database: Path | str) -> AsyncIterator[SqliteBuilds | Postgre
 
 
 @pytest.fixture
-async def book(database: Path | str, journals: SqliteBuilds | PostgresBuilds) -> AsyncIterator[Lessons]:
+async def book(database: Path | str, journals: SqliteBuilds | PostgresBuilds) -> AsyncIterator[LessonStore]:
     del journals  # it has made the tables
     opened = Database.open(database)
-    yield Lessons(opened)
+    yield LessonStore(opened)
     await opened.close()
 
 
-def chosen(*given: str, held: tuple[str, ...] = ()) -> Chosen:
-    return Chosen(tuple(GivenLesson(id=name, pattern="*", content="x") for name in given), held)
+def chosen(*given: str, held: tuple[str, ...] = ()) -> ChosenLessons:
+    return ChosenLessons(tuple(GivenLesson(id=name, pattern="*", content="x") for name in given), held)
 
 
-async def test_it_is_learned_once_and_surer_each_time_but_not_twice_of_one_attempt(book: Lessons) -> None:
+async def test_it_is_learned_once_and_surer_each_time_but_not_twice_of_one_attempt(book: LessonStore) -> None:
     first = lesson("1", build="b1", task="t", attempt=2)
     assert await book.learn("ann", first) == first
     assert await book.learn("ann", first) == first  # judged again after a crash
@@ -53,14 +53,14 @@ async def test_it_is_learned_once_and_surer_each_time_but_not_twice_of_one_attem
     assert await book.all("bob") == []
 
 
-async def test_it_is_the_users_own(book: Lessons) -> None:
+async def test_it_is_the_users_own(book: LessonStore) -> None:
     await book.learn("ann", lesson("1", repository="r"))
     await book.learn("bob", lesson("1", repository="r", content="of bob"))
     await book.begin("ann", "b", "t", chosen("1"))
     with pytest.raises(NotFound):
         await book.forget("eve", "1")
     await book.retire("eve", "1", "because", AT)
-    assert await book.end("eve", "b", "t", Outcome(1, False, Decimal(1))) == set()
+    assert await book.end("eve", "b", "t", TrialOutcome(1, False, Decimal(1))) == set()
     assert (await book.effects("eve"), await book.begun("eve", "b")) == ({}, [])
     assert (await book.get("ann", "1")).state == "active"
     await book.forget("ann", "1")
@@ -70,7 +70,7 @@ async def test_it_is_the_users_own(book: Lessons) -> None:
     assert [one.content for one in await book.all("bob")] == ["of bob"]
 
 
-async def test_a_build_may_be_given_those_of_its_repository_and_of_all(book: Lessons) -> None:
+async def test_a_build_may_be_given_those_of_its_repository_and_of_all(book: LessonStore) -> None:
     known = [lesson("1", repository="r"), lesson("2", repository="s"), lesson("3", confidence=0.9)]
     assert await book.add("ann", known) == 3
     assert await book.add("ann", [known[0].model_copy(update={"confidence": 1.0}), lesson("4")]) == 1
@@ -80,7 +80,7 @@ async def test_a_build_may_be_given_those_of_its_repository_and_of_all(book: Les
 
 
 async def test_trials_are_counted_once_their_task_has_ended(
-    book: Lessons, journals: SqliteBuilds | PostgresBuilds
+    book: LessonStore, journals: SqliteBuilds | PostgresBuilds
 ) -> None:
     for name in ("b1", "b2"):
         await journals.create(name, [created(name)], AT)
@@ -91,9 +91,9 @@ async def test_trials_are_counted_once_their_task_has_ended(
     assert await book.begun("ann") == [("b2", "t"), ("b2", "v"), ("gone", "t")]
     assert len(await book.begun("ann", "b1")) == 5
     assert await book.effects("ann") == {}
-    assert await book.end("ann", "b1", "t", Outcome(2, False, Decimal("0.25"))) == {"1", "2"}
-    assert await book.end("ann", "b1", "t", Outcome(9, False, Decimal(9))) == set()
-    await book.end("ann", "b2", "t", Outcome(3, True, Decimal("0.5")))
+    assert await book.end("ann", "b1", "t", TrialOutcome(2, False, Decimal("0.25"))) == {"1", "2"}
+    assert await book.end("ann", "b1", "t", TrialOutcome(9, False, Decimal(9))) == set()
+    await book.end("ann", "b2", "t", TrialOutcome(3, True, Decimal("0.5")))
     assert await book.end("ann", "gone", "t", None) == set()
     effects = await book.effects("ann")
     for arm, other in ((effects["1"].given, effects["1"].held_out), (effects["2"].held_out, effects["2"].given)):
@@ -104,7 +104,7 @@ async def test_trials_are_counted_once_their_task_has_ended(
     assert await book.begun("ann", "b1") == [("b1", "u"), ("b2", "v")]
 
 
-async def test_what_is_retired_stays_so_when_it_is_learned_again(book: Lessons) -> None:
+async def test_what_is_retired_stays_so_when_it_is_learned_again(book: LessonStore) -> None:
     await book.learn("ann", lesson("1", build="b1"))
     await book.retire("ann", "1", "it saves nothing", LATER)
     await book.retire("ann", "1", "another reason", LATER)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.core.interview import Answer, Contradiction, Interview
+from buildwright.core.interview import Answer, AnswerConflict, Interview
 from buildwright.errors import BadSpec, Conflict, Forbidden, NotFound
 from buildwright.store import revisions
 from buildwright.store.records import Records
@@ -43,7 +43,7 @@ async def test_answers_that_contradict_each_other_make_no_contracts(kept: Contra
     torn = TOLD.model_copy(
         update={
             "answers": (*TOLD.answers, TOLD.answers[0].model_copy(update={"id": "A2", "text": "Rust"})),
-            "contradictions": (Contradiction(first="A1", second="A2", sentence="one language"),),
+            "contradictions": (AnswerConflict(first="A1", second="A2", sentence="one language"),),
         }
     )
     with pytest.raises(Conflict, match="A1 and A2 contradict"):

@@ -2,6 +2,7 @@
 
 The same answers give the same bytes. An answer is data: each of its lines becomes one line of a contract, escaped or
 quoted, so that it can be neither a heading, a key nor a second entry.
+Large because it has the ten types in turn, with what each takes of the answers.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ _READ_FIRST: Final[tuple[ContractType, ...]] = (
 _Text = Annotated[str, Field(min_length=1)]
 
 
-class Choice(Record):
+class StackChoice(Record):
     """One choice of the stack or the deployment."""
 
     choice: _Text
@@ -69,8 +70,8 @@ class Choice(Record):
 class StackContract(Record):
     """The contract `stack`."""
 
-    stack: tuple[Choice, ...]
-    deployment: tuple[Choice, ...] = ()
+    stack: tuple[StackChoice, ...]
+    deployment: tuple[StackChoice, ...] = ()
 
 
 class SchemaTable(Record):

@@ -141,13 +141,7 @@ async def prime(
     idea = [Quote(name, cut(_text(await read_file(name)), most.idea)) for name in _idea_files(part, known)]
     owning = next((name for name in code_owners.PLACES if name in known), "")
     owned = code_owners.CodeOwners(_text(await read_file(owning)) if owning else "")
-    files: list[Quote] = []
-    left = most.files
-    for path in expected:
-        if path in known:
-            text = cut(_text(await read_file(path)), max(left, 200))
-            left -= len(text.encode())
-            files.append(Quote(path, text))
+    files = await _read_files([path for path in expected if path in known], read_file, most.files)
     listing, unlisted = _listing(paths, expected, most.listing)
     return PromptContext(
         task=task,
@@ -157,7 +151,7 @@ async def prime(
         idea=tuple(quote for quote in idea if quote.text.strip()),
         listing=listing,
         unlisted=unlisted,
-        files=tuple(files),
+        files=files,
         missing=tuple(path for path in expected if path not in known),
         owners=dict(sorted((owners or {}).items())),
         others=_bounded_tasks(others, most.tasks),
@@ -166,6 +160,17 @@ async def prime(
         part=part,
         code_owners={path: owned.of(path) for path in expected if owned.of(path)},
     )
+
+
+async def _read_files(
+    paths: Sequence[str], read_file: Callable[[str], Awaitable[bytes | None]], left: int
+) -> tuple[Quote, ...]:
+    files: list[Quote] = []
+    for path in paths:
+        text = cut(_text(await read_file(path)), max(left, 200))
+        left -= len(text.encode())
+        files.append(Quote(path, text))
+    return tuple(files)
 
 
 def task_prompt(context: PromptContext) -> str:

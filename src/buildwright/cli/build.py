@@ -54,7 +54,6 @@ async def build(
     from buildwright.cli.foreground import drive_to_the_end, left_to_its_process, run_detached
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.unfinished import changed_build, say_moved, unfinished_build
-    from buildwright.core.contracts import bound_by
     from buildwright.engine.commands import NewBuild
     from buildwright.errors import BuildIsRunning
 
@@ -65,9 +64,7 @@ async def build(
     async with session() as app:
         reporting.check(unwatched=detach and app.in_cluster)
         project_id, read = await _read(app, spec, tag, contracts, options)
-        if read.contracts is not None and options.is_audited:
-            options = options.model_copy(update={"commits": options.commits.model_copy(update={"mark_phases": True})})
-        options = bound_by(options, read.contracts)
+        options = _with_contracts(options, read)
         first: Build | None = None
         taken: FoundBuild | None = None
         build_id = "" if new else await unfinished_build(app, read, options, repository, base)
@@ -89,6 +86,15 @@ async def build(
             if taken is None or not taken.changed:
                 raise
             return left_to_its_process(build_id, output)
+
+
+def _with_contracts(options: Options, read: Spec) -> Options:
+    """Return the options of a build from contracts: it marks its phases, and no task may change their folder."""
+    from buildwright.core.contracts import bound_by
+
+    if read.contracts is not None and options.is_audited:
+        options = options.model_copy(update={"commits": options.commits.model_copy(update={"mark_phases": True})})
+    return bound_by(options, read.contracts)
 
 
 async def _read(app: Client, spec: Path | None, tag: str, project: str, options: Options) -> tuple[str, Spec]:

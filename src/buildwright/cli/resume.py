@@ -18,6 +18,7 @@ from buildwright.errors import BuildIsRunning, Refused
 if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.core.options_change import OptionsChange
+    from buildwright.wiring.runners import Runners
 
 
 @Parameter(name="*")
@@ -73,7 +74,6 @@ async def resume(
     """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
-    from buildwright.cli.runners_text import nobody, run_by
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
     from buildwright.engine.resume_command import ResumeBuild
@@ -105,13 +105,20 @@ async def resume(
         if output.json:
             output.data(summary_fields(resumed, app.clock.now()))
         else:
-            output.print(f"Recorded for build {build_id[:8]}: {'continue' if choice == 'go' else choice}.")
-            if crew.runner:
-                output.say(f"It continues at once. {run_by(crew.runner)[0]}.")
-            elif crew.in_cluster:
-                output.say("The workers continue at once." if crew.is_there else nobody(crew, build_id))
-            output.say(typed(f"Next: buildwright status {build_id[:8]}"))
+            _say_recorded(build_id, choice, crew, output)
     return Exit.DONE
+
+
+def _say_recorded(build_id: str, choice: str, crew: Runners, output: Output) -> None:
+    """Say what was recorded, and who goes on with it."""
+    from buildwright.cli.runners_text import nobody, run_by
+
+    output.print(f"Recorded for build {build_id[:8]}: {'continue' if choice == 'go' else choice}.")
+    if crew.runner:
+        output.say(f"It continues at once. {run_by(crew.runner)[0]}.")
+    elif crew.in_cluster:
+        output.say("The workers continue at once." if crew.is_there else nobody(crew, build_id))
+    output.say(typed(f"Next: buildwright status {build_id[:8]}"))
 
 
 def _say_changed(before: Build, after: Build, output: Output) -> None:

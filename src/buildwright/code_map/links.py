@@ -21,7 +21,7 @@ _MOST_NAMES = 200
 """Names that one `use` of Rust may stand for."""
 
 
-class Links:
+class ImportLinks:
     """Which file imports which. `links[path]` are the files that a file imports, sorted, without itself."""
 
     def __init__(self, outlines: Mapping[str, Outline]) -> None:

@@ -13,7 +13,7 @@ from itertools import groupby
 from math import log, log2
 from typing import Final
 
-from buildwright.code_map.links import Links
+from buildwright.code_map.links import ImportLinks
 from buildwright.code_map.outline import Outline, Symbol, outline_language, words_of
 from buildwright.code_map.read import ReadTree
 from buildwright.core.record import Record
@@ -89,7 +89,7 @@ def map_view(read: ReadTree, about: str, tokens: int, part: str = "") -> CodeMap
     """Return the map of a tree that was read, for a specification, within `tokens`. Files of the folder `part` come first."""
     outlines = read.outlines
     code = [path for path in outlines if outline_language(path) not in {"", "gomod"}]
-    imports = Links(outlines).imports
+    imports = ImportLinks(outlines).imports
     importers: dict[str, list[str]] = {}
     for path in sorted(imports):
         for other in imports[path]:

@@ -2,6 +2,7 @@
 
 Every field is immutable (tuples, persistent maps), so a version of a build can be kept, compared and shared at no cost,
 and the next version costs O(log n), not O(n).
+Large because it is a list of records: what is known of a build, said once.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _LONGEST_PATTERN: Final = 300
 _OWNER = re.compile(r"@[A-Za-z0-9][\w.-]{0,99}(?:/[\w.-]{1,100}){0,3}|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 
 
-class _Rule(NamedTuple):
+class _OwnerRule(NamedTuple):
     parts: tuple[str, ...]
     """Of the pattern; `**` stands for any number of folders."""
     owners: tuple[str, ...]
@@ -44,7 +44,7 @@ class CodeOwners:
     """The rules of one CODEOWNERS file. A line that is no rule is left out."""
 
     def __init__(self, text: str) -> None:
-        self._rules: list[_Rule] = []
+        self._rules: list[_OwnerRule] = []
         for line in text.splitlines()[:_MOST_LINES]:
             words = re.sub(r"(?:^|\s)#.*", "", line).replace("\\ ", "\0").split()
             if not words or words[0].startswith(("!", "[", "^[")) or len(words[0]) > _LONGEST_PATTERN:
@@ -56,7 +56,7 @@ class CodeOwners:
                 if parts and "/" not in pattern.rstrip("/"):
                     parts = ("**", *parts)
                 if parts:
-                    self._rules.append(_Rule(parts, owners, pattern.endswith("/")))
+                    self._rules.append(_OwnerRule(parts, owners, pattern.endswith("/")))
 
     def of(self, path: str) -> tuple[str, ...]:
         """Return the owners of a file in their order, none when it has no owner."""

@@ -190,7 +190,7 @@ _ITEM = re.compile(r" {0,3}[-*+] +(?:\[[ xX]\] +)?(.*)")
 _BESIDE = re.compile(r"\[P\] +")
 
 
-class _Open(NamedTuple):
+class _OpenLine(NamedTuple):
     """A phase that is being read."""
 
     number: int
@@ -201,7 +201,7 @@ class _Open(NamedTuple):
 
 def phases_in(text: str, name: str = FILES["phases"]) -> tuple[Phase, ...]:
     """Return the phases of the contract. Raises BadSpec naming the line when they cannot be built in order."""
-    opened: list[_Open] = []
+    opened: list[_OpenLine] = []
     part = ""
     for at, line in enumerate(text.splitlines()):
         if line.startswith("## ") or line.strip() == "##":
@@ -209,7 +209,7 @@ def phases_in(text: str, name: str = FILES["phases"]) -> tuple[Phase, ...]:
             if found is None or int(found[1]) != len(opened) + 1:
                 said = "this heading names no phase" if found is None else f"phase {found[1]} is not the next one"
                 raise BadSpec(said, file=name, line=at + 1, fix=f"write `## Phase {len(opened) + 1}: Title`")
-            opened.append(_Open(len(opened) + 1, found[2], at, {}))
+            opened.append(_OpenLine(len(opened) + 1, found[2], at, {}))
             part = ""
         elif opened and (label := _LABEL.match(line)):
             part = label[1].casefold()
@@ -227,7 +227,7 @@ def phases_in(text: str, name: str = FILES["phases"]) -> tuple[Phase, ...]:
     return tuple(_closed(one, name) for one in opened)
 
 
-def _closed(phase: _Open, name: str) -> Phase:
+def _closed(phase: _OpenLine, name: str) -> Phase:
     lines = [(at, text) for at, text in phase.parts.get("deliverables", ()) if text]
     if not lines:
         fix = "write `**Deliverables:**` below it, then one line that begins with `- ` for each"

@@ -201,7 +201,7 @@ def parse_lessons(text: str) -> list[LessonEntry]:
 # --- Learning --------------------------------------------------------------------------------------------------------
 
 
-class Refusal(NamedTuple):
+class RefusedAttempt(NamedTuple):
     """Why one attempt at a task was refused."""
 
     attempt: int
@@ -232,7 +232,7 @@ def mending(diff: str, touched: Collection[str]) -> Mending:
     return Mending(tuple(files), before[:_QUOTED], after[:_QUOTED])
 
 
-def learned(refusals: Sequence[Refusal], mended: Mending, touched: Sequence[str]) -> LessonDraft | None:
+def learned(refusals: Sequence[RefusedAttempt], mended: Mending, touched: Sequence[str]) -> LessonDraft | None:
     """Return the lesson of a mended failure: the error that came back most often, and what ended it.
 
     `touched` are all files of the accepted change. None when no refusal has an error.
@@ -289,14 +289,14 @@ def _around(path: str) -> str:
 # --- Giving ----------------------------------------------------------------------------------------------------------
 
 
-class Chosen(NamedTuple):
+class ChosenLessons(NamedTuple):
     """The lessons for one task: those that it is given, and the ids of those that it does without to try them."""
 
     given: tuple[GivenLesson, ...] = ()
     held_out: tuple[str, ...] = ()
 
 
-def choose(lessons: Iterable[Lesson], files: Collection[str], build_id: str, task: str) -> Chosen:
+def choose(lessons: Iterable[Lesson], files: Collection[str], build_id: str, task: str) -> ChosenLessons:
     """Return the lessons for a task that is about these files (none: about any), the surest first, within the room."""
     fit = [one for one in lessons if _fits(one, files)]
     fit.sort(key=lambda one: (-one.confidence, -len(one.pattern), one.id))
@@ -311,7 +311,7 @@ def choose(lessons: Iterable[Lesson], files: Collection[str], build_id: str, tas
             held.append(lesson.id)
         else:
             given.append(lesson.as_given)
-    return Chosen(tuple(given), tuple(held))
+    return ChosenLessons(tuple(given), tuple(held))
 
 
 def is_held_out(build_id: str, task: str, lesson: str) -> bool:
@@ -341,7 +341,7 @@ def _is_region(path: str) -> bool:
 # --- Trying ----------------------------------------------------------------------------------------------------------
 
 
-class Outcome(NamedTuple):
+class TrialOutcome(NamedTuple):
     """How a task ended: its attempts, whether it failed, and what its requests to models cost in USD."""
 
     attempts: int

@@ -23,7 +23,7 @@ _SAME: Final[frozenset[str]] = frozenset({"rate_limit", "auth", "budget", "crash
 """Failures that the same model is asked after: waiting, a person or the machine has to help."""
 
 
-class Chosen(NamedTuple):
+class ChosenModel(NamedTuple):
     """A model and why it is asked."""
 
     model: NamedModel
@@ -93,7 +93,7 @@ def model_instead(build: Build, task: str, attempt: int, failure: FailureKind) -
     return chosen.event(task, state) if chosen is not None else None
 
 
-def choose(build: Build, task_id: str) -> Chosen | None:
+def choose(build: Build, task_id: str) -> ChosenModel | None:
     """Return the model for the attempt that a task has begun, None when its agent's model has no name of the user's."""
     options, state = build.options, build.task(task_id)
     asked = options.as_of(state.agent).model
@@ -106,30 +106,30 @@ def choose(build: Build, task_id: str) -> Chosen | None:
         return None
     if asked != AUTO:
         if before is not None and state.model_reason == "context_length":
-            return Chosen(before, "context_length", f"{before.name}: the conversation was too long for {asked}")
-        return Chosen(first, "named", f"{asked} is what the build asks for")
+            return ChosenModel(before, "context_length", f"{before.name}: the conversation was too long for {asked}")
+        return ChosenModel(first, "named", f"{asked} is what the build asks for")
     if not state.model or state.rejection is None or state.attempt == 1:
         why = f"the task is {found.level}, {found.score} of 100: {'; '.join(found.reasons[:3])}"
-        return Chosen(first, "complexity", why)
+        return ChosenModel(first, "complexity", why)
     ladder = sizes(options.models)
     return _next(ladder, before if before in ladder else first, state)
 
 
-def _next(ladder: list[NamedModel], last: NamedModel, state: TaskState) -> Chosen:
+def _next(ladder: list[NamedModel], last: NamedModel, state: TaskState) -> ChosenModel:
     """Return the model after an attempt that failed with `last`."""
     place = ladder.index(last)
     failure = state.failure if state.rejection == "agent" else ""
     if state.rejection in _LATE or failure in _SAME:
-        return Chosen(last, "same", f"the last attempt failed for no fault of {last.name}")
+        return ChosenModel(last, "same", f"the last attempt failed for no fault of {last.name}")
     if failure == "timeout":
         faster = ladder[max(place - 1, 0)]
-        return Chosen(faster, "timeout", f"{last.name} ran out of time")
+        return ChosenModel(faster, "timeout", f"{last.name} ran out of time")
     words = "the context was too long for" if failure == "context_length" else "an attempt failed with"
     kind: ModelReason = "context_length" if failure == "context_length" else "failed_attempt"
-    return Chosen(ladder[min(place + 1, len(ladder) - 1)], kind, f"{words} {last.name}")
+    return ChosenModel(ladder[min(place + 1, len(ladder) - 1)], kind, f"{words} {last.name}")
 
 
-def instead_of(options: Options, state: TaskState, failure: FailureKind) -> Chosen | None:
+def instead_of(options: Options, state: TaskState, failure: FailureKind) -> ChosenModel | None:
     """Return what the running attempt asks instead of its model, which has failed so; None when nothing else helps.
 
     A conversation that is too long goes to the next larger context, a model that cannot be reached to the next of the
@@ -143,12 +143,12 @@ def instead_of(options: Options, state: TaskState, failure: FailureKind) -> Chos
     ]
     if failure == "context_length":
         larger = sorted((one for one in left if _holds_more(one, model)), key=lambda one: one.context)
-        return Chosen(larger[0], failure, f"the conversation is too long for {model.name}") if larger else None
+        return ChosenModel(larger[0], failure, f"the conversation is too long for {model.name}") if larger else None
     if failure in {"overloaded", "unavailable"}:
         spare = [one for one in left if one.name in options.fallback]
         spare.sort(key=lambda one: options.fallback.index(one.name))
         said = "is overloaded" if failure == "overloaded" else "cannot be reached"
-        return Chosen(spare[0], failure, f"{model.name} {said}") if spare else None
+        return ChosenModel(spare[0], failure, f"{model.name} {said}") if spare else None
     return None
 
 

@@ -8,6 +8,7 @@ checkpoint is the lane's tree and the agent's conversation: losing one costs onl
 A lane is made ready as the checkouts of the checks are, so that an agent can run the project's own tests there. What
 set-up makes there must never be in a patch. A set-up that fails ends no attempt: the agent is told, and the gates judge
 what comes of it.
+Large because every end of an attempt is told apart here, by one order of questions.
 """
 
 from __future__ import annotations

@@ -137,7 +137,11 @@ async def _context(bench: ActionContext, build: Build, tasks: tuple[str, ...]) -
 
 def other_models(options: Options) -> list[str]:
     """Return the models that the options name beside the one that writes, each once."""
-    named = (options.planner_model, options.review_model, options.sealed_model, *(one.model for one in options.agents))
+    named = (
+        *(one.name for one in options.models),
+        *(options.planner_model, options.review_model, options.sealed_model),
+        *(one.model for one in options.agents),
+    )
     return [model for model in dict.fromkeys(named) if model and model != options.model]
 
 

@@ -19,13 +19,13 @@ from buildwright.core.finding import Verdict
 from buildwright.core.lessons import (
     LESSONS_FILE,
     MOST_OF_MODEL,
-    Chosen,
+    ChosenLessons,
     Lesson,
     LessonDraft,
     LessonEntry,
     LessonSource,
-    Outcome,
-    Refusal,
+    RefusedAttempt,
+    TrialOutcome,
     choose,
     id_of,
     learned,
@@ -68,14 +68,14 @@ async def give(bench: ActionContext, build: Build, task_id: str, state: TaskStat
     return state._replace(lessons=chosen.given)
 
 
-async def chosen_for(book: LessonBook, build: Build, task_id: str, mask: Mask) -> Chosen:
+async def chosen_for(book: LessonBook, build: Build, task_id: str, mask: Mask) -> ChosenLessons:
     """Return the lessons that a task would be given now. Raises the errors of the book."""
     assert build.plan is not None
     known = await book.all(build.user_id, mask(build.repository))
     chosen = choose(known, build.plan.task(task_id).files_expected, build.id, task_id)
     # With the newest secrets out, exactly as the journal will have it.
     plain = (one.model_copy(update={"content": tidy(one.content, mask)}) for one in chosen.given)
-    return Chosen(tuple(one for one in plain if one.content), chosen.held_out)
+    return ChosenLessons(tuple(one for one in plain if one.content), chosen.held_out)
 
 
 async def _find_in_repository(bench: ActionContext, book: LessonBook, build: Build) -> None:
@@ -127,7 +127,7 @@ async def learn(
         draft = learned(refusals, mended, state.patch.paths) or noticed(verdict.warnings, state.patch.paths)
         if draft is None:
             return ()
-        worded = await _worded(bench, action, build, _Case(refusals, diff, draft)) if refusals else _Worded(draft)
+        worded = await _worded(bench, action, build, _MendedCase(refusals, diff, draft)) if refusals else _Worded(draft)
         lesson = _lesson(bench, action, build, worded.draft)
         if lesson is None:
             return ()
@@ -140,10 +140,10 @@ async def learn(
     return (e.LessonLearned(task=action.task, attempt=action.attempt, **about, **learned_by),)
 
 
-class _Case(NamedTuple):
+class _MendedCase(NamedTuple):
     """A mended failure: why it was refused, what differs between the last refused change and the accepted one."""
 
-    refusals: Sequence[Refusal]
+    refusals: Sequence[RefusedAttempt]
     diff: str
     draft: LessonDraft
 
@@ -156,12 +156,12 @@ class _Worded(NamedTuple):
     prompt: str = ""
 
 
-def _refusals(state: TaskState) -> list[Refusal]:
+def _refusals(state: TaskState) -> list[RefusedAttempt]:
     """Return the refusals by gates since the user's last retry; a refusal in the train is the last one, if there was."""
     accepted = state.patch.tree if state.patch is not None else ""  # refused once, if its findings are approved since
-    found = [Refusal(old.attempt, old.findings) for old in state.refused if old.tree != accepted]
+    found = [RefusedAttempt(old.attempt, old.findings) for old in state.refused if old.tree != accepted]
     if state.rejection == "train" and state.findings:
-        found.append(Refusal(state.attempt - 1, state.findings))
+        found.append(RefusedAttempt(state.attempt - 1, state.findings))
     return found
 
 
@@ -195,7 +195,7 @@ def _lesson(bench: ActionContext, action: JudgePatch, build: Build, draft: Lesso
     )
 
 
-async def _worded(bench: ActionContext, action: JudgePatch, build: Build, case: _Case) -> _Worded:
+async def _worded(bench: ActionContext, action: JudgePatch, build: Build, case: _MendedCase) -> _Worded:
     """Let the model of the options word the lesson; without one, or when it fails, it is what the rule makes of it."""
     world, model, gateway = bench.world, build.options.lesson_model, bench.world.gateway
     plain = _Worded(case.draft)
@@ -260,8 +260,8 @@ async def _build(builds: BuildReader, build_id: str) -> Build | None:
         return None
 
 
-def _outcome(build: Build, task: str) -> Outcome | None:
+def _outcome(build: Build, task: str) -> TrialOutcome | None:
     """Return how the task ended; None when its build was ended before it."""
     state = build.task(task)
     failed = state.phase in {TaskPhase.FAILED, TaskPhase.SKIPPED}
-    return Outcome(state.attempt, failed, state.cost_usd) if failed or state.phase is TaskPhase.DONE else None
+    return TrialOutcome(state.attempt, failed, state.cost_usd) if failed or state.phase is TaskPhase.DONE else None

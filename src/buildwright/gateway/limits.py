@@ -1,4 +1,4 @@
-"""Limits of providers: what one request meets holds back all others, until the provider's reset. Must never send a request.
+"""QuotaWindows of providers: what one request meets holds back all others, until the provider's reset. Must never send a request.
 
 A window is of one provider, key and model. While it lasts, requests wait here, and none reaches the provider. At its end
 one goes first, and the others follow when the provider has answered it; so does the first one of a process, which does not
@@ -25,7 +25,7 @@ from buildwright.errors import CouldNot
 from buildwright.gateway.access import Opened, WindowKey
 from buildwright.gateway.exchange import DeclinedByProvider, ProviderError
 from buildwright.gateway.failures import failure_kind
-from buildwright.ports import Ledger, Notice, QuotaWindow
+from buildwright.ports import MoneyLedger, Notice, QuotaWindow
 
 if TYPE_CHECKING:
     from buildwright.gateway.upstream import Provider
@@ -104,10 +104,10 @@ class _Gate:
         return grows
 
 
-class Turn:
+class LimitedRequest:
     """One request that goes to a provider. What it is answered says how it goes on for the others."""
 
-    def __init__(self, limits: Limits, gate: _Gate, opened: Opened, began: float) -> None:
+    def __init__(self, limits: QuotaWindows, gate: _Gate, opened: Opened, began: float) -> None:
         self._limits, self._gate, self._opened, self._began = limits, gate, opened, began
 
     async def answered(self, status: int, headers: Mapping[str, str], error: ProviderError | None = None) -> None:
@@ -122,10 +122,10 @@ class Turn:
             self._gate.wake()
 
 
-class Limits:
+class QuotaWindows:
     """The windows that this process knows of."""
 
-    def __init__(self, ledger: Ledger | None, notices: Notices) -> None:
+    def __init__(self, ledger: MoneyLedger | None, notices: Notices) -> None:
         self._ledger = ledger
         self._notices = notices
         self._gates: dict[WindowKey, _Gate] = {}
@@ -162,7 +162,9 @@ class Limits:
         return datetime.fromtimestamp(until, UTC) if until > time.time() else None
 
     @asynccontextmanager
-    async def turn(self, key: WindowKey, opened: Opened, patience: float = LONGEST_HOLD) -> AsyncIterator[Turn]:
+    async def turn(
+        self, key: WindowKey, opened: Opened, patience: float = LONGEST_HOLD
+    ) -> AsyncIterator[LimitedRequest]:
         """Wait until a request may go to the provider. Raises DeclinedByProvider (429) after `patience` seconds."""
         gate, loop = self._gate(key), asyncio.get_running_loop()
         await self.wait(key, opened, patience)
@@ -171,7 +173,7 @@ class Limits:
         if probes:
             gate.probe = began
         try:
-            yield Turn(self, gate, opened, began)
+            yield LimitedRequest(self, gate, opened, began)
         finally:
             if probes and gate.probe == began:  # it has said nothing: another one goes first
                 gate.probe = None

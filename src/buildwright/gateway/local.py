@@ -18,11 +18,11 @@ from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, replay, upstream
 from buildwright.gateway.access import OnCall, Opened, door_id, end
 from buildwright.gateway.exchange import Protocol
-from buildwright.gateway.limits import Limits, Notices
+from buildwright.gateway.limits import Notices, QuotaWindows
 from buildwright.gateway.meter import Meter
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import AnswerOwner, ResponseCache
-from buildwright.ports import Answers, Ledger, ModelAccess, ModelEndpoint, ModelTrouble, Notice, Spend
+from buildwright.ports import Answers, ModelAccess, ModelEndpoint, ModelTrouble, MoneyLedger, Notice, Spend
 
 if TYPE_CHECKING:
     from buildwright.gateway.server import GatewayServer
@@ -47,7 +47,7 @@ class LocalGateway:
         record_to: Path | None = None,
         answers: Answers | None = None,
         on_call: OnCall | None = None,
-        ledger: Ledger | None = None,
+        ledger: MoneyLedger | None = None,
     ) -> None:
         self._environment = environment
         self._answers = answers
@@ -55,7 +55,7 @@ class LocalGateway:
         self._doors: dict[str, Opened] = {}
         self._notices = Notices()
         self._meter = Meter(ledger, self._notices)
-        self._limits = Limits(ledger, self._notices)
+        self._limits = QuotaWindows(ledger, self._notices)
         self._on_call = on_call
         self._server: GatewayServer | None = None
         self.refusals: Counter[int] = Counter()

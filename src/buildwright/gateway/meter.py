@@ -20,7 +20,7 @@ from buildwright.errors import CouldNot
 from buildwright.gateway.access import Hold, Opened, cost_of, load_price_list, own_price
 from buildwright.gateway.exchange import AnswerReader, DeclinedByProvider, ModelRequest, Tokens, most_output
 from buildwright.gateway.limits import Notices
-from buildwright.ports import Ledger, MarkReached, ModelAccess, Purse, PurseKind, PurseName, Spend
+from buildwright.ports import MarkReached, ModelAccess, MoneyLedger, Purse, PurseKind, PurseName, Spend
 
 LONG_OUTPUT = 16_000
 """Tokens that an answer may well have: held back where its request names no limit, or those of the longest so far."""
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 class Meter:
     """What each purse has spent, as far as this process knows, and what its requests hold back."""
 
-    def __init__(self, ledger: Ledger | None, notices: Notices) -> None:
+    def __init__(self, ledger: MoneyLedger | None, notices: Notices) -> None:
         self._ledger = ledger
         self._notices = notices
         self._spent: defaultdict[PurseName, Decimal] = defaultdict(Decimal)

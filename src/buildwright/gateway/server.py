@@ -37,7 +37,7 @@ from buildwright.gateway.exchange import (
     ModelRequest,
     Protocol,
 )
-from buildwright.gateway.limits import LONGEST_HOLD, Limits, Turn, window_key
+from buildwright.gateway.limits import LONGEST_HOLD, LimitedRequest, QuotaWindows, window_key
 from buildwright.gateway.meter import Meter
 from buildwright.gateway.protocols import PROTOCOLS, read_body, read_request
 from buildwright.gateway.recorder import Recorder
@@ -67,7 +67,7 @@ class GatewayServer:
         environment: Mapping[str, str],
         doors: Mapping[str, Opened],
         meter: Meter,
-        limits: Limits,
+        limits: QuotaWindows,
         recorder: Recorder | None,
         on_call: OnCall | None,
         refusals: Counter[int],
@@ -280,7 +280,9 @@ class GatewayServer:
             return WindowKey(PROTOCOLS[asked.protocol].PROVIDER, "", asked.model)
         return window_key(provider, asked.model)
 
-    def _turn(self, opened: Opened, request: web.Request, asked: ModelRequest) -> AbstractAsyncContextManager[Turn]:
+    def _turn(
+        self, opened: Opened, request: web.Request, asked: ModelRequest
+    ) -> AbstractAsyncContextManager[LimitedRequest]:
         """Let a request go to its provider when no limit speaks against it."""
         return self._limits.turn(self._window(asked), opened, _patience(request))
 
@@ -292,7 +294,7 @@ class GatewayServer:
         raw: bytes,
         found: Purchase | None,
         call: CallRecord,
-        turn: Turn,
+        turn: LimitedRequest,
     ) -> web.StreamResponse:
         reply = await self._send_on(asked.protocol, asked.model, raw, request, asked)
         pieces = reply.pieces

@@ -61,8 +61,8 @@ from buildwright.ports.git import (
 )
 from buildwright.ports.ledger import (
     HOLD_SECONDS,
-    Ledger,
     MarkReached,
+    MoneyLedger,
     Notice,
     Purse,
     PurseKind,
@@ -125,7 +125,6 @@ __all__ = [
     "Lane",
     "LaneKey",
     "Lease",
-    "Ledger",
     "Leftover",
     "LessonBook",
     "LessonWriter",
@@ -141,6 +140,7 @@ __all__ = [
     "ModelCall",
     "ModelEndpoint",
     "ModelTrouble",
+    "MoneyLedger",
     "Notice",
     "PhaseAuditor",
     "PlanRevision",

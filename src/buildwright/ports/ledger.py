@@ -65,7 +65,7 @@ Notice = MarkReached | QuotaWindow
 """What a door tells its build, each once."""
 
 
-class Ledger(Protocol):
+class MoneyLedger(Protocol):
     """One ledger for all processes on a store. Methods raise StoreFailed, Unreachable, DiskFull."""
 
     shares_builds: bool

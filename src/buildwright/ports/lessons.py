@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from buildwright.ports.agents import ModelEndpoint
 
 if TYPE_CHECKING:
-    from buildwright.core.lessons import Chosen, Effect, Lesson, LessonDraft, Outcome
+    from buildwright.core.lessons import ChosenLessons, Effect, Lesson, LessonDraft, TrialOutcome
 
 
 class LessonBook(Protocol):
@@ -30,13 +30,13 @@ class LessonBook(Protocol):
     async def retire(self, user_id: str, lesson_id: str, why: str, at: datetime) -> None:
         """Retire a lesson: it is not given from now on."""
 
-    async def begin(self, user_id: str, build_id: str, task: str, chosen: Chosen) -> None:
+    async def begin(self, user_id: str, build_id: str, task: str, chosen: ChosenLessons) -> None:
         """Record that a task begins with these lessons, and without those."""
 
     async def begun(self, user_id: str, running: str = "") -> list[tuple[str, str]]:
         """Return tasks, as build and task, whose trials have not ended though their build has, or is `running`; some."""
 
-    async def end(self, user_id: str, build_id: str, task: str, outcome: Outcome | None) -> set[str]:
+    async def end(self, user_id: str, build_id: str, task: str, outcome: TrialOutcome | None) -> set[str]:
         """Record how a task ended (None drops its trials); return the ids of the lessons that were tried on it."""
 
     async def effects(self, user_id: str, lessons: Collection[str] = ()) -> dict[str, Effect]:

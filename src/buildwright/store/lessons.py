@@ -1,4 +1,4 @@
-"""Lessons of each user's builds, and the tasks that they are tried on. Must never show one user what is another's."""
+"""LessonStore of each user's builds, and the tasks that they are tried on. Must never show one user what is another's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, cast, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from buildwright.core.lessons import Arm, Chosen, Effect, Lesson, Outcome, again
+from buildwright.core.lessons import Arm, ChosenLessons, Effect, Lesson, TrialOutcome, again
 from buildwright.errors import NotFound
 from buildwright.store.database import Database
 from buildwright.store.stats import COST_UNITS
@@ -22,12 +22,12 @@ _TRIAL = lesson_trials.c
 _COLUMNS = [_LESSON[name] for name in Lesson.model_fields]
 _MOST_SOURCES = 50
 _MOST = 2_000
-"""Lessons that one question returns, the surest first."""
+"""LessonStore that one question returns, the surest first."""
 _MOST_OPEN = 200
 """Trials that one call looks after."""
 
 
-class Lessons:
+class LessonStore:
     """Implements the port `LessonBook` on a database. Every method names the user whose lessons it is about."""
 
     def __init__(self, database: Database) -> None:
@@ -103,7 +103,7 @@ class Lessons:
         change = update(lessons).where(_is(user_id, lesson_id), _LESSON.state == "active")
         await self._database.change(change.values(state="retired", why=why, updated_at=at))
 
-    async def begin(self, user_id: str, build_id: str, task: str, chosen: Chosen) -> None:
+    async def begin(self, user_id: str, build_id: str, task: str, chosen: ChosenLessons) -> None:
         """Record that a task begins with these lessons, and without those. Harmless when it is recorded."""
         arms = [*((one.id, True) for one in chosen.given), *((one, False) for one in chosen.held_out)]
         key = {"user_id": user_id, "build_id": build_id, "task": task}
@@ -124,7 +124,7 @@ class Lessons:
         rows = await self._database.fetch(query.order_by(_TRIAL.build_id, _TRIAL.task).limit(_MOST_OPEN))
         return [(row.build_id, row.task) for row in rows]
 
-    async def end(self, user_id: str, build_id: str, task: str, outcome: Outcome | None) -> set[str]:
+    async def end(self, user_id: str, build_id: str, task: str, outcome: TrialOutcome | None) -> set[str]:
         """Record how a task ended (None drops its trials); return the ids of the lessons that were tried on it."""
         mine = (_TRIAL.user_id == user_id) & (_TRIAL.build_id == build_id) & (_TRIAL.task == task) & ~_TRIAL.ended
         if outcome is None:

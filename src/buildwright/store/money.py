@@ -53,7 +53,7 @@ class Asked(Protocol):
 
 
 class StoreLedger:
-    """The port `Ledger` in a store."""
+    """The port `MoneyLedger` in a store."""
 
     def __init__(self, ask: Asked, *, postgres: bool) -> None:
         self.shares_builds = postgres

@@ -17,7 +17,7 @@ from buildwright.store.database import Database
 from buildwright.store.idempotency import IdempotencyKeys
 from buildwright.store.inbox import Inbox
 from buildwright.store.interviews import Interviews
-from buildwright.store.lessons import Lessons
+from buildwright.store.lessons import LessonStore
 from buildwright.store.projects import Projects
 from buildwright.store.tables import hosted_builds, used_tokens
 
@@ -80,7 +80,7 @@ class Records:
         self.interviews = Interviews(database)
         self.contracts = Contracts(database)
         self.inbox = Inbox(database)
-        self.lessons = Lessons(database)
+        self.lessons = LessonStore(database)
         self.keys = IdempotencyKeys(database)
         self.tokens = SpentTokens(database)
         self.hosting = HostedBuilds(database)

@@ -2,6 +2,7 @@
 
 A frame is `{type, ts, projectId, payload}`. Each event has one row: the fields of its `execution-update` (the names of
 `/ws/devteam`), and its frames by the names of `/ws`. The names are those of the documents.
+Large because it is a table: each event once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lessons as users see them: what is known, where it came from, and whether it helps. Pure data."""
+"""LessonsView as users see them: what is known, where it came from, and whether it helps. Pure data."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class LessonView(Lesson):
     """USD per task that it saves."""
 
 
-class Lessons(Record):
+class LessonsView(Record):
     """A user's lessons, the surest first."""
 
     lessons: tuple[LessonView, ...]
 
 
 class LessonFile(Record):
-    """Lessons in the form of the file that a project keeps."""
+    """LessonsView in the form of the file that a project keeps."""
 
     lessons: tuple[LessonEntry, ...]
 

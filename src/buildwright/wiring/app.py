@@ -31,7 +31,7 @@ from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
 from buildwright.engine.task_commands import ChangeSpec, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
-from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, Ledger, LessonBook, LogEntry
+from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LessonBook, LogEntry, MoneyLedger
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.kept_views import views_kept
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from buildwright.telemetry.meters import Meters
     from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
-    from buildwright.views.lessons import Lessons, LessonsImported
+    from buildwright.views.lessons import LessonsImported, LessonsView
     from buildwright.views.overview import PlanView
     from buildwright.views.precheck import PrecheckView
     from buildwright.views.stats import Stats, StatsPeriod
@@ -119,7 +119,7 @@ class App:
         builds: Builds,
         clock: Clock,
         answers: Answers | None = None,
-        ledger: Ledger | None = None,
+        ledger: MoneyLedger | None = None,
     ) -> None:
         self.settings = settings
         self.builds = builds
@@ -519,7 +519,7 @@ class App:
         async with self.runs() as runs:
             return await runs.stats(by, start, end)
 
-    async def lessons(self) -> Lessons:
+    async def lessons(self) -> LessonsView:
         """Return the lessons of this user's builds, and whether they help."""
         from buildwright.wiring.lessons import lessons_for
 

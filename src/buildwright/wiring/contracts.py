@@ -106,7 +106,7 @@ class Contracting:
 
         project = await self._own(user_id, project_id)
         told = interview if interview is not None else await self._interview(project)
-        if told is None or not told.answers:
+        if not told.answers:
             raise BadSpec(
                 "there are no answers to make contracts of", fix="hold the interview first, or give the answers"
             )
@@ -151,8 +151,8 @@ class Contracting:
             raise NotFound(f"the project has no contract {contract_type}", fix="generate the contracts, or write it")
         return found
 
-    async def _interview(self, project: ProjectRecord) -> Interview | None:  # noqa: ARG002
-        return None
+    async def _interview(self, project: ProjectRecord) -> Interview:
+        return (await self.records.interviews.get(project.id, project.user_id)).interview
 
     async def _keep(self, project: ProjectRecord, new: list[Contract]) -> ContractsChange:
         """Keep new versions; return them with what the contracts of now make stale in the newest build."""

@@ -9,15 +9,15 @@ from buildwright.core.lessons import Effect, LessonEntry
 from buildwright.core.sanitize import Mask
 from buildwright.engine.lessons import end_trials, lessons_of
 from buildwright.ports import BuildReader, LessonBook
-from buildwright.views.lessons import Lessons, LessonsImported, lesson_view
+from buildwright.views.lessons import LessonsImported, LessonsView, lesson_view
 
 
-async def lessons_for(book: LessonBook, builds: BuildReader, user_id: str, at: datetime) -> Lessons:
+async def lessons_for(book: LessonBook, builds: BuildReader, user_id: str, at: datetime) -> LessonsView:
     """Return a user's lessons, with the tasks counted that have ended. Raises StoreFailed."""
     await end_trials(book, builds, user_id, at)
     effects = await book.effects(user_id)
     known = await book.all(user_id)
-    return Lessons(lessons=tuple(lesson_view(one, effects.get(one.id, Effect())) for one in known))
+    return LessonsView(lessons=tuple(lesson_view(one, effects.get(one.id, Effect())) for one in known))
 
 
 async def import_for(

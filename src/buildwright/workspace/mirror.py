@@ -2,6 +2,7 @@
 
 A build's pin (its mirror and commit) is a small file beside them, so that a restart finds it without network. With a
 hub the pin is in the hub too, and the first one written there counts for all homes.
+Large because all that moves a ref of a mirror stands here, under its one lock.
 """
 
 from __future__ import annotations

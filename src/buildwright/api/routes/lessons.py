@@ -12,7 +12,7 @@ from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.core.lessons import MOST_IN_FILE, LessonEntry, pattern_of
 from buildwright.errors import BadSpec, NotFound
-from buildwright.views.lessons import LessonFile, Lessons, LessonsImported, LessonView, lesson_file
+from buildwright.views.lessons import LessonFile, LessonsImported, LessonsView, LessonView, lesson_file
 from buildwright.wiring.lessons import import_for, lessons_for
 
 router = Router(tags=["lessons"])
@@ -21,7 +21,7 @@ LessonId = Annotated[str, Path(min_length=1, max_length=64, description="Id of t
 
 
 class LessonsGivenIn(BaseModel):
-    """Lessons to import, in the form of the file."""
+    """LessonsView to import, in the form of the file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class LessonsGivenIn(BaseModel):
 
 
 @router.get("/api/lessons", responses=responses())
-async def all_lessons(site: SiteOf, caller: CallerOf) -> Lessons:
+async def all_lessons(site: SiteOf, caller: CallerOf) -> LessonsView:
     """Return the caller's lessons, the surest first, and whether they help."""
     return await lessons_for(site.records.lessons, site.app.builds, caller.user_id, site.app.clock.now())
 
