@@ -21,7 +21,11 @@ def test_the_demo_builds_what_it_promises(program: Program, tmp_path: Path) -> N
     assert "scripted" in ended.err.splitlines()[0]
     assert "Everything else is real" in ended.err
     assert "passes the project's own tests. Ran " in ended.err
+    assert "Models were chosen by complexity: 9 tasks began with middle, 2 tasks began with small." in ended.err
+    assert "period went from middle to large: an attempt failed with middle." in ended.err
+    assert "Lessons: period taught one, and " in ended.err
     *events, summary = ended.lines
+    assert summary["estimated"]["estimate"]["basis"] == "prices"
     assert (summary["outcome"], summary["counts"]) == ("succeeded", {"done": summary["total"]})
     assert summary["total"] >= 8
     kinds = [event["type"] for event in events]

@@ -14,7 +14,10 @@ from buildwright.cli.session import local_session, read_spec
 from buildwright.errors import CouldNot, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from buildwright.core.build import Build
+    from buildwright.core.event import Event
     from buildwright.core.limits import Options
 
 
@@ -73,7 +76,9 @@ def _options(agent: str) -> Options:
     if agent not in (known := ("direct", "claude", *PROGRAMS)) and not is_acp(agent):
         fix = f"choose one of {', '.join(known)}, acp:COMMAND"
         raise Refused(f"the demo cannot be written by {agent!r}", fix=fix)
-    return Options(agent=agent, cassette=str(cassette_path()), sandbox="none")
+    # The model of each task is chosen by its complexity, where the agent speaks to models of any name.
+    model = "auto" if agent == "direct" else ""
+    return Options(agent=agent, model=model, cassette=str(cassette_path()), sandbox="none")
 
 
 async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, Exit]:
@@ -89,7 +94,30 @@ async def _build_sample(place: Path, options: Options, output: Output) -> tuple[
     output.say(f"The repository it is built on: {place}")
     async with local_session() as app:
         build_id = await app.start(NewBuild(await read_spec(spec_file), options, str(place)))
-        return await tell_end(app, await drive(app, build_id, output), output)
+        build, code = await tell_end(app, await drive(app, build_id, output), output)
+        for line in _thought([recorded.event for recorded in await app.builds.read(build_id)]):
+            output.say(line)
+        return build, code
+
+
+def _thought(events: Sequence[Event]) -> Iterator[str]:
+    """Say which models were chosen and what was learned and used again, as far as there is any of it."""
+    from collections import Counter
+
+    from buildwright.cli.event_text import count
+    from buildwright.core.event import LessonLearned, LessonsGiven, ModelChosen
+
+    chosen = [event for event in events if isinstance(event, ModelChosen)]
+    if first := Counter(event.name for event in chosen if event.attempt == 1):
+        sizes = ", ".join(f"{count(number, 'task')} began with {name}" for name, number in first.most_common())
+        yield f"Models were chosen by complexity: {sizes}."
+    for event in chosen:
+        if event.kind == "failed_attempt" and event.name != event.before:
+            yield f"{event.task} went from {event.before} to {event.name}: {event.reason}."
+    taught = {event.task for event in events if isinstance(event, LessonLearned)}
+    given = {event.task for event in events if isinstance(event, LessonsGiven) and event.given}
+    if taught:
+        yield f"Lessons: {', '.join(sorted(taught))} taught {'one' if len(taught) == 1 else 'some'}, and {count(len(given), 'later task')} had it."
 
 
 async def _test_a_clone(place: Path, build: Build) -> str:
@@ -142,6 +170,7 @@ def _close(output: Output, place: Path, build: Build, tests: str, kept: bool) ->
         f"buildwright status {short}",
         f"buildwright diff {short} --stat",
         f"buildwright why {short} {retried}" if retried else f"buildwright events {short}",
+        "buildwright lessons list",
     ):
         output.say(f"  {typed(command)}")
     if not kept:

@@ -75,7 +75,7 @@ async def estimate_for(
 
 
 async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | None:
-    """Return what an ended build took beside what was to be expected; None where there was no history before it."""
+    """Return what an ended build took beside what was to be expected; None where nothing was known before it."""
     if build.plan is None or not build.done or not build.is_terminal:
         return None
     try:
@@ -83,7 +83,8 @@ async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | Non
     except BuildwrightError:
         return None
     ended = build.finished_at or build.updated_at
-    return outcome(build, seconds_of(build, ended), estimated) if estimated.basis == "history" else None
+    known = estimated.basis == "history" or estimated.cost_usd is not None
+    return outcome(build, seconds_of(build, ended), estimated) if known else None
 
 
 def _model_of(options: Options) -> str:
