@@ -117,7 +117,8 @@ def _thought(events: Sequence[Event]) -> Iterator[str]:
     taught = {event.task for event in events if isinstance(event, LessonLearned)}
     given = {event.task for event in events if isinstance(event, LessonsGiven) and event.given}
     if taught:
-        yield f"Lessons: {', '.join(sorted(taught))} taught {'one' if len(taught) == 1 else 'some'}, and {count(len(given), 'later task')} had it."
+        had = count(len(given), "later task")
+        yield f"Lessons: {', '.join(sorted(taught))} taught {'one' if len(taught) == 1 else 'some'}, and {had} had it."
 
 
 async def _test_a_clone(place: Path, build: Build) -> str:

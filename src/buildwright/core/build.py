@@ -501,7 +501,7 @@ class Build:
 
     @property
     def waits_for_mark(self) -> bool:
-        """Whether a phase has ended and is not marked as complete yet: nothing of the next one lands before it."""
+        """Whether a phase has ended and is not marked as complete yet: nothing of the next one begins or lands before it."""
         return bool(self.unmarked or (self.unaudited and self.marks_phases))
 
     def phase_name(self, place: int) -> str:

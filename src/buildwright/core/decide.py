@@ -192,8 +192,10 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
         case Stage.WORKING | Stage.DELIVERING if build.new_spec:
             return ()
         case Stage.WORKING if not build.needs_diagnosis and not _base_actions(build) and not _why_it_fails(build):
-            # What had landed comes first: nothing begins on a head that lacks it, or that is about to lose it.
-            return () if any(build.task(car.task).again for car in build.train) else _starts(build)
+            # What had landed comes first: nothing begins on a head that lacks it, or that is about to lose it. Nor does
+            # a phase begin before the one before it has passed its audit, where phases are marked.
+            waits = build.waits_for_mark or any(build.task(car.task).again for car in build.train)
+            return () if waits else _starts(build)
         case Stage.DELIVERING if not (build.unaudited or build.unmarked) and (
             not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base
         ):
