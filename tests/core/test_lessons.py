@@ -17,7 +17,7 @@ from buildwright.core.lessons import (
     GivenLesson,
     Lesson,
     Mending,
-    RefusedAttempt,
+    MendedRefusal,
     again,
     choose,
     id_of,
@@ -69,10 +69,10 @@ def test_a_mended_failure_teaches_what_came_back_and_what_ended_it() -> None:
     touched = ("shop/money.py",)
     found = learned(
         [
-            RefusedAttempt(
+            MendedRefusal(
                 1, [error("took 3.2 s too long"), error("shop/money.py: amounts must be Decimal", "shop/money.py")]
             ),
-            RefusedAttempt(2, [error("shop/money.py: amounts must be Decimal", "shop/money.py", fix="use Decimal")]),
+            MendedRefusal(2, [error("shop/money.py: amounts must be Decimal", "shop/money.py", fix="use Decimal")]),
         ],
         mending(DIFF, touched),
         touched,
@@ -89,7 +89,7 @@ def test_a_mended_failure_teaches_what_came_back_and_what_ended_it() -> None:
 def test_nothing_is_learned_without_an_error() -> None:
     warning = error("slow", "a.py", severity="warning")
     assert learned([], Mending(), ("a.py",)) is None
-    assert learned([RefusedAttempt(1, [warning])], Mending(), ("a.py",)) is None
+    assert learned([MendedRefusal(1, [warning])], Mending(), ("a.py",)) is None
     assert noticed([warning], ("b.py",)) is None
     seen = noticed([warning], ("a.py",))
     assert seen is not None
@@ -101,7 +101,7 @@ def test_the_same_refusal_of_another_file_is_the_same_lesson() -> None:
     for name, line in (("a", 3), ("b", 70)):
         touched = (f"src/{name}.py",)
         found = learned(
-            [RefusedAttempt(1, [error(f"src/{name}.py:{line}: float")])], Mending(touched, "x", name), touched
+            [MendedRefusal(1, [error(f"src/{name}.py:{line}: float")])], Mending(touched, "x", name), touched
         )
         assert found is not None
         names.add(id_of("r", found.pattern, found.content))

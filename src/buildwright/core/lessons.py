@@ -201,7 +201,7 @@ def parse_lessons(text: str) -> list[LessonEntry]:
 # --- Learning --------------------------------------------------------------------------------------------------------
 
 
-class RefusedAttempt(NamedTuple):
+class MendedRefusal(NamedTuple):
     """Why one attempt at a task was refused."""
 
     attempt: int
@@ -232,7 +232,7 @@ def mending(diff: str, touched: Collection[str]) -> Mending:
     return Mending(tuple(files), before[:_QUOTED], after[:_QUOTED])
 
 
-def learned(refusals: Sequence[RefusedAttempt], mended: Mending, touched: Sequence[str]) -> LessonDraft | None:
+def learned(refusals: Sequence[MendedRefusal], mended: Mending, touched: Sequence[str]) -> LessonDraft | None:
     """Return the lesson of a mended failure: the error that came back most often, and what ended it.
 
     `touched` are all files of the accepted change. None when no refusal has an error.

@@ -24,7 +24,7 @@ from buildwright.core.lessons import (
     LessonDraft,
     LessonEntry,
     LessonSource,
-    RefusedAttempt,
+    MendedRefusal,
     TrialOutcome,
     choose,
     id_of,
@@ -143,7 +143,7 @@ async def learn(
 class _MendedCase(NamedTuple):
     """A mended failure: why it was refused, what differs between the last refused change and the accepted one."""
 
-    refusals: Sequence[RefusedAttempt]
+    refusals: Sequence[MendedRefusal]
     diff: str
     draft: LessonDraft
 
@@ -156,12 +156,12 @@ class _Worded(NamedTuple):
     prompt: str = ""
 
 
-def _refusals(state: TaskState) -> list[RefusedAttempt]:
+def _refusals(state: TaskState) -> list[MendedRefusal]:
     """Return the refusals by gates since the user's last retry; a refusal in the train is the last one, if there was."""
     accepted = state.patch.tree if state.patch is not None else ""  # refused once, if its findings are approved since
-    found = [RefusedAttempt(old.attempt, old.findings) for old in state.refused if old.tree != accepted]
+    found = [MendedRefusal(old.attempt, old.findings) for old in state.refused if old.tree != accepted]
     if state.rejection == "train" and state.findings:
-        found.append(RefusedAttempt(state.attempt - 1, state.findings))
+        found.append(MendedRefusal(state.attempt - 1, state.findings))
     return found
 
 
