@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,12 @@ def events(text: str) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def purses(home: Path) -> dict[str, int]:
+    """What the ledger says that days and projects have spent."""
+    with closing(sqlite3.connect(home / "buildwright.db")) as database:
+        return dict(database.execute("SELECT kind, spent FROM purses WHERE kind != 'build'"))
+
+
 async def tell(client: Client, path: str, message: str, **more: Any) -> dict[str, Any]:
     answered = await client.post(f"{path}/questionnaire", {"message": message, **more})
     assert answered.status == 200, answered.text
@@ -124,6 +133,10 @@ async def test_an_interview_goes_on_after_a_restart_and_becomes_a_build(
         assert done["is_complete"]
         assert done["sections"][1]["answers"][0]["origin"] == "assumed"
         assert done["spec"]["build_plan"]["stack"] == ["A2: Python 3.12 (assumed)"]
+        spent = {name: int(Decimal(done["cost"]["cost_usd"]) * 10**10) for name in ("day", "project")}
+        async with asyncio.timeout(10):
+            while purses(tmp_path / "home") != spent:
+                await asyncio.sleep(0.05)
         listed = (await served.client.get("/questionnaires")).json["items"]
         assert [(each["title"], each["is_complete"]) for each in listed] == [("wc", True)]
         assert (await served.client.get("/projects")).json["items"][0]["status"] == "draft"

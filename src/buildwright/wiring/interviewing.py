@@ -26,7 +26,7 @@ from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.sanitize import sanitize
 from buildwright.core.terminal import clean
 from buildwright.errors import Forbidden
-from buildwright.ports import Clock, ModelAccess, Spend
+from buildwright.ports import Clock, ModelAccess, Purse, PurseName, Spend
 from buildwright.store.values import plain
 from buildwright.views.interview import InterviewEntry, InterviewView, interview_view
 
@@ -158,7 +158,11 @@ class Interviewing:
         interview = heard.interview
         model = message.model or self.settings.environment.get(MODEL, "").strip() or DEFAULT_MODEL
         options = Options(cassette=message.cassette)
-        access = ModelAccess(f"interview-{project.id}", "", interview.turns + 1, options, kept=False, model=model)
+        # Counted where the budgets of builds look: what the user's day and the project have cost.
+        owner = project.user_id
+        purses = (Purse(PurseName("day", owner)), Purse(PurseName("project", owner, project.id)))
+        number = interview.turns + 1
+        access = ModelAccess(f"interview-{project.id}", "", number, options, purses=purses, kept=False, model=model)
         gateway = self.gateway()
         door = await gateway.open(access)
         masked = tuple(each.model_copy(update={"text": plain(self.mask(each.text))}) for each in message.material)
