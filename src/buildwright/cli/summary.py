@@ -197,6 +197,9 @@ def _origin(view: BuildView) -> Iterator[str]:
 
 def _limits(view: BuildView) -> Iterator[str]:
     """Yield what requests to models wait for."""
+    if not view.limits:
+        return
+    # Only then: it takes longer to import than all that `status` does.
     from buildwright.views.money import limit_words
 
     now = datetime.now(UTC)
