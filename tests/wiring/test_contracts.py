@@ -67,3 +67,12 @@ async def test_nobody_else_reads_or_writes_them(kept: Contracting) -> None:
     ):
         with pytest.raises(Forbidden):
             await asked
+
+
+async def test_they_are_made_of_the_interview_of_their_project(kept: Contracting) -> None:
+    shop = await kept.find("ann", "shop", create=True)
+    with pytest.raises(BadSpec, match="no answers"):
+        await kept.generate("ann", shop.id)
+    await kept.records.interviews.put(shop.id, "ann", TOLD, 0, kept.clock.now())
+    assert len((await kept.generate("ann", shop.id)).contracts) == 10
+    assert "Go" in (await kept.text("ann", shop.id, "stack")).content
