@@ -18,7 +18,7 @@ from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import DiskFull, IllegalMove, NotFound
-from buildwright.ports import Builds, Lease, LogEntry, ModelEndpoint, Spend
+from buildwright.ports import Builds, Lease, LogEntry, ModelEndpoint, Notice, Spend
 from buildwright.store.lease_holders import this_process
 from buildwright.wiring import SystemClock
 from tests.adapters.scripted_agent import Fail, Say, Sleep, Write
@@ -129,6 +129,18 @@ class Metered:
     def metered(self, door: ModelEndpoint) -> list[Spend]:
         self.asked += 1
         return [Spend("b", "a", 1, "model", 10, 1, 0, 0, "0.25")]
+
+    def noticed(self, build_id: str) -> list[Notice]:
+        return []
+
+    def limit(self, door: ModelEndpoint) -> None:
+        return None
+
+    def trouble(self, door: ModelEndpoint) -> None:
+        return None
+
+    def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
+        return ()
 
     async def shut(self, door: ModelEndpoint) -> None:
         return None

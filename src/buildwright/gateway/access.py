@@ -143,14 +143,17 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 @dataclass(slots=True)
 class CallRecord:
-    """A request being answered: its reader, whether the answer is replayed, and its error ("" for none)."""
+    """A request of `model` being answered: its reader, whether the answer is replayed, and its error ("" for none)."""
 
+    opened: Opened
+    model: str
     reader: AnswerReader | None = None
     replayed: bool = False
     error: str = ""
     trouble: ModelTrouble | None = None
     hold: Hold | None = None
     """The money that is held back for it."""
+    over: bool = False
 
     def refused(self, status: int, error: ProviderError | None = None) -> None:
         """Record the status that the provider, the cassette in its place, or the gateway answered with."""
@@ -160,7 +163,15 @@ class CallRecord:
             self.trouble = ModelTrouble(failure_kind(status, told), told.message or f"status {status}")
 
     def ended(self) -> None:
-        """Record how an answer that came ended."""
+        """Tell the door how the request ended, once. One that was cancelled says nothing about the model."""
+        if self.over:
+            return
+        self.over = True
+        self._read_trouble()
+        if self.error != "cancelled":
+            self.opened.trouble = self.trouble and self.trouble._replace(model=self.model)
+
+    def _read_trouble(self) -> None:
         if self.reader is None or self.trouble is not None:
             return
         if self.reader.error is not None:
@@ -174,7 +185,7 @@ class CallRecord:
 @contextmanager
 def telling(on_call: OnCall | None, opened: Opened, asked: ModelRequest) -> Iterator[CallRecord]:
     """Report the request to `on_call` when it is over, however it ends."""
-    call, began_at = CallRecord(), time.time()
+    call, began_at = CallRecord(opened, asked.model), time.time()
     try:
         yield call
     except DeclinedByProvider as no:
@@ -185,12 +196,11 @@ def telling(on_call: OnCall | None, opened: Opened, asked: ModelRequest) -> Iter
         call.trouble = ModelTrouble("unavailable", "the model's answer broke off")
         raise
     except CancelledError:
-        call.error = "cancelled"
+        if not call.over:
+            call.error = "cancelled"
         raise
     finally:
         call.ended()
-        if call.error != "cancelled":
-            opened.trouble = call.trouble and call.trouble._replace(model=asked.model)
         if on_call is not None:
             reader = call.reader
             tokens = (reader.tokens if reader is not None else None) or Tokens()

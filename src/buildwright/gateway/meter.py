@@ -86,6 +86,8 @@ class Meter:
             await self._take(hold)
             yield hold
         finally:
+            for purse in hold.purses:  # before others are let in, who would take what is spent for what is left
+                self._spent[purse.name] += hold.cost
             self._let_go(hold)
             await asyncio.shield(asyncio.ensure_future(self._settle(hold)))
 
@@ -178,9 +180,7 @@ class Meter:
         self._freed = asyncio.Event()
 
     async def _settle(self, hold: Hold) -> None:
-        """Add what an answer cost to its purses, here and in the ledger."""
-        for purse in hold.purses:
-            self._spent[purse.name] += hold.cost
+        """Add what an answer cost to its purses in the ledger, and tell of the marks that they have reached."""
         # Days and projects are counted without a limit as well, for a build that sets one later.
         counted = [
             one for one in hold.purses if self._shared(one) and (one.most_usd is not None or one.name.kind in _SHARED)

@@ -245,9 +245,11 @@ class GatewayServer:
                 await turn.answered(reply.status, reply.headers)
                 call.refused(reply.status)
                 try:
-                    return await http.send(request, reply.pieces, *_head(protocol, reply))
+                    response = await http.send(request, reply.pieces, *_head(protocol, reply))
                 finally:
                     self._meter.charge(hold, opened, asked, reply.reader, "")
+                call.ended()
+                return response
 
     async def _converse(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         asked, raw = await self._read(request, protocol)
@@ -270,9 +272,13 @@ class GatewayServer:
             await self._limits.wait(self._window(asked), opened, _patience(request))
         async with self._meter.reserve(opened.access, asked) as call.hold:
             if opened.player is not None:
-                return await self._replay(opened, opened.player, request, asked, found, call)
-            async with self._turn(opened, request, asked) as turn:
-                return await self._buy(opened, request, asked, raw, found, call, turn)
+                response = await self._replay(opened, opened.player, request, asked, found, call)
+            else:
+                async with self._turn(opened, request, asked) as turn:
+                    response = await self._buy(opened, request, asked, raw, found, call, turn)
+            # Before the money is settled: the client has its answer, so its agent may end, and the door be shut.
+            call.ended()
+            return response
 
     def _window(self, asked: ModelRequest) -> WindowKey:
         provider = upstream.read_provider(self._environment, asked.protocol)
