@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from buildwright.core.build import Build
-    from buildwright.core.contracts import ContractType
+    from buildwright.core.contract_types import ContractType
     from buildwright.core.event import Recorded
     from buildwright.core.interview import Interview
     from buildwright.core.lessons import LessonEntry

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from buildwright import errors
 from buildwright.core.build import Build
-from buildwright.core.contracts import ContractType
+from buildwright.core.contract_types import ContractType
 from buildwright.core.event import Recorded, decode
 from buildwright.core.interview import Interview
 from buildwright.core.lessons import LessonEntry

@@ -9,7 +9,8 @@ import yaml
 
 from buildwright.advisors.contracts import check_contract, contracts_from, interview_from, spec_of_contracts
 from buildwright.core.boundary_rules import read_rules
-from buildwright.core.contracts import FILES, BuildContracts, Contract, ContractType, phases_in
+from buildwright.core.contract_types import FILES, ContractType
+from buildwright.core.contracts import BuildContracts, Contract, phases_in
 from buildwright.core.interview import Answer, SectionName
 from buildwright.errors import BadSpec
 

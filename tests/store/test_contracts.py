@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.core.contracts import Contract, ContractType, edited
+from buildwright.core.contract_types import ContractType
+from buildwright.core.contracts import Contract, edited
 from buildwright.errors import BuildwrightError, Conflict
 from buildwright.store import revisions
 from buildwright.store.records import Records

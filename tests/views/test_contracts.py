@@ -8,7 +8,8 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.core.apply import fold
-from buildwright.core.contracts import BuildContracts, Contract, ContractType, edited, phases_in
+from buildwright.core.contract_types import ContractType
+from buildwright.core.contracts import BuildContracts, Contract, edited, phases_in
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options

@@ -21,12 +21,11 @@ from buildwright.advisors.documents import checked_graph, validate
 from buildwright.advisors.paths import paths_in
 from buildwright.advisors.spec_file import with_stated_proofs
 from buildwright.core.boundary_rules import read_rules
+from buildwright.core.contract_types import FILES, ContractType
 from buildwright.core.contracts import (
-    FILES,
     LARGEST,
     BuildContracts,
     Contract,
-    ContractType,
     LineSources,
     Phase,
     phases_in,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
 from buildwright.cli.verbs import app_of
-from buildwright.core.contracts import FOLDER, ContractType
+from buildwright.core.contract_types import FOLDER, ContractType
 
 if TYPE_CHECKING:
     from buildwright.client import ContractClient
@@ -114,7 +114,7 @@ async def edit(
     from buildwright.advisors.contracts import check_contract
     from buildwright.advisors.documents import read_text
     from buildwright.cli.editor import edited
-    from buildwright.core.contracts import FILES
+    from buildwright.core.contract_types import FILES
     from buildwright.errors import NotFound
 
     output = Output(json)

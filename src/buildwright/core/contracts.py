@@ -7,46 +7,20 @@ so that they disturb no reader.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import count
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
+from buildwright.core.contract_types import FILES, FOLDER, ContractType
 from buildwright.core.limits import Options
 from buildwright.core.paths import check_path, is_protected
 from buildwright.core.record import Record
 from buildwright.core.sanitize import UserText
 from buildwright.errors import BadSettings, BadSpec, UnsafePath
 
-ContractType = Literal[
-    "blueprint",
-    "manifesto",
-    "stack",
-    "schema",
-    "physics",
-    "boundaries",
-    "phases",
-    "ui",
-    "builder_contract",
-    "builder_directive",
-]
-FILES: Final[Mapping[ContractType, str]] = {
-    "blueprint": "blueprint.md",
-    "manifesto": "manifesto.md",
-    "stack": "stack.yaml",
-    "schema": "schema.yaml",
-    "physics": "physics.yaml",
-    "boundaries": "boundaries.json",
-    "phases": "phases.md",
-    "ui": "ui.md",
-    "builder_contract": "builder_contract.md",
-    "builder_directive": "builder_directive.md",
-}
-"""The contracts in their order, and the file of each below `Contracts/` of the folder."""
-
-FOLDER: Final = "Forge"
 LARGEST: Final = 200_000
 """Characters of one contract."""
 EDITED: Final = "edit"

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, and_, func, select
 
-from buildwright.core.contracts import FILES, Contract, ContractType
+from buildwright.core.contract_types import FILES, ContractType
+from buildwright.core.contracts import Contract
 from buildwright.errors import Conflict
 from buildwright.store.database import Database
 from buildwright.store.tables import project_contracts as table

@@ -13,11 +13,10 @@ from typing import NamedTuple
 from pydantic import Field
 
 from buildwright.core.build import Build, TaskPhase
+from buildwright.core.contract_types import FILES, ContractType
 from buildwright.core.contracts import (
     EDITED,
-    FILES,
     Contract,
-    ContractType,
     LineSources,
     Phase,
     phases_in,

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildwright.core.contracts import FOLDER, BuildContracts, Contract, ContractType, check_folder, edited
+from buildwright.core.contract_types import FOLDER, ContractType
+from buildwright.core.contracts import BuildContracts, Contract, check_folder, edited
 from buildwright.errors import BadSpec, Conflict, Forbidden, NotFound
 from buildwright.views.contracts import (
     ContractsChange,

@@ -13,7 +13,8 @@ from buildwright.api.params import RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.state import ServerState, SiteOf
-from buildwright.core.contracts import FOLDER, LARGEST, BuildContracts, ContractType, check_folder
+from buildwright.core.contract_types import FOLDER, ContractType
+from buildwright.core.contracts import LARGEST, BuildContracts, check_folder
 from buildwright.core.interview import LONGEST_ANSWER, LONGEST_LINE, MOST_ANSWERS, Answer, Interview, SectionName
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused

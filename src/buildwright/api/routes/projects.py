@@ -21,7 +21,7 @@ from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.requests import BuildRequest, SpecText, TargetType, TaskList, check_target, kept_spec
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
-from buildwright.core.contracts import ContractType
+from buildwright.core.contract_types import ContractType
 from buildwright.ports import BuildRow
 from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import BuildAnswer
