@@ -201,7 +201,9 @@ def test_either_a_spec_or_contracts_are_built(calculator: Program, repository: P
     neither = calculator("build", "--repo", repository)
     unknown = calculator("build", "--contracts", "nothing", "--repo", repository)
     assert (both.code, neither.code, unknown.code) == (2, 2, 2)
-    assert "one of both" in both.err
+    assert "give either SPEC" in both.err
+    assert "not both" in both.err
+    assert "there is nothing to build" in neither.err
     assert "there is no project nothing" in unknown.err
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -61,6 +62,8 @@ def test_the_program_shows_every_verb_and_imports_no_library_for_it(program: Pro
     [
         (("biuld",), 'Did you mean "build"?'),
         (("build",), "SPEC"),
+        (("build",), "--contracts"),
+        (("build", "SPEC.md", "--contracts", "shop"), "not both"),
         (("status", "--colour"), "--colour"),
         (("logs", "--tail", "many"), "many"),
         (("why",), "BUILD"),
@@ -89,4 +92,7 @@ def test_version(program: Program, arguments: tuple[str, ...]) -> None:
     ended = program(*arguments)
     assert ended.code == 0
     assert ended.out.startswith("buildwright ")
-    assert set(program("version", "--json").object) == {"schema", "version", "python", "platform"}
+    said = program("version", "--json").object
+    assert set(said) == {"schema", "version", "python", "platform", "instructions"}
+    assert said["instructions"]
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in said["instructions"].values())

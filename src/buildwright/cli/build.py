@@ -58,6 +58,7 @@ async def build(
     from buildwright.errors import BuildIsRunning
 
     output = Output(json)
+    _check_one_of(spec, tag, contracts)
     reporting.check()
     options = options_of(given)
     repository = read_repository(repo, given.no_lanes)
@@ -97,16 +98,24 @@ def _with_contracts(options: Options, read: Spec) -> Options:
     return bound_by(options, read.contracts)
 
 
+def _check_one_of(spec: Path | None, tag: str, project: str) -> None:
+    """Raise Refused unless either a file or a project says what to build."""
+    from buildwright.errors import Refused
+
+    fix = "see buildwright build --help"
+    if spec is None and not project:
+        raise Refused("there is nothing to build: name a file as SPEC, or a project with --contracts", fix=fix)
+    if project and (spec is not None or tag):
+        raise Refused("give either SPEC, with its --tag, or --contracts, not both", fix=fix)
+
+
 async def _read(app: Client, spec: Path | None, tag: str, project: str, options: Options) -> tuple[str, Spec]:
     """Return the project's id ("" for none) and what to build: the file's content, or the project's contracts."""
     from buildwright.cli.contracts import spec_of_project
-    from buildwright.errors import Refused
 
-    if project and spec is None and not tag:
-        return await spec_of_project(app.contracts, project, options.contracts_folder)
-    if spec is None or project:
-        raise Refused("it is not said what to build", fix="name a spec, or the project with --contracts: one of both")
-    return "", await read_spec(spec, tag)
+    if spec is not None:
+        return "", await read_spec(spec, tag)
+    return await spec_of_project(app.contracts, project, options.contracts_folder)
 
 
 async def _start(app: Client, new: NewBuild, output: Output, reporting: Reporting) -> Build:
