@@ -98,6 +98,7 @@ def test_a_client_makes_the_same_error_of_each_code() -> None:
         ),
         ("say --with-dependents to take them back too", "say `with_dependents` to take them back too"),
         ("mend it and say --rebase", "mend it and say `rebase`"),
+        ("see `buildwright lessons list`", "see GET /api/lessons"),
         ("run `buildwright db migrate`", OWNER),
         (
             "get a new one: `buildwright token`, for a browser `buildwright token --sign-in`",

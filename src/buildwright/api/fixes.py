@@ -60,6 +60,7 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?P<verb>gates|events|logs|diff){_ID}", "GET /api/builds/{id}/{verb}"),
         (rf"status{_ID}", "GET /api/builds/{id}"),
         (r"status", "GET /api/builds"),
+        (r"lessons list", "GET /api/lessons"),
         (r"build (?:SPEC|FILE)", "POST /api/builds"),
         (rf"task (?:add|edit|drop){_ID}", "POST /api/builds/{id}/task"),
         (rf"task (?P<verb>redo|undo){_ID} TASK", "POST /api/builds/{id}/{verb} with a `task`"),

@@ -39,7 +39,7 @@ class ForkBuild:
         if self.at > len(history):
             raise Refused(
                 f"the build has {len(history)} events, and none is number {self.at}",
-                fix="name one that `buildwright events` shows",
+                fix=f"name one from 1 to {len(history)}",
             )
         return fold(list(history))
 
