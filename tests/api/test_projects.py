@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -160,7 +161,8 @@ async def test_a_project_that_makes_no_sense_is_refused(served: Served, wish: Ma
 
 # --- Whose it is ---------------------------------------------------------------------------------------------------
 
-PATHS = {
+ANSWER = {"section": "product_intent", "text": "It counts bricks."}
+PATHS: dict[tuple[str, str], object] = {
     ("GET", ""): None,
     ("POST", "/build"): {"spec": "# A"},
     ("POST", "/build/cancel"): None,
@@ -172,13 +174,26 @@ PATHS = {
     ("GET", "/build/files/README.md"): None,
     ("GET", "/build/summary"): None,
     ("GET", "/build/instructions"): None,
+    ("POST", "/contracts/generate"): {"answers": [ANSWER], "replace_edited": True},
+    ("GET", "/contracts"): None,
+    ("GET", "/contracts/stale"): None,
+    ("GET", "/contracts/export"): None,
+    ("GET", "/contracts/ui"): None,
+    ("PUT", "/contracts/ui"): {"content": "# Mine\n"},
+    ("GET", "/contracts/ui/versions"): None,
+    ("GET", "/contracts/ui/diff"): None,
+    ("POST", "/questionnaire"): {"message": "hello"},
+    ("GET", "/questionnaire/state"): None,
+    ("PUT", "/questionnaire/answers/A1"): {"text": "Mine."},
 }
+NAMED = {"{path}": "README.md", "{contract_type}": "ui", "{answer_id}": "A1"}
+"""What stands in those paths for what a path has in it."""
 
 
 def test_every_path_of_a_project_is_tried_for_whose_it_is() -> None:
     described = fastapi_for().openapi()["paths"]
     there = {
-        (method.upper(), path.removeprefix("/projects/{project_id}").replace("{path}", "README.md"))
+        (method.upper(), re.sub(r"\{\w+\}", lambda found: NAMED[found[0]], path.removeprefix("/projects/{project_id}")))
         for path, methods in described.items()
         if path.startswith("/projects/{project_id}")
         for method in methods
@@ -190,17 +205,24 @@ async def test_another_user_gets_403_and_sees_nothing(served: Served, repository
     project = await create(served.client)
     build = await begin(served.client, project, repository)
     await end(served.client, build)
+    wish = {"answers": [ANSWER]}
+    status, made = await ask(served.client, "POST", f"/projects/{project}/contracts/generate", wish)
+    assert status == 200, made
+    kept = [await get(served.client, f"/projects/{project}/{what}") for what in ("contracts", "questionnaire/state")]
     bob = await served.user("bob")
     for (method, path), body in PATHS.items():
         status, problem = await ask(bob, method, f"/projects/{project}{path}", body)
         assert (status, problem["code"]) == (403, "forbidden"), path
+    now = [await get(served.client, f"/projects/{project}/{what}") for what in ("contracts", "questionnaire/state")]
+    assert now == kept
+    assert kept[0]["items"]
     assert (await get(bob, "/projects"))["items"] == []
 
 
 async def test_without_a_build_or_a_project_there_is_404(served: Served) -> None:
     project = await create(served.client)
     for (method, path), body in PATHS.items():
-        if path not in {"", "/build"}:
+        if path.startswith("/build/"):
             status, problem = await ask(served.client, method, f"/projects/{project}{path}", body)
             assert (status, problem["code"], problem["fix"]) == (
                 404,
