@@ -44,10 +44,12 @@ def test_what_starts_something_says_that_it_takes_a_key() -> None:
         "/api/build/start",
         "/api/build/step",
         "/api/builds",
+        "/api/builds/{build_id}/fork",
         "/projects",
         "/projects/{project_id}/build",
         "/projects/{project_id}/build/resume",
         "/projects/{project_id}/build/interject",
+        "/projects/{project_id}/questionnaire",
         "/events",
         "/api/devteam/automation/initialize",
     }

@@ -174,6 +174,11 @@ async def test_others_are_answered_while_a_large_body_is_read(attacked: Attacked
     assert order.index("large") >= 5, order  # one at most, were it read on the event loop
 
 
+def _names_only(tasks: dict[str, Any] | None) -> bool:
+    """Whether a field, by its schema, holds no tasks: it is not there, or names tasks that exist."""
+    return tasks is None or tasks.get("items", {}).get("type") == "string"
+
+
 async def test_every_route_with_a_body_reads_it_beside_the_loop() -> None:
     """And every one that may hold a task list or a spec takes one of the same size."""
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
@@ -185,11 +190,12 @@ async def test_every_route_with_a_body_reads_it_beside_the_loop() -> None:
         annotation: Any = route.body_field.field_info.annotation
         schema = TypeAdapter(annotation).json_schema()
         models = [schema, *schema.get("$defs", {}).values()]
-        if any({"spec", "tasks"} & set(model.get("properties", {})) for model in models):
+        fields = [model.get("properties", {}) for model in models]
+        if any("spec" in of or not _names_only(of.get("tasks")) for of in fields):
             large.add(route.path)
     sent = {path for path in large if bodies.largest({"method": "POST", "path": path}) == LARGEST_SPEC}
     assert sent == large
-    assert len(large) == 8
+    assert len(large) == 9
 
 
 @pytest.mark.parametrize(
