@@ -29,6 +29,7 @@ from buildwright.ports import (
     Weight,
     WorkerRow,
 )
+from buildwright.store.lease_holders import in_words
 from buildwright.views.runtime import head_change
 from buildwright.views.statuses import BuildPhase
 from tests.adapters.memory_board import ActionRows, quiet_since
@@ -149,7 +150,7 @@ class MemoryBuilds:
         at_work = (row.holder for row in journal.board.rows.values() if row.live(self._now()))
         running = await self.holder(build_id) or next(at_work, None)
         if running is not None:
-            raise BuildIsRunning(f"build {build_id} is being run by {running}")
+            raise BuildIsRunning(f"build {build_id} is being run by {in_words(running)}")
         journal.board = ActionRows()
         journal.token += 1
         journal.holder, journal.expires_at = holder, self._now() + timedelta(seconds=seconds)
@@ -192,7 +193,7 @@ class MemoryBuilds:
             raise LostLease(f"the lease on {lease.key} of build {build_id} went to another holder, or is over")
         running = await self.holder(build_id)
         if running is not None:
-            raise BuildIsRunning(f"build {build_id} is being run by {running}")
+            raise BuildIsRunning(f"build {build_id} is being run by {in_words(running)}")
         if expected != journal.head.version:
             raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
         if events:
