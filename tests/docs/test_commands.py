@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.cli.app import make_app
+from buildwright.cli.app import OTHER_NAMES, make_app
 from buildwright.cli.verbs import VERBS
 from tests.docs.pages import PAGES, ROOT, commands, name, outside_fences, read
 
@@ -26,6 +26,7 @@ BELOW = {
     "contracts": {"generate", "list", "show", "edit", "diff", "stale", "export"},
     "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},
+    "lessons": {"list", "show", "forget", "export", "import"},
     "secrets": {"scan", "allow", "allowed"},
     "sandbox": {"run", "prove"},
     "hook": {"install", "remove"},
@@ -68,7 +69,7 @@ def test_verbs_and_options_in_the_text_exist() -> None:
     for page in PAGES:
         text = outside_fences(page)
         for verb in re.findall(r"`buildwright ([a-z]+)\b", text):
-            assert verb in known, f"{name(page)}: buildwright {verb}"
+            assert OTHER_NAMES.get(verb, verb) in known, f"{name(page)}: buildwright {verb}"
         if page.is_relative_to(ROOT / "docs" / "guides"):
             for option in re.findall(r"`(--[a-z-]+)", text):
                 assert option in options, f"{name(page)}: {option}"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cyclopts.argument import ArgumentCollection
 
 
-_OTHER_NAMES = {"cost": "costs"}
+OTHER_NAMES = {"cost": "costs"}
+"""Other names of verbs, beside the verbs that they stand for."""
 _WITH_VERBS = frozenset({"cluster", "contracts", "db", "hook", "lessons", "sandbox", "secrets", "task"})
 """Verbs that have verbs of their own; they put the examples into their help themselves."""
 
@@ -90,7 +91,7 @@ def _dispatch(argv: list[str]) -> int:
         argv = [*argv[1:], "--help"]
     if argv[0] in {"-V", "--version"}:
         argv = ["version", *argv[1:]]
-    argv = [_OTHER_NAMES.get(argv[0], argv[0]), *argv[1:]]
+    argv = [OTHER_NAMES.get(argv[0], argv[0]), *argv[1:]]
     if argv[0] == "status":
         from buildwright.cli.quick_status import quick_status
 

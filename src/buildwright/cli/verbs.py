@@ -102,7 +102,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("buildwright doctor --online", "buildwright doctor --fix", "buildwright doctor --agents"),
     "task": (
         'buildwright task add newest --title "Say what a payment cost" --after money',
-        'buildwright task split newest money --into "Parse amounts" --into "Show amounts"',
+        'buildwright task split newest money --into "Parse sums" --into "Show sums"',
         'buildwright task redo newest money -m "amounts are exact: use Decimal"',
     ),
     "costs": ("buildwright costs --by model --since 2026-03-01", "buildwright costs --by result"),
