@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from buildwright.core.complexity import complexity_of, is_test
@@ -58,7 +60,10 @@ def test_what_reaches_further_counts_more_than_a_setting() -> None:
 
 def test_the_minutes_are_those_of_the_plan_where_it_says_any() -> None:
     assert complexity_of(task("Greet", "a.py", minutes=90)).minutes == 90
-    assert complexity_of(task("Greet", "a.py")).minutes == 4  # 2 * 2 ** (16 / 16)
+    silent = task("Greet", "a.py")
+    assert complexity_of(silent).minutes == 4  # 2 * 2 ** (16 / 16)
+    for read_back in (silent.model_dump(mode="json"), silent.model_dump(mode="json", exclude_defaults=True)):
+        assert complexity_of(Task.model_validate_json(json.dumps(read_back))).minutes == 4
 
 
 def test_hostile_texts_are_repeated_within_bounds_and_take_no_time() -> None:

@@ -86,6 +86,10 @@ _WORDS: Final = (
 )
 
 
+_UNSAID: float = Task.model_fields["minutes"].default
+"""The minutes of a task whose plan says none. By the value: records and requests do not keep whether it was written."""
+
+
 class Complexity(Record):
     """How complex a task is likely to be."""
 
@@ -120,7 +124,7 @@ def complexity_of(task: Task, dependents: int = 0) -> Complexity:
         level=level,
         score=score,
         reasons=tuple(f"{part.reason} ({part.points:+.0f})" for part in heaviest),
-        minutes=task.minutes if "minutes" in task.model_fields_set else float(round(2 * 2 ** (score / 16))),
+        minutes=task.minutes if task.minutes != _UNSAID else float(round(2 * 2 ** (score / 16))),
         size=SIZES[level],
     )
 
