@@ -371,9 +371,10 @@ class Mirrors:
         Raises BadRepository when a file of the commit stands where one of the folders would be.
         """
         folders = {"/".join(path.split("/")[:depth]) for path in first.files for depth in range(1, path.count("/") + 1)}
-        names = ("ls-tree", "-z", "-r", "-t", "--end-of-options", below, "--", *sorted(folders))
-        listed = (await self._git.run(mirror, *names)).output.decode(errors="replace")
-        for entry in filter(None, listed.split("\0")):
+        listed = await self._git.run(
+            mirror, "ls-tree", "-z", "-r", "-t", "--end-of-options", below, "--", *sorted(folders)
+        )
+        for entry in filter(None, listed.output.decode(errors="replace").split("\0")):
             about, _, path = entry.partition("\t")
             if path in folders and about.split()[1] != "tree":  # what lies in a named folder is listed, too
                 raise BadRepository(
