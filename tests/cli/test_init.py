@@ -164,6 +164,7 @@ def test_messages_without_a_terminal_make_a_spec_that_plan_takes(program: Progra
     assert "-m TEXT" in refused.err
     assert program("init", "--json").object["error"]["kind"] == "NotFound"
     task = {"id": "a", "title": "Count", "goal": "count", "acceptance": ["it counts"], "files_expected": ["wc.py"]}
+    task |= {"requirements": ["wc FILE prints a number."]}
     when = {"task": "plan", "contains": "A2: Counting words (assumed)", "tool": "final_result"}
     plan = {"when": when, "reply": {"json": {"tasks": [task]}}}
     played = cassette(tmp_path / "model.json", FIRST, LAST, plan)
