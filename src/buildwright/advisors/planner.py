@@ -169,8 +169,7 @@ def _check_features(spec: Spec, planned: PlannedGraph) -> None:
     """Raises BadGraph for a plan that leaves out a feature of the spec."""
     built = [line for task in planned.tasks for line in task.requirements]
     if missing := [feature.name for feature in spec.features if not feature.is_named_in(built)]:
-        listed = "; ".join(missing)
-        message = f"no task builds what the specification calls a feature: {listed}."
+        message = f"no task builds what the specification calls a feature: {'; '.join(missing)}"
         raise BadGraph(message, fix="name each among the requirements of the tasks that build it")
 
 
