@@ -171,7 +171,7 @@ async def test_others_are_answered_while_a_large_body_is_read(attacked: Attacked
     head, _, body = (await reading).decode().partition("\r\n\r\n")
     assert head.startswith("HTTP/1.1 422 ")
     assert [error["pointer"] for error in json.loads(body)["errors"]] == ["/spec", "/wrong"]
-    assert order.index("large") >= 5, order  # one at most, were it read on the event loop
+    assert order.index("large") >= 3, order  # one at most, were it read on the event loop
 
 
 def _names_only(tasks: dict[str, Any] | None) -> bool:
