@@ -1,4 +1,4 @@
-"""LessonStore through whole builds, by one process over SQLite and by workers over PostgreSQL."""
+"""Lessons through whole builds, by one process over SQLite and by workers over PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LessonStore and their trials, on SQLite and PostgreSQL: kept once, each user's own, counted exactly."""
+"""Lessons and their trials, on SQLite and PostgreSQL: kept once, each user's own, counted exactly."""
 
 from __future__ import annotations
 

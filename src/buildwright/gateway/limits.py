@@ -1,4 +1,4 @@
-"""QuotaWindows of providers: what one request meets holds back all others, until the provider's reset. Must never send a request.
+"""Limits of providers: what one request meets holds back all others, until the provider's reset. Must never send a request.
 
 A window is of one provider, key and model. While it lasts, requests wait here, and none reaches the provider. At its end
 one goes first, and the others follow when the provider has answered it; so does the first one of a process, which does not

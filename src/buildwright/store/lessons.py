@@ -1,4 +1,4 @@
-"""LessonStore of each user's builds, and the tasks that they are tried on. Must never show one user what is another's."""
+"""Lessons of each user's builds, and the tasks that they are tried on. Must never show one user what is another's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TRIAL = lesson_trials.c
 _COLUMNS = [_LESSON[name] for name in Lesson.model_fields]
 _MOST_SOURCES = 50
 _MOST = 2_000
-"""LessonStore that one question returns, the surest first."""
+"""Lessons that one question returns, the surest first."""
 _MOST_OPEN = 200
 """Trials that one call looks after."""
 

@@ -1,4 +1,4 @@
-"""LessonsView as users see them: what is known, where it came from, and whether it helps. Pure data."""
+"""Lessons as users see them: what is known, where it came from, and whether it helps. Pure data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LessonsView(Record):
 
 
 class LessonFile(Record):
-    """LessonsView in the form of the file that a project keeps."""
+    """Lessons in the form of the file that a project keeps."""
 
     lessons: tuple[LessonEntry, ...]
 

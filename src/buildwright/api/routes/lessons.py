@@ -21,7 +21,7 @@ LessonId = Annotated[str, Path(min_length=1, max_length=64, description="Id of t
 
 
 class LessonsGivenIn(BaseModel):
-    """LessonsView to import, in the form of the file."""
+    """Lessons to import, in the form of the file."""
 
     model_config = ConfigDict(extra="forbid")
 
