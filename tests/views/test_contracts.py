@@ -70,6 +70,7 @@ OLD: dict[ContractType, Contract] = {
     "schema": contract("schema", SCHEMA, dict.fromkeys(range(1, 7), "A3")),
     "physics": contract("physics", PHYSICS),
     "boundaries": contract("boundaries", BOUNDARIES),
+    "stack": contract("stack", '# What it is made with.\nlanguages:\n  - choice: "Rust"\n'),
     "manifesto": contract("manifesto", "## Aim\n\n- exact\n- quick\n", {2: "A8"}),
 }
 
@@ -136,6 +137,11 @@ def change(kind: ContractType, old: str, new: str) -> Contract:
             {ORDERS: ["manifesto 1 -> 2: came from A8, as a line that differs does"]},
         ),
         (change("manifesto", "- quick\n", ""), {}),
+        (
+            change("stack", "Rust", "Go"),
+            {task: ["stack 1 -> 2: every task is made with it"] for task in (BOOKS, ORDERS, PAGE)},
+        ),
+        (change("stack", "What it is", "All is"), {}),
         (change("manifesto", "quick", "see `db.py`"), {BOOKS: ["manifesto 1 -> 2: it is about db.py"]}),
     ],
 )

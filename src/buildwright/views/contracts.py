@@ -131,13 +131,16 @@ class _Changed(NamedTuple):
     answers: frozenset[str]
     names: frozenset[str]
     """Tables, paths, files and other names that the lines speak of."""
+    of_all: bool
+    """Whether it says what every task is made with: the stack, in more than a comment."""
 
 
 def stale_tasks(build: Build, newest: Sequence[Contract]) -> tuple[StaleTask, ...]:
     """Return the tasks of a build that newer contracts than its own make stale, in the order of the plan.
 
-    A task is stale when its line in the phases is changed or gone, when it came from an answer from which a changed line
-    came, or when its words, expected files or merged files name what a changed line is about.
+    Every task is stale when the stack has changed. Else one is when its line in the phases is changed or gone, when it came
+    from an answer from which a changed line came, or when its words, expected files or merged files name what a changed
+    line is about.
     """
     if build.spec.contracts is None or build.plan is None:
         return ()
@@ -176,6 +179,9 @@ def stale_tasks(build: Build, newest: Sequence[Contract]) -> tuple[StaleTask, ..
 def _reasons(task: Task, answers: frozenset[str], files: Iterable[str], changed: Sequence[_Changed]) -> Iterator[str]:
     words = "\n".join((task.title, task.goal, *task.requirements, *task.acceptance)).casefold()
     for one in changed:
+        if one.of_all:
+            yield f"{one.name}: every task is made with it"
+            continue
         if shared := sorted(answers & one.answers, key=_number):
             yield f"{one.name}: came from {', '.join(shared)}, as a line that differs does"
         named = [name for name in sorted(one.names) if _speaks_of(words, name)]
@@ -245,12 +251,15 @@ def _changed(old: Contract, new: Contract) -> _Changed:
     before, after = old.content.splitlines(), new.content.splitlines()
     answers: set[str] = set()
     names: set[str] = set()
+    of_all = False
     for lines, sources, others in ((before, old, after), (after, new, before)):
         for at in removed_lines(lines, others):
             answers.update(sources.sources_at(at))
+            of_all |= old.contract_type == "stack" and bool(lines[at].partition("#")[0].strip())
             names.update(_names_at(lines, at, old.contract_type))
     told = f"{old.contract_type} {old.version} -> {new.version}"
-    return _Changed(told, frozenset(answers) - {EDITED}, frozenset(name for name in names if len(name) > 2))
+    named = frozenset(name for name in names if len(name) > 2)
+    return _Changed(told, frozenset(answers) - {EDITED}, named, of_all)
 
 
 def _names_at(lines: Sequence[str], at: int, kind: ContractType) -> Iterator[str]:
