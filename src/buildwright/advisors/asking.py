@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import hashlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -47,11 +46,6 @@ class Advisor(Generic[T]):
     output: type[T]
     tool: str
     tokens: int
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of its instructions, in hexadecimal."""
-        return hashlib.sha256(instructions_of(self.name).encode()).hexdigest()
 
     async def ask(
         self,
