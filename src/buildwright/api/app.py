@@ -32,6 +32,7 @@ from buildwright.api.routes import (
     devteam,
     event_files,
     events,
+    home,
     lessons,
     meta,
     project_builds,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 ROUTERS = (
     meta.router,
     sign_in.router,
+    home.router,
     build.router,
     builds.router,
     steer.router,

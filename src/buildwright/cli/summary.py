@@ -12,6 +12,7 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.table import Column, TableCell, duration, money, table, tokens
 from buildwright.store.kept_views import MOST_SHOWN
+from buildwright.views.command_lines import resume_line
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
@@ -251,19 +252,6 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
         output.print(f"    {command}")
 
 
-_TAKEN = {
-    "budget_usd": "--max-cost",
-    "options.task_budget_usd": "--max-task-cost",
-    "options.day_budget_usd": "--max-day-cost",
-    "options.project_budget_usd": "--max-project-cost",
-    "options.gate_seconds": "--gate-time",
-    "options.phase_seconds": "--phase-time",
-    "options.branch": "--branch",
-    "accept_plan": "--accept-plan",
-}
-"""Options of `resume` by the field of the request that they set (`Choice.takes`)."""
-
-
 def answer_of(build: Build) -> str:
     """Return what to type for the first choice of a paused build. Raises ValueError for one that is not paused."""
     from buildwright.views.overview import pause_view
@@ -275,14 +263,7 @@ def answer_of(build: Build) -> str:
 
 def command_for(build_id: str, choice: Choice) -> str:
     """Return what to type for one choice of a pause."""
-    return typed(_command(build_id, choice))
-
-
-def _command(build_id: str, choice: Choice) -> str:
-    option = "" if choice.name == "go" else f" --{choice.name}"
-    taken = f" {_TAKEN[choice.takes]}" if choice.takes else ""
-    taken += f" {shlex.quote(choice.value)}" if choice.takes and choice.value else ""
-    return f"buildwright resume {build_id[:8]}{option}{taken}"
+    return typed(resume_line(build_id, choice))
 
 
 def next_command(view: BuildView) -> str:
@@ -293,7 +274,7 @@ def next_command(view: BuildView) -> str:
 def _next(view: BuildView) -> str:
     short = view.id[:8]
     if view.pause is not None:
-        return _command(view.id, view.pause.choices[0])
+        return resume_line(view.id, view.pause.choices[0])
     if view.outcome == "succeeded":
         branch = branch_of(view.delivered)
         if not branch:

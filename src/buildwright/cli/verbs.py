@@ -53,6 +53,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright status --state paused --project shop",
         "buildwright status --short",
     ),
+    "inbox": ("buildwright inbox",),
     "watch": ("buildwright watch", "buildwright watch 3fa9 --stay"),
     "logs": ("buildwright logs -f --task money",),
     "events": (
@@ -151,6 +152,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("run", "Start", "Continue a build after a crash, Ctrl-C or --detach."),
     _verb("fork", "Start", "Start a new build from a point of another one, with another model, plan or note."),
     _verb("status", "Watch", "Show how far a build is, or all builds."),
+    _verb("inbox", "Watch", "Show what needs you, over all builds: what blocks most comes first."),
     _verb("watch", "Watch", "Follow a build on a server, through lost connections."),
     _verb("logs", "Watch", "Show what agents, checks and git printed."),
     _verb("events", "Watch", "Print the journal of a build, one JSON object per event."),

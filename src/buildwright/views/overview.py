@@ -412,7 +412,8 @@ def findings_of(state: TaskState) -> tuple[Finding, ...]:
     return tuple(finding for report in reports for finding in report.findings)
 
 
-def _approvable(state: TaskState) -> tuple[str, ...]:
+def approvable_in(state: TaskState) -> tuple[str, ...]:
+    """Return the fingerprints of the findings whose approval would do for the task's change; () when it would not."""
     left = unapproved(state)
     return tuple(one.fingerprint for one in left) if all(one.can_be_approved for one in left) else ()
 
@@ -440,7 +441,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         fault=pause.fault,
         until=pause.until,
         proposed=proposal_lines(build.plan, build.proposal) if build.plan and build.proposal else (),
-        approvable=_approvable(build.task(pause.task)) if pause.task else (),
+        approvable=approvable_in(build.task(pause.task)) if pause.task else (),
     )
 
 

@@ -8,7 +8,6 @@ each other make it wide.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.models import NamedModel
 from buildwright.core.routing import first_choice
+from buildwright.core.schedule import makespan
 from buildwright.errors import BuildwrightError
 from buildwright.ports import BuildReader
 from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
@@ -169,7 +169,7 @@ def estimate(
         waves=waves,
         tokens=_range(spent) if any(spent) else None,
         cost_usd=_range([float(cost or 0) * scale for cost in costs]) if any(spent) and None not in costs else None,
-        seconds=_range([_makespan(plan, [one.seconds for one in draw], slots) for draw in draws[:50]]),
+        seconds=_range([_taken_in_turn(plan, [one.seconds for one in draw], slots) for draw in draws[:50]]),
         attempts=_range([sum(one.attempts for one in draw) * scale for draw in draws]),
         basis="history",
         of_tasks=known,
@@ -196,7 +196,7 @@ def _by_prices(
         waves=waves,
         tokens=Range(low=count * (low_in + low_out), high=count * (high_in + high_out)),
         cost_usd=Range(low=float(least or 0) * count, high=float(most or 0) * count) if known else None,
-        seconds=Range(low=_makespan(plan, [low_time], slots), high=_makespan(plan, [high_time], slots)),
+        seconds=Range(low=_taken_in_turn(plan, [low_time], slots), high=_taken_in_turn(plan, [high_time], slots)),
         basis="prices",
     )
 
@@ -206,21 +206,6 @@ def _range(values: Sequence[float]) -> Range:
     return Range(low=ordered[int(_LOW * (len(ordered) - 1))], high=ordered[int(_HIGH * (len(ordered) - 1))])
 
 
-def _makespan(plan: Plan, seconds: Sequence[float], slots: int) -> float:
-    """Return when the last task ends if each starts as soon as it may and a slot is free; times are taken in turn."""
-    if not plan.graph.tasks:
-        return 0.0
-    ends: dict[int, float] = {}
-    free = [0.0] * max(1, min(slots, len(plan.graph.tasks)))
-    order = sorted(
-        range(len(plan.graph.tasks)), key=lambda index: (plan.milestone[index], plan.depth[index], plan.rank[index])
-    )
-    over: dict[int, float] = {}
-    for place, index in enumerate(order):
-        needs = [ends[plan.position[name]] for name in plan.graph.tasks[index].depends_on]
-        before = max((end for phase, end in over.items() if phase < plan.milestone[index]), default=0.0)
-        began = max(heapq.heappop(free), before, *needs, 0.0)
-        ends[index] = began + seconds[place % len(seconds)]
-        over[plan.milestone[index]] = max(over.get(plan.milestone[index], 0.0), ends[index])
-        heapq.heappush(free, ends[index])
-    return max(ends.values())
+def _taken_in_turn(plan: Plan, seconds: Sequence[float], slots: int) -> float:
+    """Return how long the plan takes; the tasks that start first take the first of these times, and so on in turn."""
+    return makespan(plan, lambda place, _index: seconds[place % len(seconds)], slots)
