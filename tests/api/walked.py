@@ -28,6 +28,7 @@ class Path(NamedTuple):
             "task": "a",
             "path": WRITTEN,
             "answer_id": "A1",
+            "number": "1",
             "name": "docs.js",
             "file": "events.jsonl",
             "contract_type": "ui",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from buildwright.cli.status_parts import StatusPart
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ async def status(
     short: Annotated[
         bool, Parameter(help="One line, quick enough for a prompt; nothing when there is no build.")
     ] = False,
+    show: Annotated[
+        StatusPart | None,
+        Parameter(
+            help="One part: `spec` is the spec with the state of each of its parts, `phases` the phases of the plan."
+        ),
+    ] = None,
     watch: Annotated[bool, Parameter(help="Show it again whenever it changes, until it ends or pauses.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout (one per change with --watch).")] = False,
 ) -> int:
@@ -41,14 +48,15 @@ async def status(
     from buildwright.cli.output import Output
     from buildwright.cli.quick_status import asked_rows, show_short
     from buildwright.cli.session import session
+    from buildwright.cli.status_parts import show_part
     from buildwright.client import list_builds
     from buildwright.settings import Settings
 
     output = Output(json)
     settings = Settings.load()
     lists = all_builds or state is not None or bool(project)
-    if lists + short + watch > 1:
-        raise Refused("a list of builds, --short and --watch cannot be used together", fix="give one of them")
+    if lists + short + watch + (show is not None) > 1:
+        raise Refused("a list of builds, --short, --show and --watch cannot be used together", fix="give one of them")
     if lists:
         async with session() as app:
             await _list(app, state, project, output)
@@ -58,6 +66,9 @@ async def status(
         return Exit.DONE
     async with session() as app:
         build_id = await app.find(build)
+        if show is not None:
+            await show_part(app, build_id, show, output)
+            return Exit.DONE
         await (_watch if watch else _show)(app, build_id, output)
     return Exit.DONE
 

@@ -52,6 +52,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright status --all --json",
         "buildwright status --state paused --project shop",
         "buildwright status --short",
+        "buildwright status 3fa9 --show spec",
     ),
     "inbox": ("buildwright inbox",),
     "watch": ("buildwright watch", "buildwright watch 3fa9 --stay"),

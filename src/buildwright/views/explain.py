@@ -179,17 +179,13 @@ def why(
             f"there is no task {task_id} in this build", fix=f"name one of these: {_some_ids(plan, task_id)}"
         )
     task, state = plan.task(task_id), build.task(task_id)
-    needs = tuple(
-        Dependency(id=needed, phase=build.task(needed).phase.value, met=build.task(needed).phase in MET)
-        for needed in dict.fromkeys(task.depends_on)
-    )
     return WhyView(
         build=build.id,
         task=task,
         state=task_view(build, task_id, now),
         complexity=complexity_of(task, len(plan.dependents[plan.position[task_id]])),
-        answer=" ".join((_answer(build, plan, task, state, needs), *_limits(build, state, now))),
-        depends_on=needs,
+        answer=answer_for(build, plan, task, now),
+        depends_on=_needs(build, task),
         holder=build.holders.get(state.waits_for, "") if state.phase is TaskPhase.PARKED else "",
         attempts=_with_kept(build, task_id, events, kept),
         findings=tuple(map(str, state.findings)),
@@ -202,6 +198,19 @@ def why(
         approvals=approvals_of(task_id, state),
         reports=state.verdict.reports if state.verdict is not None else (),
         accepted_by=_accepted_by(state),
+    )
+
+
+def answer_for(build: Build, plan: Plan, task: Task, now: datetime) -> str:
+    """Return why a task of the plan waits, or where it is, in a sentence or two."""
+    state = build.task(task.id)
+    return " ".join((_answer(build, plan, task, state, _needs(build, task)), *_limits(build, state, now)))
+
+
+def _needs(build: Build, task: Task) -> tuple[Dependency, ...]:
+    return tuple(
+        Dependency(id=needed, phase=build.task(needed).phase.value, met=build.task(needed).phase in MET)
+        for needed in dict.fromkeys(task.depends_on)
     )
 
 

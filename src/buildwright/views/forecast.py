@@ -150,9 +150,7 @@ def cost_left(build: Build, tasks: Sequence[int]) -> Range | None:
         return None
     drawn = _drawn(prices)
     known = [(plan.graph.tasks[i].minutes, float(build.task(plan.graph.tasks[i].id).cost_usd)) for i in tasks]
-    return range_of(
-        [sum(max(0.0, next(drawn) * minutes - spent) for minutes, spent in known) for _ in range(_DRAWS)]
-    )
+    return range_of([sum(max(0.0, next(drawn) * minutes - spent) for minutes, spent in known) for _ in range(_DRAWS)])
 
 
 def _drawn(values: Sequence[T]) -> Iterator[T]:

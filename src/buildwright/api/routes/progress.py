@@ -1,0 +1,40 @@
+"""How far a build is, as its pages draw it: on the spec, by phases. Must never change a build."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import Path
+
+from buildwright.api.bodies import Router
+from buildwright.api.params import OwnBuild
+from buildwright.api.problems import responses
+from buildwright.api.state import SiteOf
+from buildwright.views.phases import PhaseGraph, PhaseRail, graph_of_phase, rail_of
+from buildwright.views.spec_progress import SpecProgress, spec_progress
+
+router = Router(prefix="/api/builds/{build_id}", tags=["builds"])
+
+
+@router.get("/spec-progress", responses=responses(403, 404))
+async def build_spec_progress(build: OwnBuild) -> SpecProgress:
+    """Return the user's own spec with the state of each of its parts: by which tasks, commits and checks it is built."""
+    return await asyncio.to_thread(spec_progress, build)
+
+
+@router.get("/phases", responses=responses(403, 404))
+async def build_phases(site: SiteOf, build: OwnBuild) -> PhaseRail:
+    """Return the phases in their order: how many tasks are where, what the audit said, and the time that is left."""
+    events = await site.app.builds.read(build.id)
+    return await asyncio.to_thread(rail_of, build, events, site.app.clock.now())
+
+
+@router.get("/phases/{number}/graph", responses=responses(403, 404))
+async def build_phase_graph(
+    number: Annotated[int, Path(ge=1, le=100_000, description="Number of the phase, from 1.")],
+    site: SiteOf,
+    build: OwnBuild,
+) -> PhaseGraph:
+    """Return the tasks of one phase with their places in its picture, and why each waits."""
+    return await asyncio.to_thread(graph_of_phase, build, number, site.app.clock.now())
