@@ -12,6 +12,10 @@ from buildwright.api.app import fastapi_for
 from tests.api.seeded import WRITTEN, Seeds
 
 
+_FILES = ("/static/", "/assets/", "/builds/")
+"""Below these lie files of the package: a page is the same for each name in its path, and asks the API for the rest."""
+
+
 class Path(NamedTuple):
     """A path of the application with one of its methods; `WEBSOCKET` for those that upgrade."""
 
@@ -38,7 +42,7 @@ class Path(NamedTuple):
 
     @property
     def names_something(self) -> bool:
-        return "{" in self.path and not self.path.startswith("/static/")
+        return "{" in self.path and not self.path.startswith(_FILES)
 
 
 def walked() -> tuple[Path, ...]:

@@ -44,6 +44,7 @@ from buildwright.api.routes import (
     stats,
     steer,
     streams,
+    web,
 )
 from buildwright.api.settings import check, host_names
 from buildwright.api.state import ServerState, correlation_of, state_of
@@ -58,9 +59,9 @@ if TYPE_CHECKING:
     from buildwright.wiring import App
 
 ROUTERS = (
-    meta.router,
     sign_in.router,
     home.router,
+    meta.router,
     build.router,
     builds.router,
     progress.router,
@@ -78,6 +79,7 @@ ROUTERS = (
     audit.router,
     sockets.router,
     streams.router,
+    web.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -11,13 +11,14 @@ import time
 import uuid
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildwright.api.bodies import Body, BodyRefusedError, largest, too_large
+from buildwright.api.browser import FRONT, is_page, wants_page
 from buildwright.api.fixes import answer_over_http, prefers_commands
 from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response
 from buildwright.api.state import Caller, ServerState
@@ -26,7 +27,7 @@ from buildwright.errors import BuildwrightError, Forbidden, Unauthorized
 COOKIE = "buildwright_session"
 PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs"})
 """Paths that need no caller; every other path needs one, whether it exists or not."""
-PUBLIC_BELOW = ("/static/",)
+PUBLIC_BELOW = ("/static/", "/assets/")
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})
 """Paths of WebSockets: accepted so that the client learns why they are closed; `sockets` identifies the caller."""
 LARGEST_HEADERS = 32_768
@@ -97,8 +98,9 @@ class _Request:
         self._commands = prefers_commands(headers)
         try:
             problem = self._refusal(scope, headers)
-            if problem is not None and problem.status == 401 and _opens_front_page(scope, headers):
-                await RedirectResponse("/sign-in", 303)(scope, receive, self._answer)
+            if problem is not None and problem.status == 401 and _opens_page(scope, headers):
+                there = "" if scope["path"] == FRONT else f"?next={quote(scope['path'], safe='/')}"
+                await RedirectResponse(f"/sign-in{there}", 303)(scope, receive, self._answer)
                 return
             if problem is not None:
                 extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
@@ -213,10 +215,9 @@ class _Request:
         )
 
 
-def _opens_front_page(scope: Scope, headers: Headers) -> bool:
-    """Return whether a person opens `/` in a browser: it asks for a page, and sends no token."""
-    asks = scope["method"] in _SAFE and "text/html" in headers.get("accept", "")
-    return scope["path"] == "/" and asks and "authorization" not in headers
+def _opens_page(scope: Scope, headers: Headers) -> bool:
+    """Return whether a person opens a page in a browser."""
+    return is_page(scope["path"]) and wants_page(scope["method"], headers)
 
 
 def identify(site: ServerState, headers: Headers, method: str) -> Caller:

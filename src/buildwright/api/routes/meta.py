@@ -10,7 +10,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from pydantic import BaseModel
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 
 from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
@@ -46,12 +46,6 @@ class Version(BaseModel):
 
     version: str
     phase: str
-
-
-@router.get("/", include_in_schema=False)
-async def front(caller: CallerOf) -> Response:  # noqa: ARG001  the guard sends a browser that is not signed in to /sign-in
-    """Lead a browser that is signed in to the pages."""
-    return RedirectResponse("/docs", 303)
 
 
 @router.get("/health", responses=responses())

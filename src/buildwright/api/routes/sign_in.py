@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from buildwright.api.bodies import Router
+from buildwright.api.browser import FRONT, is_page, sends_form
 from buildwright.api.guard import COOKIE, same_site
 from buildwright.api.problems import responses
+from buildwright.api.routes.web import PAGE_HEADERS, head_links
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.errors import Forbidden, Refused, Unauthorized
 
@@ -21,10 +23,17 @@ router = Router(tags=["signing in"])
 SESSION_SECONDS = 12 * 3600.0
 TICKET_SECONDS = 30.0
 
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in - Buildwright</title></head>
-<body><main><h1>Buildwright</h1><p>{words}</p>{form}</main></body></html>"""
-_FORM = """<form method="post" action="/sign-in"><label>Token <input name="token" value="{token}" required autofocus
-autocomplete="off"></label> <button>Sign in</button></form>"""
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} - Buildwright</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+{links}</head>
+<body><main class="plain"><h1>Buildwright</h1><p>{words}</p>{form}</main>{script}</body></html>"""
+_FORM = """<form method="post" action="/sign-in"><label for="token">One-time token</label><input id="token" name="token"
+value="{token}" required autofocus autocomplete="off" spellcheck="false"><input type="hidden" name="next" value="{there}"
+><button>Sign in</button></form>"""
+_OPENED = """if (location.hash === "#open" && !document.prerendering && document.forms[0].token.value)
+  document.forms[0].submit();
+"""
+"""`serve --open` opens the page so that its button need not be pressed. No other address does that."""
 
 
 class Me(BaseModel):
@@ -42,12 +51,26 @@ class Ticket(BaseModel):
 
 
 @router.get("/sign-in", response_class=HTMLResponse, responses=responses())
-async def sign_in_page(token: str = "") -> Response:
+async def sign_in_page(
+    token: str = "",
+    there: Annotated[str, Query(alias="next", description="The page to go to afterwards.")] = FRONT,
+    out: Annotated[bool, Query(description="The user has just signed out.")] = False,
+) -> Response:
     """Return a page with the token and one button.
 
     Reading it signs no user in, so a link preview cannot use up the token.
     """
-    return HTMLResponse(_PAGE.format(words="Press the button to sign in.", form=_FORM.format(token=escape(token))))
+    words = "Press the button to sign in." if token else "Paste what <code>buildwright token --sign-in</code> prints."
+    words = f"You are signed out. {words}" if out else words
+    form = _FORM.format(token=escape(token), there=escape(_page_at(there)))
+    script = '<script src="/static/sign-in.js"></script>'
+    page = _PAGE.format(title="Sign in", links=head_links(), words=words, form=form, script=script)
+    return HTMLResponse(page, headers=PAGE_HEADERS)
+
+
+def _page_at(path: str) -> str:
+    """Return the path of the page to go to: `path` if a page is there, else the first one."""
+    return path if is_page(path) else FRONT
 
 
 _FIELDS: dict[str, Any] = {
@@ -55,7 +78,11 @@ _FIELDS: dict[str, Any] = {
         "required": True,
         "content": {
             "application/x-www-form-urlencoded": {
-                "schema": {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}
+                "schema": {
+                    "type": "object",
+                    "properties": {"token": {"type": "string"}, "next": {"type": "string"}},
+                    "required": ["token"],
+                }
             }
         },
     }
@@ -66,7 +93,7 @@ _FIELDS: dict[str, Any] = {
     "/sign-in", response_class=RedirectResponse, status_code=303, responses=responses(403), openapi_extra=_FIELDS
 )
 async def sign_in(request: Request, site: SiteOf) -> Response:
-    """Trade a one-time token for a session cookie. The body is a form with the field `token`."""
+    """Trade a one-time token for a session cookie. The body is a form with the field `token`, and `next`: a page."""
     if not same_site(site, request.headers):
         raise Forbidden("another site's page sent this request", fix="open the address that the server printed")
     try:
@@ -78,17 +105,23 @@ async def sign_in(request: Request, site: SiteOf) -> Response:
     if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
         raise Unauthorized("this token was used before", fix="get a new one: `buildwright token --sign-in`")
     session = site.signer.issue(claims.user_id, "session", SESSION_SECONDS, now)
-    answer = RedirectResponse("/docs", 303)
+    answer = RedirectResponse(_page_at(fields.get("next", [FRONT])[0]), 303)
     answer.set_cookie(COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", path="/")
     return answer
 
 
 @router.post("/sign-out", status_code=204, responses=responses())
-async def sign_out(caller: CallerOf) -> Response:  # noqa: ARG001  only a signed-in user can sign out
-    """Forget the session in this browser."""
-    answer = Response(status_code=204)
+async def sign_out(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only a signed-in user can sign out
+    """Forget the session in this browser. A page is led to the one for signing in."""
+    answer = RedirectResponse("/sign-in?out=true", 303) if sends_form(request.headers) else Response(status_code=204)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return answer
+
+
+@router.get("/static/sign-in.js", include_in_schema=False)
+async def opened() -> Response:
+    """Return the script of the page for signing in."""
+    return Response(_OPENED, media_type="text/javascript")
 
 
 @router.get("/auth/me", responses=responses())

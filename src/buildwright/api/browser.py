@@ -1,0 +1,26 @@
+"""Which paths are pages for a browser, and who asks for one. Must never show one."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers
+
+FRONT = "/"
+_PAGE = re.compile(r"/|/builds/[A-Za-z0-9-]{1,64}(/log)?")
+
+
+def is_page(path: str) -> bool:
+    """Return whether a page is at this path."""
+    return _PAGE.fullmatch(path) is not None
+
+
+def wants_page(method: str, headers: Headers) -> bool:
+    """Return whether a person asks with a browser: for a page, and without a token."""
+    asks = method in {"GET", "HEAD"} and "text/html" in headers.get("accept", "")
+    return asks and "authorization" not in headers
+
+
+def sends_form(headers: Headers) -> bool:
+    """Return whether a page without a script sends its form: what is answered is shown to a person."""
+    return "text/html" in headers.get("accept", "") and "authorization" not in headers

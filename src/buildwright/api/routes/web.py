@@ -1,0 +1,96 @@
+"""The pages in a browser: the built files of `web/`, and who is led where. Must never show anything of a build.
+
+The pages are a program that runs in the browser and stands on the API like any other client.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Annotated
+
+from fastapi import Path as InPath
+from fastapi import Request
+from starlette.responses import RedirectResponse, Response
+
+from buildwright.api.bodies import Router
+from buildwright.api.browser import wants_page
+from buildwright.api.state import CallerOf
+from buildwright.errors import NotFound
+
+router = Router()
+
+BUNDLE = files("buildwright.api") / "web"
+"""What `make web` builds: `index.html`, `assets/` with a hash in each name, and the stamp of the sources."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""Nothing from elsewhere, nothing inline, and no text becomes markup or a script."""
+PAGE_HEADERS = {"content-security-policy": POLICY, "referrer-policy": "same-origin"}
+"""Of every page. Under `no-referrer` browsers send forms with the Origin `null`, as if they came from elsewhere."""
+_KINDS = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+_ENCODINGS = {"br": ".br", "gzip": ".gz"}
+"""Compressed copies that lie beside the large files, the smaller ones first."""
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (BUNDLE / name).read_bytes()
+
+
+def head_links() -> str:
+    """Return the style sheet and the icon as they stand in the head of a page without a script."""
+    page = _content("index.html").decode()
+    (style,) = re.findall(r'href="(/assets/index-[\w-]+\.css)"', page)
+    (icon,) = re.findall(r'href="(/assets/[\w-]+\.svg)"', page)
+    return f'<link rel="stylesheet" href="{style}"><link rel="icon" href="{icon}" type="image/svg+xml">'
+
+
+def _names() -> frozenset[str]:
+    return frozenset(entry.name for entry in (BUNDLE / "assets").iterdir())
+
+
+@router.get("/", include_in_schema=False)
+async def front(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  the guard leads a browser to /sign-in
+    """Return the first page; lead any other client to the description of the API."""
+    if not wants_page(request.method, request.headers):
+        return RedirectResponse("/docs", 303)
+    return _page(request)
+
+
+@router.get("/builds/{build_id}", include_in_schema=False)
+@router.get("/builds/{build_id}/log", include_in_schema=False)
+async def page(
+    request: Request,
+    caller: CallerOf,  # noqa: ARG001  only for known callers
+    build_id: Annotated[str, InPath(pattern=r"^[A-Za-z0-9-]{1,64}$")],  # noqa: ARG001  read by the page
+) -> Response:
+    """Return a page of a build. The page itself asks for the build, and whether it may be seen."""
+    return _page(request)
+
+
+@router.get("/assets/{name}", include_in_schema=False)
+async def asset(request: Request, name: str) -> Response:
+    """Return a script, style sheet or picture of the pages. Its name has its hash. Raises NotFound."""
+    kind = _KINDS.get(name.rpartition(".")[2])
+    if kind is None or name not in _names():
+        raise NotFound("there is no such file", fix="load the page again: it names the files that there are")
+    return _answer(request, f"assets/{name}", kind, {"cache-control": _FOR_EVER})
+
+
+def _page(request: Request) -> Response:
+    headers = {**PAGE_HEADERS, "cache-control": "no-cache"}
+    return _answer(request, "index.html", "text/html; charset=utf-8", headers)
+
+
+def _answer(request: Request, name: str, kind: str, headers: dict[str, str]) -> Response:
+    """Return a file of the bundle, compressed if there is such a copy and the client takes it."""
+    accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
+    headers = {**headers, "vary": "accept, accept-encoding"}
+    for encoding, ending in _ENCODINGS.items():
+        if encoding in accepted and (BUNDLE / f"{name}{ending}").is_file():
+            return Response(_content(name + ending), headers={**headers, "content-encoding": encoding}, media_type=kind)
+    return Response(_content(name), headers=headers, media_type=kind)

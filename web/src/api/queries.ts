@@ -1,0 +1,56 @@
+// What the pages read from the server, by the names under which it is kept.
+import { queryOptions } from "@tanstack/react-query";
+import { buildPath, Refusal, read } from "./client";
+import type { Build, BuildPage, Gates, LogPage, Me, Why } from "./types";
+
+/** The parts of a build that news of it makes old. */
+export const ofBuild = (id: string) => ["build", id] as const;
+
+/** A refusal stands; a server that is away is asked again. */
+export function asksAgain(failures: number, error: Error): boolean {
+  const away = !(error instanceof Refusal) || error.status === 0 || error.status >= 500;
+  return away && failures < 3;
+}
+
+export const me = () =>
+  queryOptions({
+    queryKey: ["me"],
+    queryFn: ({ signal }) => read<Me>("/auth/me", signal),
+    staleTime: 60_000,
+  });
+
+export const builds = () =>
+  queryOptions({
+    queryKey: ["builds"],
+    queryFn: ({ signal }) => read<BuildPage>("/api/builds?limit=100", signal),
+    refetchInterval: 4_000,
+  });
+
+export const build = (id: string) =>
+  queryOptions({
+    queryKey: [...ofBuild(id), "status"],
+    queryFn: ({ signal }) => read<Build>(buildPath(id, "?tasks=2000"), signal),
+  });
+
+export const why = (id: string, task: string) =>
+  queryOptions({
+    queryKey: [...ofBuild(id), "why", task],
+    queryFn: ({ signal }) => read<Why>(buildPath(id, `/why/${encodeURIComponent(task)}`), signal),
+  });
+
+export const gates = (id: string) =>
+  queryOptions({
+    queryKey: [...ofBuild(id), "gates"],
+    queryFn: ({ signal }) => read<Gates>(buildPath(id, "/gates"), signal),
+  });
+
+/** The newest line that a task's agent wrote. */
+export const lastLine = (id: string, task: string) =>
+  queryOptions({
+    queryKey: ["line", id, task],
+    queryFn: ({ signal }) => {
+      const query = new URLSearchParams({ task, tail: "true", limit: "1" });
+      return read<LogPage>(buildPath(id, `/logs?${query}`), signal);
+    },
+    refetchInterval: 2_000,
+  });

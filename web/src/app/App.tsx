@@ -1,0 +1,96 @@
+// Which page is shown, and what surrounds all of them.
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Component, lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { Refusal } from "../api/client";
+import { asksAgain } from "../api/queries";
+import { BuildPage } from "../build/BuildPage";
+import { HomePage } from "../home/HomePage";
+import { LiveBuild } from "../live/LiveBuild";
+import { Layout } from "../shell/Layout";
+import { followLink, type Place, placeOf, usePath } from "../shell/router";
+import { Empty, Problem, Skeleton } from "../ui/States";
+
+const LogPage = lazy(async () => ({ default: (await import("../log/LogPage")).LogPage }));
+
+function newClient(): QueryClient {
+  return new QueryClient({
+    queryCache: new QueryCache({
+      onError: (error) => {
+        // The session is over: the server leads to the page where one signs in, and back.
+        if (error instanceof Refusal && error.status === 401) location.assign(location.href);
+      },
+    }),
+    defaultOptions: { queries: { retry: asksAgain, staleTime: 1_000, refetchOnWindowFocus: true } },
+  });
+}
+
+export function App() {
+  const [client] = useState(newClient);
+  useEffect(() => {
+    document.addEventListener("click", followLink);
+    return () => document.removeEventListener("click", followLink);
+  }, []);
+  const place = placeOf(usePath());
+  useFocusOnNewPage(place.page);
+  return (
+    <QueryClientProvider client={client}>
+      <Layout place={place}>
+        <Fault key={place.page}>
+          <Page place={place} />
+        </Fault>
+      </Layout>
+    </QueryClientProvider>
+  );
+}
+
+function Page({ place }: { readonly place: Place }) {
+  switch (place.page) {
+    case "home":
+      return <HomePage />;
+    case "build":
+    case "log":
+      return (
+        <LiveBuild key={place.build} id={place.build}>
+          <Suspense fallback={<Skeleton widths={[30, 100, 100, 100]} />}>
+            {place.page === "log" ? <LogPage id={place.build} /> : <BuildPage id={place.build} />}
+          </Suspense>
+        </LiveBuild>
+      );
+    default:
+      return (
+        <div style={{ padding: 24 }}>
+          <h1>There is no such page</h1>
+          <Empty button={<a href="/">All builds</a>} command="buildwright status">
+            The address leads nowhere.
+          </Empty>
+        </div>
+      );
+  }
+}
+
+/** After going to another page the keyboard is there too; not at the first page, which the browser opened. */
+function useFocusOnNewPage(page: string): void {
+  const first = useRef(true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page is the reason
+  useEffect(() => {
+    if (first.current) first.current = false;
+    else document.getElementById("main")?.focus({ preventScroll: true });
+  }, [page]);
+}
+
+/** A fault of a page is shown in its place; the rest stays usable. */
+class Fault extends Component<{ readonly children: ReactNode }, { readonly error: Error | null }> {
+  override state: { readonly error: Error | null } = { error: null };
+  static getDerivedStateFromError(error: Error) {
+    return { error };
+  }
+  override render() {
+    if (!this.state.error) return this.props.children;
+    return (
+      <Problem
+        message={`This page has a fault: ${this.state.error.message}`}
+        fix="Load it again, and please report it."
+      />
+    );
+  }
+}

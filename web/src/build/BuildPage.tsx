@@ -1,0 +1,140 @@
+// One build as it happens: its head, what it waits for, what its agents do, its tasks, and what it came to.
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
+import { build as buildQuery } from "../api/queries";
+import type { Build } from "../api/types";
+import { announce } from "../shell/kept";
+import { useQueryValue } from "../shell/router";
+import { Button } from "../ui/Button";
+import { Command } from "../ui/Command";
+import { Panel } from "../ui/Panel";
+import { Problem, Skeleton } from "../ui/States";
+import { count, short } from "../ui/words";
+import styles from "./build.module.css";
+import { Header, stateOf } from "./Header";
+import { Now } from "./Now";
+import { PauseCard } from "./PauseCard";
+import { SayBox, TaskDrawer } from "./TaskDrawer";
+import { TaskTable } from "./TaskTable";
+
+export function BuildPage({ id }: { readonly id: string }) {
+  const { data, error, dataUpdatedAt, refetch } = useQuery(buildQuery(id));
+  const task = useQueryValue("task");
+  useTold(data);
+  if (!data) {
+    return (
+      <div className={styles.page}>
+        {error ? (
+          <Problem
+            message={error.message}
+            button={<Button onClick={() => void refetch()}>Try again</Button>}
+          />
+        ) : (
+          <>
+            <h1 className="sr-only">Build</h1>
+            <Skeleton widths={[30, 60, 100]} />
+            <Skeleton widths={[100, 100, 100, 100, 100]} />
+          </>
+        )}
+      </div>
+    );
+  }
+  const ended = Boolean(data.outcome);
+  return (
+    <div className={styles.page}>
+      <Header build={data} readAt={dataUpdatedAt} />
+      {data.pause && !ended && <PauseCard build={data} pause={data.pause} />}
+      <Result build={data} />
+      <Now build={data} readAt={dataUpdatedAt} />
+      <Findings build={data} />
+      <TaskTable build={data} />
+      {!ended && <Messages build={data} />}
+      {task && <TaskDrawer build={id} task={task} ended={ended} />}
+    </div>
+  );
+}
+
+function Result({ build }: { readonly build: Build }) {
+  if (!build.outcome) return null;
+  const branch = build.delivered?.replace("refs/heads/", "");
+  return (
+    <Panel title="Result">
+      <div className={styles.result}>
+        {build.message && <p>{build.message}</p>}
+        {branch ? (
+          <>
+            <p>
+              What it made is the branch <code>{branch}</code>.
+            </p>
+            <Command line={`git -C ${build.repository} log --oneline ${branch}`} />
+          </>
+        ) : (
+          <p className={styles.quiet}>Nothing was delivered.</p>
+        )}
+        <Command line={`buildwright diff ${short(build.id)}`} />
+      </div>
+    </Panel>
+  );
+}
+
+function Findings({ build }: { readonly build: Build }) {
+  const found = build.findings ?? [];
+  const others = [
+    ...(build.diagnosis ? [build.diagnosis] : []),
+    ...(build.warnings ?? []),
+    ...(build.notes ?? []),
+  ];
+  if (found.length + others.length === 0) return null;
+  return (
+    <Panel title="To know" count={found.length + others.length}>
+      <div className={styles.notes}>
+        {found.length > 0 && (
+          <ul className={styles.findings}>
+            {found.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        )}
+        {others.map((line) => (
+          <p key={line}>{line}</p>
+        ))}
+      </div>
+    </Panel>
+  );
+}
+
+function Messages({ build }: { readonly build: Build }) {
+  const unheard = build.unheard ?? [];
+  return (
+    <Panel title="Messages" count={unheard.length ? `${count(unheard.length, "message")} queued` : undefined}>
+      {unheard.length > 0 && (
+        <ul className={styles.notes}>
+          {unheard.map((one) => (
+            <li key={one.id}>
+              <span className={styles.quiet}>Queued{one.task && ` for ${one.task}`}:</span> {one.text}
+            </li>
+          ))}
+        </ul>
+      )}
+      <div className={styles.sayPanel}>
+        <SayBox build={build.id} />
+      </div>
+    </Panel>
+  );
+}
+
+/** Say in the title of the tab, and to those who do not see the page, how far the build is. */
+function useTold(build: Build | undefined): void {
+  const before = useRef("");
+  const words = build
+    ? `${stateOf(build)}, ${build.counts?.done ?? 0} of ${count(build.total ?? 0, "task")} done`
+    : "";
+  const title = build
+    ? `${stateOf(build)} · ${build.counts?.done ?? 0}/${build.total ?? 0} · ${build.title}`
+    : "Build";
+  useEffect(() => {
+    document.title = `${title} - Buildwright`;
+    if (before.current && words && words !== before.current) announce(words);
+    before.current = words;
+  }, [title, words]);
+}

@@ -1,0 +1,42 @@
+// Keeps the pages of one build up to date: the one WebSocket of the tab, and what it makes old is read anew.
+import { useQueryClient } from "@tanstack/react-query";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
+import { ofBuild } from "../api/queries";
+import { Refresher } from "./refresher";
+import { BuildStream, type StreamState } from "./stream";
+
+const Stream = createContext<BuildStream | null>(null);
+
+export function LiveBuild({ id, children }: { readonly id: string; readonly children: ReactNode }) {
+  const client = useQueryClient();
+  const stream = useMemo(() => {
+    const refresher = new Refresher(() =>
+      client.refetchQueries(
+        { queryKey: ofBuild(id), type: "active" },
+        { cancelRefetch: false, throwOnError: false },
+      ),
+    );
+    return new BuildStream(id, {
+      onNews: (resync) => {
+        if (resync) client.removeQueries({ queryKey: ofBuild(id), type: "inactive" });
+        void refresher.ask();
+      },
+    });
+  }, [client, id]);
+  useEffect(() => {
+    stream.open();
+    return () => stream.close();
+  }, [stream]);
+  return <Stream value={stream}>{children}</Stream>;
+}
+
+export function useStream(): BuildStream {
+  const stream = useContext(Stream);
+  if (!stream) throw new Error("there is no build around this part of a page");
+  return stream;
+}
+
+export function useStreamState(): StreamState {
+  const stream = useStream();
+  return useSyncExternalStore(stream.subscribe, stream.state);
+}

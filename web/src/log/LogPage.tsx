@@ -1,0 +1,304 @@
+// The live log of a build: only the rows on screen exist, it follows until somebody scrolls up, and it can be searched.
+import { useQuery } from "@tanstack/react-query";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import {
+  type KeyboardEvent,
+  useCallback,
+  useDeferredValue,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { buildPath } from "../api/client";
+import { build as buildQuery } from "../api/queries";
+import type { Line } from "../api/types";
+import { LinkChip } from "../live/LinkChip";
+import { useStream, useStreamState } from "../live/LiveBuild";
+import { useActions } from "../shell/kept";
+import { setQuery, useQueryValue } from "../shell/router";
+import { Button } from "../ui/Button";
+import { Command } from "../ui/Command";
+import { cx } from "../ui/cx";
+import { Empty, Skeleton } from "../ui/States";
+import { clock, count, short } from "../ui/words";
+import { runsOf } from "./ansi";
+import { Found } from "./found";
+import styles from "./log.module.css";
+
+const ROW = 20;
+const NEAR = 2 * ROW;
+
+export function LogPage({ id }: { readonly id: string }) {
+  const stream = useStream();
+  const { lines: version, link } = useStreamState();
+  const build = useQuery(buildQuery(id)).data;
+  const task = useQueryValue("of");
+  const at = Number(useQueryValue("line")) || 0;
+  const [level, setLevel] = useState("");
+  const [search, setSearch] = useState("");
+  const [hit, setHit] = useState(0);
+  const [follows, setFollows] = useState(at === 0);
+  const [seen, setSeen] = useState(0);
+  const [wraps, setWraps] = useState(false);
+  const needle = useDeferredValue(search.trim());
+  const box = useRef<HTMLElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+  const lines = stream.log;
+
+  useEffect(() => {
+    stream.wantLog(true);
+    return () => stream.wantLog(false);
+  }, [stream]);
+
+  // Lines only grow; when old ones were let go, everything is looked at anew.
+  const dropped = lines.dropped;
+  const first = lines.all[0]?.seq ?? 0;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other first lines are another log
+  const found = useMemo(
+    () => new Found({ task, level, search: needle }),
+    [task, level, needle, dropped, first],
+  );
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `version` says that there are new lines
+  const { shown, hits } = useMemo(() => {
+    found.look(lines.all);
+    return { shown: found.shown, hits: found.hits };
+  }, [found, lines, version]);
+  const total = shown.length;
+
+  const rows = useVirtualizer({
+    count: total,
+    getScrollElement: () => box.current,
+    estimateSize: () => ROW,
+    overscan: 12,
+    getItemKey: (index) => lines.all[shown[index] ?? 0]?.seq ?? index,
+  });
+
+  useEffect(() => {
+    if (follows && total > 0) rows.scrollToIndex(total - 1, { align: "end" });
+  }, [follows, total, rows]);
+
+  const shownAt = useRef(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `shown` grows in its place, which `total` tells
+  useEffect(() => {
+    if (!at || shownAt.current === at) return;
+    const place = shown.findIndex((index) => (lines.all[index]?.seq ?? 0) >= at);
+    if (place < 0) return;
+    shownAt.current = at;
+    rows.scrollToIndex(place, { align: "center" });
+  }, [at, lines, rows, shown, total]);
+
+  // Whoever scrolls up wants to read: new lines then wait below.
+  const top = useRef(0);
+  const scrolled = () => {
+    const element = box.current;
+    if (!element) return;
+    const upwards = element.scrollTop < top.current - 2;
+    const below = element.scrollHeight - element.scrollTop - element.clientHeight;
+    top.current = element.scrollTop;
+    if (below <= NEAR) setFollows(true);
+    else if (upwards && follows) {
+      setFollows(false);
+      setSeen(total);
+    }
+  };
+
+  const jump = useCallback(
+    (step: number) => {
+      if (hits.length === 0) return;
+      const next = (hit + step + hits.length) % hits.length;
+      setHit(next);
+      setFollows(false);
+      setSeen(total);
+      rows.scrollToIndex(hits[next] ?? 0, { align: "center" });
+    },
+    [hit, hits, rows, total],
+  );
+
+  useActions(
+    useMemo(
+      () => [
+        { id: "search-log", title: "Search the log", keys: "/", run: () => input.current?.focus() },
+        { id: "next-hit", title: "Next place found", keys: "n", run: () => jump(1) },
+        { id: "last-hit", title: "Place found before", keys: "N", run: () => jump(-1) },
+        { id: "follow", title: "Follow the newest lines", keys: "G", run: () => setFollows(true) },
+      ],
+      [jump],
+    ),
+  );
+
+  const typed = (event: KeyboardEvent) => {
+    if (event.key === "Enter") jump(event.shiftKey ? -1 : 1);
+    else if (event.key === "Escape") {
+      setSearch("");
+      input.current?.blur();
+    } else return;
+    event.preventDefault();
+  };
+  const current = hits[Math.min(hit, hits.length - 1)];
+  const name = short(id);
+
+  return (
+    <div className={styles.page}>
+      <header className={styles.head}>
+        <h1>
+          Log <span>{build?.title}</span>
+        </h1>
+        <LinkChip />
+        <span className={styles.quiet}>{count(total, "line")}</span>
+        <div className={styles.tools}>
+          <div className={styles.search}>
+            <input
+              ref={input}
+              type="search"
+              aria-label="Search the log"
+              placeholder="Search  /"
+              value={search}
+              onChange={(event) => {
+                setSearch(event.target.value);
+                setHit(0);
+              }}
+              onKeyDown={typed}
+            />
+            {needle && (
+              <span aria-live="polite">
+                {hits.length ? `${Math.min(hit, hits.length - 1) + 1}/${hits.length}` : "none"}
+              </span>
+            )}
+          </div>
+          <select aria-label="Which lines" value={level} onChange={(event) => setLevel(event.target.value)}>
+            <option value="">All lines</option>
+            <option value="warning">Warnings and errors</option>
+            <option value="error">Errors</option>
+          </select>
+          <select
+            aria-label="Of which task"
+            value={task}
+            onChange={(event) => setQuery("of", event.target.value)}
+          >
+            <option value="">All tasks</option>
+            {build?.tasks?.map((one) => (
+              <option key={one.id} value={one.id}>
+                {one.id}
+              </option>
+            ))}
+          </select>
+          <label className={styles.check}>
+            <input type="checkbox" checked={wraps} onChange={() => setWraps(!wraps)} />
+            Wrap
+          </label>
+        </div>
+      </header>
+      {lines.dropped > 0 && (
+        <p className={styles.note}>
+          {count(lines.dropped, "older line")} are not in this page.{" "}
+          <Command line={`buildwright logs ${name}`} />
+        </p>
+      )}
+      <section
+        ref={box}
+        className={styles.box}
+        onScroll={scrolled}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keyboard
+        tabIndex={0}
+        aria-label="Lines of the log"
+      >
+        {total === 0 &&
+          (link === "connecting" ? (
+            <Skeleton widths={[60, 80, 40, 70]} />
+          ) : (
+            <None of={task} level={level} id={id} />
+          ))}
+        <div className={styles.all} style={{ height: rows.getTotalSize() }}>
+          {rows.getVirtualItems().map((row) => {
+            const line = lines.all[shown[row.index] ?? -1];
+            return (
+              line && (
+                <div
+                  key={row.key}
+                  ref={wraps ? rows.measureElement : null}
+                  data-index={row.index}
+                  className={cx(
+                    styles.row,
+                    wraps && styles.wrapped,
+                    row.index === current && needle && styles.current,
+                    line.seq === at && styles.linked,
+                    line.level !== "info" && styles[line.level],
+                  )}
+                  style={{ transform: `translateY(${row.start}px)` }}
+                >
+                  <Row line={line} needle={needle} />
+                </div>
+              )
+            );
+          })}
+        </div>
+      </section>
+      <footer className={styles.foot}>
+        <Command line={`buildwright logs --follow ${name}${task ? ` --task ${task}` : ""}`} />
+        <a href={`${buildPath(id, "/logs")}?limit=500&tail=true`} target="_blank" rel="noreferrer">
+          The newest as JSON
+        </a>
+        {!follows && total > 0 && (
+          <Button look="primary" className={styles.follow} onClick={() => setFollows(true)}>
+            {total > seen ? `${count(total - seen, "new line")}, follow` : "Follow"}
+          </Button>
+        )}
+      </footer>
+    </div>
+  );
+}
+
+function Row({ line, needle }: { readonly line: Line; readonly needle: string }) {
+  return (
+    <>
+      <a className={styles.time} href={`?line=${line.seq}`} title={`${line.ts}: a link to this line`}>
+        {clock(line.ts)}
+      </a>
+      <span
+        className={styles.task}
+        title={line.task && `${line.task}, attempt ${line.attempt}, ${line.kind}`}
+      >
+        {line.task || line.kind}
+      </span>
+      <code className={styles.text}>
+        {runsOf(line.text).map((run, place) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: runs of one line never change
+          <span key={place} className={run.look && cx(...run.look.split(" ").map((name) => styles[name]))}>
+            <Marked text={run.text} needle={needle} />
+          </span>
+        ))}
+      </code>
+    </>
+  );
+}
+
+function Marked({ text, needle }: { readonly text: string; readonly needle: string }) {
+  if (!needle) return text;
+  const lower = text.toLowerCase();
+  const parts = [];
+  let from = 0;
+  for (
+    let place = lower.indexOf(needle.toLowerCase());
+    place >= 0;
+    place = lower.indexOf(needle.toLowerCase(), from)
+  ) {
+    parts.push(text.slice(from, place), <mark key={place}>{text.slice(place, place + needle.length)}</mark>);
+    from = place + needle.length;
+  }
+  return [...parts, text.slice(from)];
+}
+
+function None({ of, level, id }: { readonly of: string; readonly level: string; readonly id: string }) {
+  if (!of && !level)
+    return (
+      <Empty command={`buildwright logs ${short(id)}`}>
+        Nothing has been written yet. Lines appear here by themselves.
+      </Empty>
+    );
+  return (
+    <Empty button={<Button onClick={() => setQuery("of", "")}>Show all tasks</Button>}>
+      No line is like that.
+    </Empty>
+  );
+}

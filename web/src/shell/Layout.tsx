@@ -1,0 +1,165 @@
+// The frame around every page: where one is, where one can go, the palette, the keys and the one status region.
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useCallback, useMemo, useState } from "react";
+import { me } from "../api/queries";
+import { cx } from "../ui/cx";
+import { KeysDialog } from "./KeysDialog";
+import { chooseTheme, type Theme, useActions, useAnnounced, useTheme } from "./kept";
+import { useKeys } from "./keys";
+import { Palette } from "./Palette";
+import { buildAddress, go, type Place } from "./router";
+import styles from "./shell.module.css";
+import { Toasts } from "./Toasts";
+
+const ICONS = {
+  home: "M2.5 8 9 2.5 15.5 8v7.5h-4.5V11h-4v4.5H2.5z",
+  build: "M3 4.5h12M3 9h12M3 13.5h7",
+  graph: "M4 4h4v4H4zM10 10h4v4h-4zM6 8v4h4",
+  log: "M3.5 4 7 7.5 3.5 11M8.5 12.5h6",
+  find: "M8 13A5 5 0 1 0 8 3a5 5 0 0 0 0 10zm3.6-1.4L15.5 15.5",
+  keys: "M2.5 5h13v8.5h-13zM5 8h.01M8 8h.01M11 8h.01M6 11h6",
+} as const;
+
+function NavIcon({ name }: { readonly name: keyof typeof ICONS }) {
+  return (
+    <svg
+      width="18"
+      height="18"
+      viewBox="0 0 18 18"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.5"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+      aria-hidden="true"
+    >
+      <path d={ICONS[name]} />
+    </svg>
+  );
+}
+
+interface LinkProps {
+  readonly to: string;
+  readonly icon: keyof typeof ICONS;
+  readonly here: boolean;
+  readonly children: string;
+}
+
+function NavLink({ to, icon, here, children }: LinkProps) {
+  return (
+    <a href={to} className={styles.link} aria-current={here ? "page" : undefined} title={children}>
+      <NavIcon name={icon} />
+      <span>{children}</span>
+    </a>
+  );
+}
+
+export function Layout({ place, children }: { readonly place: Place; readonly children: ReactNode }) {
+  const [open, setOpen] = useState<"palette" | "keys" | "">("");
+  const openPalette = useCallback(() => setOpen("palette"), []);
+  const close = useCallback(() => setOpen(""), []);
+  useKeys(openPalette);
+  useActions(
+    useMemo(
+      () => [
+        { id: "home", title: "Go to all builds", keys: "g h", run: () => go("/") },
+        { id: "keys", title: "Show the keys of this page", keys: "?", run: () => setOpen("keys") },
+        { id: "light", title: "Light theme", run: () => chooseTheme("light") },
+        { id: "dark", title: "Dark theme", run: () => chooseTheme("dark") },
+        { id: "system", title: "Theme of the system", run: () => chooseTheme("system") },
+      ],
+      [],
+    ),
+  );
+  const build = "build" in place ? place.build : "";
+  return (
+    <div className={styles.frame}>
+      <a className={styles.skip} href="#main">
+        To the content
+      </a>
+      <nav className={styles.side} aria-label="Pages">
+        <a href="/" className={styles.brand} aria-label="Buildwright, all builds">
+          <svg width="24" height="24" viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="7" fill="#2454d6" />
+            <path
+              d="M8 23V9h9a4 4 0 0 1 1.6 7.6A4.4 4.4 0 0 1 17.4 23zm3.4-8.4h4.8a1.4 1.4 0 0 0 0-2.8h-4.8zm0 5.6h5.4a1.5 1.5 0 0 0 0-3h-5.4z"
+              fill="#fff"
+            />
+            <path d="M24 9v14" stroke="#9db8ff" strokeWidth="2.4" strokeLinecap="round" />
+          </svg>
+          <span>Buildwright</span>
+        </a>
+        <NavLink to="/" icon="home" here={place.page === "home"}>
+          Builds
+        </NavLink>
+        {build && (
+          <>
+            <p className={styles.part}>This build</p>
+            <NavLink to={buildAddress(build)} icon="build" here={place.page === "build"}>
+              Overview
+            </NavLink>
+            <NavLink to={buildAddress(build, "log")} icon="log" here={place.page === "log"}>
+              Log
+            </NavLink>
+          </>
+        )}
+        <div className={styles.foot}>
+          <button type="button" className={styles.link} onClick={openPalette} title="Find (Ctrl K)">
+            <NavIcon name="find" />
+            <span>Find</span>
+            <kbd>Ctrl K</kbd>
+          </button>
+          <button
+            type="button"
+            className={cx(styles.link, styles.wide)}
+            onClick={() => setOpen("keys")}
+            title="Keys (?)"
+          >
+            <NavIcon name="keys" />
+            <span>Keys</span>
+            <kbd>?</kbd>
+          </button>
+          <Account />
+        </div>
+      </nav>
+      <main id="main" className={styles.main} tabIndex={-1}>
+        {children}
+      </main>
+      <Toasts />
+      <Announced />
+      {open === "palette" && <Palette onClose={close} />}
+      {open === "keys" && <KeysDialog onClose={close} />}
+    </div>
+  );
+}
+
+function Announced() {
+  return (
+    <div role="status" aria-live="polite" className="sr-only">
+      {useAnnounced()}
+    </div>
+  );
+}
+
+function Account() {
+  const user = useQuery(me()).data?.user_id ?? "";
+  const theme = useTheme();
+  return (
+    <div className={styles.account}>
+      <label>
+        <span className="sr-only">Theme</span>
+        <select value={theme} onChange={(event) => chooseTheme(event.target.value as Theme)}>
+          <option value="system">System theme</option>
+          <option value="light">Light theme</option>
+          <option value="dark">Dark theme</option>
+        </select>
+      </label>
+      <form method="post" action="/sign-out">
+        <span className={styles.user} title={user}>
+          {user}
+        </span>
+        <button type="submit">Sign out</button>
+      </form>
+    </div>
+  );
+}

@@ -1,0 +1,76 @@
+// Which page an address is, and going there without a reload. Links are plain `a` elements: `App` follows them here.
+import { useSyncExternalStore } from "react";
+
+export type Place =
+  | { readonly page: "home" }
+  | { readonly page: "build" | "log" | "graph"; readonly build: string }
+  | { readonly page: "nowhere" };
+
+const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(log|graph))?$/;
+
+export function placeOf(path: string): Place {
+  if (path === "/") return { page: "home" };
+  const found = BUILD.exec(path);
+  if (!found?.[1]) return { page: "nowhere" };
+  return { page: (found[2] ?? "build") as "build" | "log" | "graph", build: found[1] };
+}
+
+export function buildAddress(id: string, part: "" | "log" | "graph" = ""): string {
+  return `/builds/${encodeURIComponent(id)}${part && `/${part}`}`;
+}
+
+const listeners = new Set<() => void>();
+
+function told(): void {
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  window.addEventListener("popstate", listener);
+  return () => {
+    listeners.delete(listener);
+    window.removeEventListener("popstate", listener);
+  };
+}
+
+export function go(address: string, replace = false): void {
+  if (address === location.pathname + location.search + location.hash) return;
+  history[replace ? "replaceState" : "pushState"](null, "", address);
+  told();
+}
+
+/** Change one part of the address after the `?`; "" takes it away. */
+export function setQuery(name: string, value: string, replace = true): void {
+  const query = new URLSearchParams(location.search);
+  if (value) query.set(name, value);
+  else query.delete(name);
+  const text = query.toString();
+  go(location.pathname + (text && `?${text}`), replace);
+}
+
+export function usePath(): string {
+  return useSyncExternalStore(subscribe, () => location.pathname);
+}
+
+export function useQueryValue(name: string): string {
+  return useSyncExternalStore(subscribe, () => new URLSearchParams(location.search).get(name) ?? "");
+}
+
+/** Follow a click on a link of these pages; anything else is the browser's. */
+export function followLink(event: MouseEvent): void {
+  if (
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  )
+    return;
+  const link = (event.target as Element | null)?.closest?.("a");
+  if (!link?.href || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
+  if (placeOf(link.pathname).page === "nowhere") return;
+  event.preventDefault();
+  go(link.pathname + link.search + link.hash);
+}

@@ -1,0 +1,49 @@
+// How numbers and times are written. It knows nothing of builds.
+
+/** Seconds as people say them: 8 s, 3 min 05 s, 2 h 10 min. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+/** How long ago something was, in one unit. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(0, milliseconds) / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** US dollars, which come as text so that no digit is lost. */
+export function dollars(amount: string | number): string {
+  const value = Number(amount);
+  return `$${value > 0 && value < 0.995 ? value.toFixed(value < 0.01 ? 4 : 3) : value.toFixed(2)}`;
+}
+
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+}
+
+/** The beginning of a build's id, as the command line writes it. */
+export function short(id: string): string {
+  return id.slice(0, 8);
+}
+
+export function clock(at: string): string {
+  return new Date(at).toLocaleTimeString("en-GB");
+}
+
+export function moment(at: string): string {
+  return new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+}
+
+/** A word of the server as the page writes it. */
+export function said(word: string): string {
+  const text = word.replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
