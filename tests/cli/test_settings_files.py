@@ -102,7 +102,8 @@ def test_a_build_takes_what_was_not_typed_from_the_files(program: Program, repos
 def test_config_says_what_counts_and_from_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = project(tmp_path, "attempts = 7\n")
+    advisors = [f"{name}_model" for name in ("planner", "diagnoser", "sealed", "review", "lesson")]
+    folder = project(tmp_path, "attempts = 7\n" + "".join(f'{name} = "gpt-5.2"\n' for name in advisors))
     settings(tmp_path, "task_time = 9\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("BUILDWRIGHT_HOME", str(tmp_path / "home"))
@@ -111,6 +112,8 @@ def test_config_says_what_counts_and_from_where(
     told = json.loads(capsys.readouterr().out)
     assert told["options"]["attempts"] == {"value": 7, "from": str(folder / "buildwright.toml")}
     assert told["options"]["gate_time"]["from"] == "default"
+    of_file = {"value": "gpt-5.2", "from": str(folder / "buildwright.toml")}
+    assert [told["options"][name] for name in advisors] == [of_file] * 5
     assert "ANTHROPIC_API_KEY" in told["keys"]
     assert run(["config", "--repo", str(folder)]) == 0
     shown = capsys.readouterr().out

@@ -23,6 +23,7 @@ from buildwright.core.limits import (
     narrowed,
     options_from,
 )
+from buildwright.core.models import NamedModel
 from buildwright.core.record import Record
 
 REQUEST = narrowed(Options, Record)
@@ -81,6 +82,7 @@ def test_keys_of_the_projects_file_are_marked_fields_and_nothing_that_runs_or_ju
         "push",
         "cassette",
     }
+    assert {f"{name}_model" for name in ("planner", "diagnoser", "sealed", "review", "lesson")} < keys.keys()
     assert file_keys(option_files=True).keys() == {field.name for field in fields(BuildOptions)} - {
         "bring",
         "check",
@@ -124,3 +126,12 @@ def test_only_what_a_request_gives_counts_as_set() -> None:
     options = options_from(REQUEST.model_validate({"limits": {"attempts": 2}}))
     assert options.model_fields_set == {"limits"}
     assert options.limits == Limits(attempts=2)
+
+
+def test_advisors_are_asked_by_the_models_that_the_user_has_named() -> None:
+    house = NamedModel(name="house", model="qwen", provider="openai")
+    options = Options(models=(house,), model="house", lesson_model="house")
+    assert options.advising_model("claude-opus-5-5") == "claude-opus-5-5"
+    assert options.advising_model("house") == options.advising_model("") == options.wording_model == "openai/qwen"
+    assert (Options().advising_model(""), Options().wording_model) == ("", "")
+    assert options.asked_models == ("house",)

@@ -14,6 +14,7 @@ from buildwright.advisors.diagnoser import ModelDiagnoser
 from buildwright.core import event as e
 from buildwright.core.finding import Diagnosis, TaskAdvice
 from buildwright.core.limits import Limits
+from buildwright.core.models import NamedModel
 from buildwright.core.secrets import mask
 from buildwright.engine import commands
 from buildwright.engine.resume_command import ResumeBuild
@@ -33,9 +34,11 @@ class ScriptedDiagnoser:
         self._answer = answer
         self._before = before
         self.told: list[str] = []
+        self.models: list[str] = []
 
     async def diagnose(self, context: str, model: str, door: ModelEndpoint) -> Diagnosis:
         self.told.append(context)
+        self.models.append(model)
         if self._before is not None:
             await self._before()
         if isinstance(self._answer, Exception):
@@ -322,6 +325,17 @@ async def test_a_diagnosis_is_told_the_cost_and_other_models(
     context = json.loads(told)
     assert (context["build"]["model"], context["models"]) == ("claude-haiku-4-5", ["claude-opus-4-5"])
     assert (context["build"]["cost_usd"], context["tasks"][0]["attempts"]) == ("0", 1)
+
+
+async def test_the_diagnoser_may_be_a_model_that_the_user_has_named(
+    tmp_path: Path, builds: Builds, gateway: LocalGateway
+) -> None:
+    diagnoser = ScriptedDiagnoser(Diagnosis(cause="a cause"))
+    site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
+    house = NamedModel(name="house", model="claude-opus-5-5")
+    await site.start(tasks("a"), gates=False, limits=Limits(stuck_after=1), models=(house,), diagnoser_model="house")
+    await site.run(diagnoser=diagnoser, gateway=gateway)
+    assert diagnoser.models == ["claude-opus-5-5"]
 
 
 async def test_a_proposal_waits_for_its_user_and_ends_with_any_answer(

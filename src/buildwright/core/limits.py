@@ -255,19 +255,19 @@ class Options(Record):
         description="Have a model write tests of each task's acceptance lines before its agent starts; the agent never"
         " sees them, and the change must pass them.",
     )
-    sealed_model: Annotated[Name, AsOption("--sealed-model")] = Field(
+    sealed_model: Annotated[Name, AsOption("--sealed-model"), InFile()] = Field(
         "", description="The model that writes sealed tests; the one that plans when left out."
     )
     review: Annotated[bool, AsOption("--review"), InRequest()] = Field(
         False, description="Let a model review each change that has passed every gate; what it asks for must be done."
     )
-    review_model: Annotated[Name, AsOption("--review-model")] = Field(
+    review_model: Annotated[Name, AsOption("--review-model"), InFile()] = Field(
         "", description="The model that reviews, which asks for a review; `--review` alone takes the one that plans."
     )
     lessons: Annotated[bool, AsOption("--no-lessons", "Give agents no lessons, and learn none."), InRequest()] = Field(
         True, description="Give agents lessons of earlier attempts, and learn new ones; False: neither."
     )
-    lesson_model: Annotated[Name, AsOption("--lesson-model")] = Field(
+    lesson_model: Annotated[Name, AsOption("--lesson-model"), InFile()] = Field(
         "", description="The model that words lessons; without it they are made of what was found."
     )
     checks: Annotated[
@@ -380,6 +380,21 @@ class Options(Record):
     def planning_model(self) -> str:
         """The model that plans: its own, else the one that writes; "" when neither is named."""
         return id_of(self.models, self.planner_model or self.model)
+
+    def advising_model(self, own: str) -> str:
+        """Return the model of an advisor that `own` names; without it the one that plans."""
+        return id_of(self.models, own) or self.planning_model
+
+    @property
+    def wording_model(self) -> str:
+        """The model that words lessons; "" when none is named."""
+        return id_of(self.models, self.lesson_model)
+
+    @property
+    def asked_models(self) -> tuple[str, ...]:
+        """The names of models that the options say for the agent and the advisors, each once."""
+        advisors = (self.planner_model, self.diagnoser_model, self.sealed_model, self.review_model, self.lesson_model)
+        return tuple(dict.fromkeys(filter(None, (self.model, *advisors, *(one.model for one in self.agents)))))
 
     @property
     def is_audited(self) -> bool:

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from buildwright.core.finding import LONGEST_MESSAGE, NOT_REVIEWED, Finding, Report, Verdict
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.core.models import id_of
 from buildwright.core.record import Record
 from buildwright.core.sanitize import ForeignText
 
@@ -59,7 +58,7 @@ def wants_review(options: Options) -> bool:
 
 def reviewing_model(options: Options) -> str:
     """Return the model that reviews: its own, else the one that plans, else the one that writes, else the default."""
-    return id_of(options.models, options.review_model) or options.planning_model or DEFAULT_MODEL
+    return options.advising_model(options.review_model) or DEFAULT_MODEL
 
 
 def review_report(review: Review, model: str, diff: ShownDiff) -> Report:

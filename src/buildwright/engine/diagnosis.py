@@ -137,12 +137,8 @@ async def _context(bench: ActionContext, build: Build, tasks: tuple[str, ...]) -
 
 def other_models(options: Options) -> list[str]:
     """Return the models that the options name beside the one that writes, each once."""
-    named = (
-        *(one.name for one in options.models),
-        *(options.planner_model, options.review_model, options.sealed_model),
-        *(one.model for one in options.agents),
-    )
-    return [model for model in dict.fromkeys(named) if model and model != options.model]
+    named = (*(one.name for one in options.models), *options.asked_models)
+    return [model for model in dict.fromkeys(named) if model != options.model]
 
 
 def _line(line: LogLine) -> str:
@@ -170,7 +166,7 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
     if world.diagnoser is None or gateway is None:
         return _Answer(None, "no model is available")
     try:
-        model = build.options.diagnoser_model or build.options.planning_model
+        model = build.options.advising_model(build.options.diagnoser_model)
         door = await gateway.open(access(bench.newest(), attempt=number, model=model))
     except (BadSettings, BadSpec) as missing:
         return _Answer(None, f"no model is available: {missing}")

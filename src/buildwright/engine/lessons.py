@@ -197,7 +197,7 @@ def _lesson(bench: ActionContext, action: JudgePatch, build: Build, draft: Lesso
 
 async def _worded(bench: ActionContext, action: JudgePatch, build: Build, case: _MendedCase) -> _Worded:
     """Let the model of the options word the lesson; without one, or when it fails, it is what the rule makes of it."""
-    world, model, gateway = bench.world, build.options.lesson_model, bench.world.gateway
+    world, model, gateway = bench.world, build.options.wording_model, bench.world.gateway
     plain = _Worded(case.draft)
     if not model or world.lesson_writer is None or gateway is None or build.plan is None:
         return plain

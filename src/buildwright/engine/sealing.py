@@ -15,7 +15,6 @@ from typing import NamedTuple
 from buildwright.core import event as e
 from buildwright.core.action import SealTests
 from buildwright.core.build import Build, Sealing
-from buildwright.core.models import id_of
 from buildwright.core.sealed import SealedFile, SealedRun, SealedTests
 from buildwright.core.task import Task
 from buildwright.engine.action_context import ActionContext
@@ -76,8 +75,7 @@ async def seal_tests(bench: ActionContext, action: SealTests, build: Build) -> e
 
 
 def _model(build: Build) -> str:
-    options = build.options
-    return id_of(options.models, options.sealed_model) or options.planning_model
+    return build.options.advising_model(build.options.sealed_model)
 
 
 async def read_sealed(builds: Builds, sealing: Sealing | None) -> SealedTests | None:

@@ -240,12 +240,14 @@ def price_of(model: str, tokens_in: int, tokens_out: int, own: NamedModel | None
     return cost_of(protocols[maker_of(model)], model, Tokens(tokens_in, tokens_out), own)
 
 
-def context_window_of(model: str) -> int:
-    """Return the tokens that a model's context holds, 0 when the price list does not know it."""
+def context_window_of(model: str, maker: str = "") -> int:
+    """Return the tokens that a model's context holds, 0 when the price list does not know it.
+
+    `maker` is `anthropic`, `openai` or `google`; without it the one that the name says.
+    """
     from genai_prices.data_snapshot import get_snapshot
 
-    provider = {"anthropic": "anthropic", "openai": "openai", "google": "google"}[maker_of(model)]
-    for one in (provider, None):
+    for one in (maker or maker_of(model), None):
         try:
             _, found = get_snapshot().find_provider_model(model, None, one, None)
         except LookupError:

@@ -62,10 +62,8 @@ def with_models(options: Options, settings: Settings, repository: str, user: str
     own = own_models(settings, repository, user)
     given = {one.name for one in options.models}
     models = (*options.models, *(one for one in own.models if one.name not in given))
-    asked = {options.model, options.planner_model, options.sealed_model, options.review_model}
-    asked |= {one.model for one in options.agents}
     options = options.model_copy(update={"models": models, "fallback": options.fallback or own.fallback})
-    if AUTO in asked and not sizes(options.models):
+    if AUTO in options.asked_models and not sizes(options.models):
         ours = tuple(NamedModel(name=size, model=model) for size, model in zip(LADDER, _DEFAULTS, strict=True))
         options = options.model_copy(update={"models": (*options.models, *ours)})
     return options.model_copy(update={"models": tuple(map(_with_context, options.models))})
@@ -136,10 +134,6 @@ def _with_context(model: NamedModel) -> NamedModel:
     """Return the model with the longest conversation that the published list knows, where nothing else says one."""
     if model.context:
         return model
-    from genai_prices.data_snapshot import get_snapshot
+    from buildwright.gateway.access import context_window_of
 
-    try:
-        _, found = get_snapshot().find_provider_model(model.model, None, maker_of(model.id), None)
-    except LookupError:
-        return model
-    return model.model_copy(update={"context": found.context_window or 0})
+    return model.model_copy(update={"context": context_window_of(model.model, maker_of(model.id))})
