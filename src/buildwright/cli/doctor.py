@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,11 +26,12 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.db import revision_of, wanted_revision
 from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output
-from buildwright.cli.table import size
+from buildwright.cli.table import Column, size, table
 from buildwright.errors import BuildwrightError, StoreFailed
 from buildwright.settings import KEYS, SHARED, Settings
 
 if TYPE_CHECKING:
+    from buildwright.maintenance.home_parts import HomePart
     from buildwright.ports import Leftover
 
 _SHOWN = 30
@@ -54,6 +56,7 @@ async def doctor(
         await list_agents(output, settings)
         return Exit.DONE
     results = await examine(settings, online=online)
+    parts = await _parts(settings)
     try:
         leftovers = await _leftovers(settings, fix)
     except StoreFailed as error:
@@ -63,9 +66,11 @@ async def doctor(
         checks = [result._asdict() for result in results]
         there = [state._asdict() for state in await agents_here(settings, start=False)]
         left_behind = [left._asdict() for left in leftovers]
-        output.data({"ok": healthy, "checks": checks, "agents": there, "leftovers": left_behind})
+        home = {"path": str(settings.home), "parts": [asdict(part) for part in parts]}
+        output.data({"ok": healthy, "checks": checks, "home": home, "agents": there, "leftovers": left_behind})
     else:
         _print(output, results)
+        _print_parts(output, settings.home, parts)
         output.print(typed("Agents (whether each starts in the sandbox: buildwright doctor --agents)"), style="bold")
         await print_installed(output, settings)
         await _print_repository(output)
@@ -423,6 +428,38 @@ def _print(output: Output, results: list[CheckResult]) -> None:
         output.print(f"{getattr(output.glyphs, tone)} {result.name:<{width}}  {result.found or 'absent'}", style=style)
         if not result.ok and result.costs:
             output.print(f"  {'':<{width}}  {typed(result.costs)}")
+
+
+async def _parts(settings: Settings) -> list[HomePart]:
+    """Return how large the parts of the home are."""
+    import asyncio
+
+    from buildwright.maintenance.home_parts import parts_of
+
+    return await asyncio.to_thread(parts_of, settings.home)
+
+
+def _print_parts(output: Output, home: Path, parts: Sequence[HomePart]) -> None:
+    """Print how large the home is, by part, and what each part goes with."""
+    if not parts:
+        return
+    least = "" if all(part.whole for part in parts) else "at least "
+    total = f"{least}{size(sum(part.bytes for part in parts))}"
+    output.print(
+        f"What is kept in {home}: {total} in {sum(part.files for part in parts):,} files and folders", style="bold"
+    )
+    columns = [Column("part"), Column("size", right=True), Column("files", right=True), Column("goes")]
+    rows = [
+        (
+            part.name,
+            ("" if part.whole else "at least ") + size(part.bytes),
+            ("" if part.whole else "at least ") + f"{part.files:,}",
+            typed(part.goes),
+        )
+        for part in parts
+    ]
+    output.lines(table(columns, rows, output.width))
+    output.print(typed("  what would go now: buildwright prune --dry-run"))
 
 
 async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
