@@ -25,7 +25,8 @@ from buildwright.ports import Assignment, ModelEndpoint
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign
 from tests.agents.installed import FULL, programs
-from tests.agents.test_programs import WRITES, finish, gateway, git, play, scripted
+from tests.agents.test_kinds import KILLS_ALL, tool_of
+from tests.agents.test_programs import WRITES, elsewhere, finish, gateway, git, play, scripted
 
 __all__ = ["gateway"]
 
@@ -179,12 +180,36 @@ REAL = [each for each in KNOWN_AGENTS if FULL or each.program == "gemini"]
 """The lightest one runs with all tests, the others by `make agents`."""
 
 
+MENDS = (
+    "  - {when: {contains: mend it, message: 0}, reply: {text: Who are you?}}\n"
+    "  - {when: {contains: mend it}, reply: {text: Mended.}}\n"
+)
+
+
+LOST = (
+    # Where the answer was lost in a crash, Gemini has both in one message, and opencode puts the second to the result.
+    '  - {when: {contains: "Do it.\\nmend it", message: 0}, reply: {text: Mended.}}\n'
+    "  - {when: {contains: Do it., turn: 1}, reply: {text: Mended.}}\n"
+)
+
+
+async def mends(agent: AcpAgent, assignment: Assignment, kept: str | None) -> None:
+    """The next attempt, in another lane and home, goes on with what was kept."""
+    assert kept is not None, "the next attempt would begin anew"
+    # Gemini names a file by the minute, and empties one of the same minute: this attempt comes later.
+    kept = re.sub(r"session-[0-9T-]+-(?=[0-9a-f]{8}\.jsonl)", "session-2026-01-01T00-00-", kept)
+    out = await play(agent, elsewhere(assignment, conversation=kept, feedback="mend it"))
+    assert not [activity for activity in out if isinstance(activity, Warned)]
+    # Copilot says first that the call of a tool was cut off.
+    assert finish(out).summary.endswith("Mended.")
+
+
 @pytest.mark.parametrize("known", REAL, ids=[each.program for each in REAL])
 async def test_a_real_agent(gateway: LocalGateway, assign: Assign, tmp_path: Path, known: KnownAgent) -> None:
     path = f"{programs(known.program)}{os.pathsep}{PATH}"
     agent = AcpAgent(f"acp:{known.command}", Bubblewrap(), path)
     turns = (
-        "  - {when: {contains: mend it}, reply: {text: Mended.}}\n"
+        f"{MENDS}"
         "  - {when: {contains: use tabs}, reply: {text: With tabs.}}\n"
         f"  - {{reply: {WRITES}, usage: {{input: 9, output: 4}}}}\n"
     )
@@ -200,18 +225,21 @@ async def test_a_real_agent(gateway: LocalGateway, assign: Assign, tmp_path: Pat
     assert "new.txt" in (done.command if isinstance(done, Ran) else done.path)
     assert assignment.door is not None
     assert (9, 4) in [spend[4:6] for spend in gateway.metered(assignment.door)]
-    if kept := finish(out).conversation:
-        # Gemini names a file by the minute, and empties one of the same minute: this attempt comes later.
-        kept = re.sub(r"session-[0-9T-]+-(?=[0-9a-f]{8}\.jsonl)", "session-2026-01-01T00-00-", kept)
-        for folder in ("lane", "home"):
-            (tmp_path / "second" / folder).mkdir(parents=True)
-        again = replace(
-            assignment,
-            lane=tmp_path / "second/lane",
-            home=tmp_path / "second/home",
-            conversation=kept,
-            feedback="mend it",
-        )
-        out = await play(agent, again)
-        assert not [activity for activity in out if isinstance(activity, Warned)]
-        assert finish(out).summary == "Mended."
+    kept = finish(out).conversation
+    await mends(agent, assignment, kept)
+
+
+@pytest.mark.parametrize("known", REAL, ids=[each.program for each in REAL])
+async def test_a_real_agent_that_crashed_goes_on_with_its_conversation(
+    gateway: LocalGateway, assign: Assign, known: KnownAgent
+) -> None:
+    path = f"{programs(known.program)}{os.pathsep}{PATH}"
+    agent = AcpAgent(f"acp:{known.command}", Bubblewrap(), path)
+    tool, key = tool_of(f"acp:{known.command}") or ("", "")
+    more = ", is_background: false" if tool == "run_shell_command" else ""
+    call = f"{{name: {tool}, input: {{{key}: {json.dumps(KILLS_ALL)}, description: end{more}}}}}"
+    assignment = await scripted(gateway, assign(), f"{LOST}{MENDS}  - {{reply: {{tools: [{call}]}}}}\n")
+    git(assignment.lane, "init", "--quiet")
+    out = await play(agent, assignment)
+    assert (finish(out).ok, finish(out).failure) == (False, "crashed"), out
+    await mends(agent, assignment, finish(out).conversation)

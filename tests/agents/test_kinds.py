@@ -71,7 +71,7 @@ _SHELLS = {**SHELLS, "claude": ("Bash", "command"), "claude-agent-acp": ("Bash",
 _SHELLS["codex-acp"] = SHELLS["codex"]
 
 
-_KILLS_ALL = "printf 'kill -9 -1' | sh"
+KILLS_ALL = "printf 'kill -9 -1' | sh"
 """Not plainly: Copilot refuses to run that."""
 
 
@@ -104,7 +104,7 @@ def run(
     program: Program, repository: Path, tmp_path: Path, agent: str, cases: dict[str, Case], *more: str
 ) -> list[dict[str, Any]]:
     """The events of the build."""
-    words, path = words_of(repository, tmp_path, agent, cases, _KILLS_ALL)
+    words, path = words_of(repository, tmp_path, agent, cases, KILLS_ALL)
     program.patience = 900
     done = program(*words, *more, "--json", PATH=path)
     assert done.lines, done.err

@@ -11,27 +11,27 @@ import asyncio
 import os
 import re
 import shlex
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from buildwright.agents.acp_agents import PREFIX, known_agent, settings_of
+from buildwright.agents.acp_agents import PREFIX, known_agent, own_form, settings_of
 from buildwright.agents.acp_talk import EXAMPLE, PATIENCE, Talk
 from buildwright.agents.acp_wire import AgentWire, RunningAgent
 from buildwright.agents.finding import find
-from buildwright.agents.program_agent import first_text, lane_command, leaving_nothing, waiting_in
+from buildwright.agents.program_agent import EXPORT_SECONDS, first_text, lane_command, leaving_nothing, waiting_in
 from buildwright.agents.programs import program
-from buildwright.agents.programs.program import TAIL
+from buildwright.agents.programs.program import TAIL, ProgramPlace
 from buildwright.agents.session_files import KeptConversation, decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Warned
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.errors import AgentFailed, BadSettings
-from buildwright.ports import Assignment, Command, Message, Sandbox
+from buildwright.errors import AgentFailed, BadSettings, ToolMissing
+from buildwright.ports import Assignment, Command, Message, Reach, Sandbox
 
 _SILENCE = 60.0
 """Seconds without a word after which a command that still runs at the end of a turn is given up."""
@@ -79,6 +79,7 @@ class AcpAgent:
         self._env = env or {}
         self._kept = kept
         self._known = known_agent(self._words)
+        self._own_form = own_form(self._known, self._words)
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door, or when the program does not begin a conversation."""
@@ -108,11 +109,16 @@ class AcpAgent:
                         raise
                 finally:
                     await talk.end()
+            await self._export(assignment, executable, command, talk)
         yield await asyncio.to_thread(self._finished, assignment, talk)
 
     @property
     def _title(self) -> str:
         return self._known.title if self._known is not None else Path(self._words[0]).name
+
+    @property
+    def _default_model(self) -> str:
+        return self._known.default_model if self._known is not None else DEFAULT_MODEL
 
     def _find(self) -> Path:
         """Return the program. Raises AgentFailed when it is not installed."""
@@ -133,21 +139,37 @@ class AcpAgent:
 
     def _command(self, assignment: Assignment, executable: Path, parts: Unpacked) -> Command:
         """Return the command; its settings are written to the home."""
-        default = self._known.default_model if self._known is not None else DEFAULT_MODEL
-        start = settings_of(self._known, assignment, assignment.model or default)
+        start = settings_of(self._known, assignment, assignment.model or self._default_model)
         (assignment.home / "tmp").mkdir(mode=0o700, exist_ok=True)
         for path, content in start.files.items():
             write_beneath(assignment.home, path, content.encode("utf-8", "replace"))
-        argv = (str(executable), *self._words[1:])
+        first = self._own_form.imports(self._place(assignment, executable, "")) if self._own_form else ()
+        argv = (*first, str(executable), *self._words[1:])
         return lane_command(assignment, argv, f"{executable.parent}:{self._path}", {**self._env, **start.env}, parts)
+
+    async def _export(self, assignment: Assignment, executable: Path, command: Command, talk: Talk) -> None:
+        """Have the program write its conversation down, if it holds it in a form of its own.
+
+        What does not work out only costs the conversation.
+        """
+        if self._own_form is None or not _is_name(talk.session):
+            return
+        argv = self._own_form.exports(self._place(assignment, executable, talk.session))
+        with suppress(ToolMissing):
+            await self._sandbox.run(replace(command, argv=argv, seconds=EXPORT_SECONDS))
+
+    def _place(self, assignment: Assignment, executable: Path, session: str) -> ProgramPlace:
+        assert assignment.door is not None
+        model = assignment.model or self._default_model
+        return ProgramPlace(str(executable), assignment.lane, assignment.home, assignment.door, model, session)
 
     def _finished(self, assignment: Assignment, talk: Talk) -> Finished:
         kept = None
-        if talk.can_load and re.fullmatch(r"[\w-]{8,100}", talk.session):
-            # All name the files of a conversation, or their folder, by its id or the first part of it.
-            one = talk.session
+        if talk.can_load and _is_name(one := talk.session):
+            # All others name the files of a conversation, or their folder, by its id or the first part of it.
             patterns = (f"**/*{one}*", f"**/*{one}*/**/*", f"**/*-{one[:8]}.json*")
-            kept = save(one, (*patterns, *(self._known.keeps if self._known is not None else ())), assignment)
+            more = self._known.keeps if self._known is not None else ()
+            kept = save(one, self._own_form.files if self._own_form is not None else (*patterns, *more), assignment)
         if talk.failure is None and talk.session:
             return Finished(ok=True, summary=talk.run.said.strip()[-TAIL:], conversation=kept)
         if talk.failure is None or talk.program.ran_out_of_time:
@@ -155,6 +177,11 @@ class AcpAgent:
             return Finished(ok=False, failure="timeout", summary=why, conversation=kept)
         kind, why = talk.failure
         return Finished(ok=False, failure=kind, summary=f"{self._title}: {why}"[:TAIL], conversation=kept)
+
+
+def _is_name(session: str) -> bool:
+    """Return whether this names a conversation: it is a word of a pattern and of a command."""
+    return re.fullmatch(r"[\w-]{8,100}", session) is not None
 
 
 async def _turns(
@@ -178,17 +205,20 @@ async def _turns(
         yield Heard(message_ids=tuple(message.id for message in messages))
 
 
-async def introduce(agent: str, sandbox: Sandbox, path: str, home: Path) -> tuple[str, bool]:
+async def introduce(
+    agent: str, sandbox: Sandbox, path: str, home: Path, on_refused: Callable[[str], None] | None = None
+) -> tuple[str, bool]:
     """Start the agent in an empty folder; return its version ("" unless it tells one) and whether it loads conversations.
 
-    Raises AgentFailed when it does not begin to speak.
+    `on_refused` is told what it asks for and may not reach. Raises AgentFailed when it does not begin to speak.
     """
     words = command_words(agent)
     executable = find(words[0], path)
     if executable is None:
         raise AgentFailed(f"{words[0]} is not installed.")
     env = {"PATH": f"{executable.parent}:{path}", "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
-    command = Command((str(executable), *words[1:]), home, env, seconds=PATIENCE)
+    argv = (str(executable), *words[1:])
+    command = Command(argv, home, env, seconds=PATIENCE, reach=Reach(), on_refused=on_refused)
     async with _speaking(sandbox, command, words[0]) as talk:
         await talk.greet()
         return talk.version, talk.can_load

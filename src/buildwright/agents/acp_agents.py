@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildwright.agents.programs import program
-from buildwright.agents.programs.program import ProgramPlace, Start, door_variables
+from buildwright.agents.programs.program import OwnForm, ProgramPlace, Start, door_variables
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.ports import Assignment
 
@@ -100,6 +100,13 @@ def known_agent(words: list[str]) -> KnownAgent | None:
     """Return what is known of the program in these words of a command, None for one that is not known."""
     names = {Path(word).name for word in words}
     return next((each for each in KNOWN_AGENTS if each.program in names), None)
+
+
+def own_form(known: KnownAgent | None, words: list[str]) -> OwnForm | None:
+    """Return how its conversations are carried over; None for one that keeps plain files, or is started by another."""
+    if known is None or not known.like or Path(words[0]).name != known.program:
+        return None
+    return program(known.like).own_form
 
 
 def settings_of(known: KnownAgent | None, assignment: Assignment, model: str) -> Start:

@@ -31,7 +31,8 @@ LONGEST_ARGUMENT = 100_000
 
 _LONGEST_LINE = 16 * 1024 * 1024
 _MOST_PLAIN_LINES = 2_000
-_EXPORT_SECONDS = 60.0
+EXPORT_SECONDS = 60.0
+"""Seconds that a program may take to write its conversation down."""
 _READ_PROMPT = 'file=$1; shift; exec "$@" < "$file"'
 
 
@@ -150,11 +151,11 @@ class ProgramAgent:
 
     async def _export(self, assignment: Assignment, executable: Path, run: Run) -> None:
         """Have the program write its conversation into the home. What does not work out only costs the conversation."""
-        if self._program.exports is None or not run.session:
+        if self._program.own_form is None or not run.session:
             return
         place = self._place(assignment, executable, run)
-        argv, env = self._program.exports(place), self._program.start(place).env
-        command = replace(self._in_lane(assignment, executable, argv, env), seconds=_EXPORT_SECONDS)
+        argv, env = self._program.own_form.exports(place), self._program.start(place).env
+        command = replace(self._in_lane(assignment, executable, argv, env), seconds=EXPORT_SECONDS)
         await self.start(command, LineOutput())
 
     async def start(self, command: Command, output: LineOutput) -> Completed:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from buildwright.agents.programs.program import AgentProgram, ProgramPlace, Run, Start
+from buildwright.agents.programs.program import AgentProgram, OwnForm, ProgramPlace, Run, Start
 from buildwright.core.activity import Activity
 from buildwright.core.model_names import maker_of
 
@@ -19,7 +19,7 @@ _OFF = ("AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD", "DEFAULT_PLUGINS", "SHARE"
 _VERSIONS = {"anthropic": "/v1", "openai": "/v1", "google": "/v1beta"}
 _WRITES = frozenset({"write", "edit", "patch"})
 _TALK = "talk.json"
-_IMPORT_FIRST = 'if [ -f "$1" ]; then "$0" import "$1" </dev/null >/dev/null && rm "$1"; fi; shift; exec "$0" "$@"'
+_IMPORT_FIRST = 'if [ -f "$0" ]; then "$1" import "$0" </dev/null >/dev/null && rm "$0"; fi; exec "$@"'
 """Only once: its database has a turn of the same attempt."""
 _EXPORT = '"$0" export "$1" > "$2.new" && mv "$2.new" "$2"'
 
@@ -41,17 +41,19 @@ def _start(place: ProgramPlace) -> Start:
     env = {"OPENCODE_CONFIG": str(place.home / "opencode.json")}
     env |= {f"OPENCODE_DISABLE_{name}": "1" for name in _OFF}
     go_on = ("--session", place.session) if place.session else ()
-    words = ("run", "--format", "json", "--model", model, *go_on)
-    argv = ("/bin/sh", "-c", _IMPORT_FIRST, place.program, str(place.home / _TALK), *words)
+    argv = (*_imports(place), place.program, "run", "--format", "json", "--model", model, *go_on)
     return Start(argv, env, {"opencode.json": json.dumps(settings)})
+
+
+def _imports(place: ProgramPlace) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", _IMPORT_FIRST, str(place.home / _TALK))
 
 
 def _exports(place: ProgramPlace) -> tuple[str, ...]:
     return ("/bin/sh", "-c", _EXPORT, place.program, place.session, str(place.home / _TALK))
 
 
-def _session_files(session: str) -> tuple[str, ...]:  # noqa: ARG001  one conversation in each home
-    return (_TALK,)
+_FORM = OwnForm((_TALK,), _imports, _exports)
 
 
 def _read(run: Run, event: dict[str, Any]) -> Iterator[Activity]:
@@ -82,9 +84,9 @@ PROGRAM = AgentProgram(
     default_model="claude-sonnet-5-5",
     start=_start,
     read=_read,
-    session_files=_session_files,
+    session_files=lambda _: _FORM.files,
     lost=re.compile("Session not found"),
-    exports=_exports,
+    own_form=_FORM,
     tried="1.18.33",
     leaves=(".opencode",),
 )

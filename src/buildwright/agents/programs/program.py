@@ -118,6 +118,17 @@ class Unpacks(NamedTuple):
     """More variables with which it only unpacks."""
 
 
+class OwnForm(NamedTuple):
+    """How a program that holds its conversations in a form of its own, such as a database, hands one over as files."""
+
+    files: tuple[str, ...]
+    """Patterns of these files below its home."""
+    imports: Callable[[ProgramPlace], tuple[str, ...]]
+    """What stands before its command to take them in, where they are there."""
+    exports: Callable[[ProgramPlace], tuple[str, ...]]
+    """The command that writes them when it is done."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentProgram:
     """One agent. Whatever it says of itself is shown and not believed; money and tokens come from the gateway."""
@@ -142,8 +153,8 @@ class AgentProgram:
     """Patterns of the files below its home that hold a conversation; None if it cannot go on with one."""
     lost: re.Pattern[str] | None = None
     """Found in what it writes when it does not find the conversation that it is to go on with."""
-    exports: Callable[[ProgramPlace], tuple[str, ...]] | None = None
-    """The command that writes these files when it is done, for one that holds its conversations in another form."""
+    own_form: OwnForm | None = None
+    """How its conversations are carried over, if it holds them in a form of its own."""
     unpacks: Unpacks | None = None
     """How it unpacks itself, for one that does; None for one that runs as it is installed."""
     tried: str = ""
