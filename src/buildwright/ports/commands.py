@@ -38,7 +38,10 @@ class Command:
     """Whether it has this machine's network. Without it a sandbox gives it a loopback of its own."""
     reach: Reach | None = None
     on_refused: Callable[[str], None] | None = None
-    """Told at once of each place (`host:port`) that it asks that proxy for and may not reach."""
+    """Told at once of each place (`host:port`) that it asks that proxy for and may not reach.
+
+    At its end also of what it tried past the proxy, such as `an address outside, past the proxy (2 times)`.
+    """
     relays: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     """Ports of its own loopback, each with the host and port that it leads to."""
     writable: tuple[Path, ...] = ()

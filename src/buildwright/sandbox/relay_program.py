@@ -1,8 +1,9 @@
 """Relays ports of a sandbox's own loopback to sockets that lead out of it, then becomes the command.
 
 A program of its own, which runs inside: it must import nothing of ours. Its arguments are a file of JSON, with
-`relays` (pairs of a port and the path of a socket), `proxy` (such a path, or "") and `variables` (values with `{}` for
-the proxy's port), and the command. It exits with 127 when the command cannot be started.
+`relays` (pairs of a port and the path of a socket), `proxy` (such a path, or ""), `counters` (a socket that takes the
+counters of this network, or "") and `variables` (values with `{}` for the proxy's port), and the command. It exits with
+127 when the command cannot be started.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ def main(config: str, argv: list[str]) -> None:
         servers.append((proxy, told["proxy"]))
         port = str(proxy.getsockname()[1])
         os.environ.update({name: value.replace("{}", port) for name, value in told["variables"].items()})
+    if told["counters"]:
+        _hand_out(told["counters"])
     first = os.fork()
     if first == 0:
         # Twice: a child of the command would be one that it does not know of, and might wait for.
@@ -42,6 +45,21 @@ def main(config: str, argv: list[str]) -> None:
     except OSError as error:
         sys.stderr.write(f"prlimit: failed to execute {argv[0]}: {error.strerror}\n")
         sys.exit(_NOT_FOUND)
+
+
+def _hand_out(path: str) -> None:
+    """Send the counters of this network: what they hold now, and the open files.
+
+    Whatever happens, the command must not begin before: what comes first is believed.
+    """
+    paths = (Path("/proc/self/net", name) for name in ("snmp", "snmp6"))
+    files = [path.open() for path in paths if path.exists()]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+        held = json.dumps([file.read() for file in files]).encode()
+        one.connect(path)
+        socket.send_fds(one, [held], [file.fileno() for file in files])
+    for file in files:
+        file.close()
 
 
 def _serve(servers: list[tuple[socket.socket, str]]) -> None:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildwright.ports import Command, Reach
+from buildwright.sandbox.box_network import counted
 from buildwright.sandbox.egress import LOOPBACK, Egress, pass_on
 from buildwright.temporary_folders import SHORT, temporary_folder
 
 INSIDE = Path("/run/buildwright")
 """Where the folder of the sockets is seen inside."""
-_PROGRAM, _CONFIG = "relay.py", "relays.json"
+_PROGRAM, _CONFIG, _COUNTERS = "relay.py", "relays.json", "counters"
 _PROXY = "http://127.0.0.1:{}"
 _LOCAL = ",".join(LOOPBACK)
 _JAVA = " ".join(f"-D{scheme}.proxyHost=127.0.0.1 -D{scheme}.proxyPort={{}}" for scheme in ("http", "https"))
@@ -77,11 +78,14 @@ async def relayed(
         if egress is not None:
             await stack.enter_async_context(egress.listening(folder / "proxy"))
         relays = {**_own_loopback(command.reach), **command.relays}
+        if command.on_refused is not None:
+            await stack.enter_async_context(counted(folder / _COUNTERS, command.on_refused))
         for port, place in relays.items():
             await stack.enter_async_context(_leading(folder / str(port), *place))
         told = {
             "relays": [(port, str(seen / str(port))) for port in relays],
             "proxy": str(seen / "proxy") if egress is not None else "",
+            "counters": str(seen / _COUNTERS) if command.on_refused is not None else "",
             "variables": _variables(command.env),
         }
         (folder / _CONFIG).write_text(json.dumps(told), encoding="utf-8")
