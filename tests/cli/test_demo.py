@@ -76,3 +76,15 @@ def test_the_doctor_lists_the_agents_that_start_in_the_sandbox(program: Program)
         assert (agents[name]["version"], agents[name]["trouble"]) == (agents[name]["tried"], "")
         assert agents[name]["found"].endswith(f"/{name.removeprefix('acp:').partition(' ')[0]}")
     assert agents["acp:gemini --acp"]["resumes"]
+
+
+def test_the_doctor_says_what_an_agent_asks_for_and_may_not_reach(program: Program, tmp_path: Path) -> None:
+    agent = tmp_path / "bin" / "pi"
+    agent.parent.mkdir()
+    agent.write_text("#!/bin/sh\ncurl -sS https://far.invalid/ 2>&1; echo 1.2.3\n")
+    agent.chmod(0o755)
+    path = f"{agent.parent}{os.pathsep}{os.environ['PATH']}"
+    agents = {one["name"]: one for one in program("doctor", "--agents", "--json", PATH=path).lines[0]["agents"]}
+    assert (agents["pi"]["version"], agents["pi"]["asked"]) == ("1.2.3", ["far.invalid:443"])
+    assert agents["shell"]["asked"] == []
+    assert "asked for far.invalid:443, which it may not reach" in program("doctor", "--agents", PATH=path).out

@@ -46,6 +46,8 @@ class AgentState(NamedTuple):
     """Why it does not start, "" if it does."""
     own: str = ""
     """The file that says something of it."""
+    asked: tuple[str, ...] = ()
+    """What it asked for when it was started here, and may not reach."""
 
 
 _NEXT, _AFTER = "at its next attempt", "after its turn, and continues"
@@ -53,7 +55,9 @@ _MAKERS = ("anthropic", "openai", "google")
 
 
 async def list_agents(output: Output, settings: Settings) -> None:
-    """Start the agents and print them, three lines for each."""
+    """Start the agents and print them, three lines for each, and a fourth for one that asks for what it may not reach."""
+    from buildwright.cli.event_text import denied_places
+
     states = await agents_here(settings)
     if output.json:
         output.data({"agents": [state._asdict() for state in states]})
@@ -69,6 +73,8 @@ async def list_agents(output: Output, settings: Settings) -> None:
             "tells events" if state.events else "tells text",
         ]
         output.print(f"  {'':<9} {'; '.join(filter(None, can))}")
+        if state.asked:
+            output.print(f"  {'':<9} asked for {denied_places(state.asked)}, which it may not reach")
 
 
 async def print_installed(output: Output, settings: Settings) -> None:
@@ -126,10 +132,11 @@ async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: San
     path = path_of(settings)
     place = await asyncio.to_thread(find, known.program, path)
     version, resumes, trouble = "", False, "" if place is not None else "it is not installed"
+    asked: list[str] = []
     if place is not None and sandbox is not None:
         with temporary_folder("buildwright-") as folder:
             try:
-                version, resumes = await introduce(f"{PREFIX}{known.command}", sandbox, path, folder)
+                version, resumes = await introduce(f"{PREFIX}{known.command}", sandbox, path, folder, asked.append)
             except BuildwrightError as error:
                 trouble = str(error)
     return AgentState(
@@ -146,6 +153,7 @@ async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: San
         events=True,
         install=known.install,
         trouble=trouble,
+        asked=tuple(asked),
     )
 
 
@@ -161,7 +169,7 @@ async def _state(name: str, settings: Settings, sandbox: Sandbox | None) -> Agen
 
     one, path = program(name), path_of(settings)
     place = await asyncio.to_thread(find, one.program, path)
-    version, trouble = await _try(place, (str(place), one.version_option), path, sandbox)
+    version, trouble, asked = await _try(place, (str(place), one.version_option), path, sandbox)
     return AgentState(
         name=name,
         title=one.title,
@@ -176,6 +184,7 @@ async def _state(name: str, settings: Settings, sandbox: Sandbox | None) -> Agen
         events=one.read is not None,
         install=one.install,
         trouble=trouble,
+        asked=asked,
     )
 
 
@@ -205,7 +214,7 @@ async def _ours(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent
             from buildwright.agents.claude import find_claude
 
             place = find_claude(path)
-            version, trouble = await _try(place, (str(place), "--version"), path, sandbox)
+            version, trouble, asked = await _try(place, (str(place), "--version"), path, sandbox)
             install = f"{sys.executable} -m pip install 'buildwright[claude]'"
             return state._replace(
                 found=str(place or ""),
@@ -214,10 +223,11 @@ async def _ours(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent
                 install=install,
                 models=("claude-",),
                 protocols=("anthropic",),
+                asked=asked,
             )
         case "shell":
             place = Path("/bin/sh")
-            _, trouble = await _try(place, (str(place), "-c", "echo 1.0.0"), path, sandbox)
+            _, trouble, _ = await _try(place, (str(place), "-c", "echo 1.0.0"), path, sandbox)
             told = "in a file, at once"
             return state._replace(
                 found=str(place), trouble=trouble, protocols=(), resumes=False, told=told, events=False
@@ -226,29 +236,39 @@ async def _ours(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent
             return state
 
 
-async def _try(place: Path | None, argv: tuple[str, ...], path: str, sandbox: Sandbox | None) -> tuple[str, str]:
+class _Started(NamedTuple):
+    """What came of a start of a program."""
+
+    version: str = ""
+    trouble: str = ""
+    """Why it tells no version."""
+    asked: tuple[str, ...] = ()
+
+
+async def _try(place: Path | None, argv: tuple[str, ...], path: str, sandbox: Sandbox | None) -> _Started:
     if place is None:
-        return "", "it is not installed"
-    return ("", "") if sandbox is None else await _start(argv, path, sandbox)
+        return _Started(trouble="it is not installed")
+    return _Started() if sandbox is None else await _start(argv, path, sandbox)
 
 
-async def _start(argv: tuple[str, ...], path: str, sandbox: Sandbox) -> tuple[str, str]:
-    """Return the version that the program tells in the sandbox, and why it tells none."""
+async def _start(argv: tuple[str, ...], path: str, sandbox: Sandbox) -> _Started:
+    """Have the program tell its version in the sandbox."""
     from buildwright.errors import BuildwrightError
-    from buildwright.ports import Command
+    from buildwright.ports import Command, Reach
     from buildwright.temporary_folders import temporary_folder
 
-    said = bytearray()
+    said, asked = bytearray(), list[str]()
     with temporary_folder("buildwright-") as home:
         env = {"PATH": f"{Path(argv[0]).parent}:{path}", "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
-        command = Command(argv, home, env, seconds=_PATIENCE_SECONDS)
+        command = Command(argv, home, env, seconds=_PATIENCE_SECONDS, reach=Reach(), on_refused=asked.append)
         try:
             done = await sandbox.run(command, said.extend)
         except BuildwrightError as error:
-            return "", str(error)
+            return _Started(trouble=str(error))
     lines = said.decode("utf-8", "replace").strip().splitlines()
     if done.exit_code != 0:
-        return "", f"it ended with {done.exit_code}: {lines[-1] if lines else 'it said nothing'}"
+        why = f"it ended with {done.exit_code}: {lines[-1] if lines else 'it said nothing'}"
+        return _Started(trouble=why, asked=tuple(asked))
     # Some warn first, and codex names a folder in that.
     found = _VERSION.search("\n".join(lines))
-    return found[0] if found else "unknown", ""
+    return _Started(found[0] if found else "unknown", asked=tuple(asked))
