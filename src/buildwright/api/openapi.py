@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from buildwright.api.guard import COOKIE, PUBLIC
-from buildwright.api.problems import MEDIA_TYPE, responses
+from buildwright.api.problems import Problem, responses
 
 KEYED: dict[str, Any] = {
     "parameters": [
@@ -40,6 +40,8 @@ _Operation = tuple[str, str, dict[str, Any]]
 def complete(description: dict[str, Any]) -> None:
     """Add to a description of the routes, in place, what all of them have in common."""
     parts = description["components"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts["schemas"] |= {**problem.pop("$defs", {}), "Problem": problem}
     parts["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "`buildwright token` prints one."},
         "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of a browser that signed in."},
@@ -54,13 +56,10 @@ def complete(description: dict[str, Any]) -> None:
             operation["security"] = []
             if method == "get":
                 answers.pop("401", None)
-        for answer in answers.values():
-            if MEDIA_TYPE in answer.get("content", {}):  # FastAPI also lists the model as the route's own answer
-                answer["content"] = {MEDIA_TYPE: answer["content"][MEDIA_TYPE]}
         if "requestBody" in operation:
             refusals = {str(status): answer for status, answer in responses(400, 408).items()}
             for status in ("400", "408"):
-                answers.setdefault(status, {k: v for k, v in refusals[status].items() if k != "model"})
+                answers.setdefault(status, refusals[status])
         if "429" in answers:
             answers["429"]["headers"] = {
                 "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}

@@ -139,10 +139,13 @@ def _pointer(place: Sequence[str | int]) -> str:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries for the problems that a route can answer with."""
+    """Return the OpenAPI entries for the problems that a route can answer with.
+
+    Without a `model`, for which FastAPI would make a validator for each status of each route at every start; the schema
+    is added once (`openapi.complete`).
+    """
     return {
         status: {
-            "model": Problem,
             "description": "Problem",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
