@@ -83,7 +83,7 @@ agents: tools $(VENV)/.dev ## drive every agent that is known, the real programs
 
 containers: tools $(VENV)/.dev ## --sandbox container on a real engine, and compose.yaml up and down (installs podman; a quarter of an hour)
 	@for tool in podman:podman crun:crun mmdebstrap:mmdebstrap /usr/lib/podman/netavark:netavark \
-		/usr/lib/podman/aardvark-dns:aardvark-dns catatonit:catatonit; do package=$${tool#*:}; \
+		/usr/lib/podman/aardvark-dns:aardvark-dns catatonit:catatonit newuidmap:uidmap fuse-overlayfs:fuse-overlayfs; do package=$${tool#*:}; \
 		command -v $${tool%:*} >/dev/null || { echo "Installing $$package ..."; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package >/dev/null; } || \
 		{ echo "make containers needs $$package: sudo apt-get install $$package"; exit 1; }; done

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from buildwright.sandbox import choose
 from buildwright.sandbox.container import ContainerSandbox
 from tests.cli.conftest import WRITES, Program
 from tests.contract.test_sandbox import alive
-from tests.podman import SETTINGS, Podman
+from tests.podman import Podman
 
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
@@ -161,7 +162,7 @@ async def test_a_killed_engine_leaves_no_process_and_its_box_goes_with_the_next_
     await said(wall, tmp_path, "echo again > left")
     assert {path.stat().st_uid for path in (tmp_path, *tmp_path.iterdir())} == {os.geteuid()}
     left = [one for one in boxes(podman) if "/tag/" in one["Labels"]["org.buildwright.mark"]]
-    assert len(left) == 2, "the trial's, and the one of this folder"
+    assert len(left) == 1, "the one of this folder: the trial's went with its own"
     await wall.remove_all()
 
 
@@ -251,16 +252,6 @@ async def test_an_image_of_debian_has_its_own_programs(
     await wall.remove_all()
 
 
-async def test_an_engine_that_holds_no_limits_is_refused() -> None:
-    other = Podman(SETTINGS.replace('cgroups = "enabled"', 'cgroups = "disabled"'))
-    other.start()
-    try:
-        with pytest.raises(BadSettings, match="limits"):
-            await choose("container", "tag", {"DOCKER_HOST": other.address})
-    finally:
-        other.stop()
-
-
 def test_the_program_runs_proves_checks_and_builds_in_it(
     podman: Podman, environment: dict[str, str], program: Program, repository: Path, three: Path
 ) -> None:
@@ -282,6 +273,47 @@ def test_the_program_runs_proves_checks_and_builds_in_it(
     assert seen["containers"]["ok"], seen["containers"]
     assert "git version" in seen["containers"]["found"]
     assert boxes(podman) == [], "a process takes its boxes along"
+
+
+def test_two_builds_of_a_project_have_boxes_of_their_own_which_are_named_for_it(
+    podman: Podman, environment: dict[str, str], program: Program, repository: Path, three: Path, tmp_path: Path
+) -> None:
+    """As `podman ps` shows it: no folder that may be written is in two boxes, and nothing is left at the end."""
+    program.environment |= environment
+    words = ("--agent", "shell", "--agent-command", WRITES, "--check", "test -f README.md", "--sandbox", "container")
+    other = replace(program, home=tmp_path / "other home")
+    builds = [one.start("build", three, "--repo", repository, *words) for one in (program, other)]
+    seen: dict[str, dict[str, Any]] = {}
+    while any(build.poll() is None for build in builds):
+        seen |= {one["Names"][0]: one for one in boxes(podman)}
+    for build in builds:
+        out, err = build.communicate()
+        assert build.returncode == 0, out + err
+    named = {name for name, one in seen.items() if one["Labels"].get("org.buildwright.project") == repository.name}
+    assert named == {name for name in seen if name.startswith(f"buildwright-{repository.name}-")}
+    assert len(named) >= 2, seen
+    lanes = [path for one in seen.values() for path in one["Mounts"] if "/lanes/" in path]
+    assert lanes
+    assert len(lanes) == len(set(lanes)), lanes
+    assert boxes(podman) == []
+
+
+async def test_a_box_is_named_for_its_project_and_goes_with_its_folder(
+    podman: Podman, box: ContainerSandbox, tmp_path: Path
+) -> None:
+    named = box.named_for("My Projéct, the (second) of a long name")
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    await said(named, tmp_path / "one", "true")
+    (one,) = boxes(podman)
+    assert one["Names"][0].startswith("buildwright-my-proj-ct-the-secon-")
+    assert one["Labels"]["org.buildwright.project"] == "My Projéct, the (second) of a long name"
+    (tmp_path / "one").rmdir()
+    await said(named, tmp_path / "other", "true")
+    (other,) = boxes(podman)
+    assert other["Id"] != one["Id"]
+    await box.remove_all()
+    assert boxes(podman) == [], "both keep the same boxes"
 
 
 async def test_auto_takes_it_where_bubblewrap_does_not_work(

@@ -52,7 +52,7 @@ async def run(
 
     output, reach = Output(), _reach(allow)
     wall = await _chosen(mode)
-    output.say(f"sandbox: {wall.name}")
+    output.say(f"sandbox: {wall.name}{_limits(wall)}")
     with temporary_folder("buildwright-") as scratch:
 
         def show(piece: bytes) -> None:
@@ -107,6 +107,7 @@ async def prove(
         output.data(
             {
                 "sandbox": wall.name,
+                "limits": wall.limits,
                 "tried": len(done) - len(failed),
                 "through": len(through),
                 "attacks": [
@@ -118,8 +119,12 @@ async def prove(
     else:
         untried = f", {len(failed)} could not be tried" if failed else ""
         got = f"{len(through)} got through" if through else "nothing got through"
-        output.print(f"sandbox {wall.name}: {len(done) - len(failed)} attacks tried, {got}{untried}")
+        output.print(f"sandbox {wall.name}{_limits(wall)}: {len(done) - len(failed)} attacks tried, {got}{untried}")
     return Exit.GATE_FAILED if through or failed else Exit.DONE
+
+
+def _limits(wall: Sandbox) -> str:
+    return f", {wall.limits}" if wall.limits else ""
 
 
 def _shown(through: tuple[str, ...]) -> str:

@@ -172,10 +172,12 @@ async def _began_with(app: Client, found: Build, options: Options) -> bool:
 def _as_started(options: Options, found: Options) -> Options:
     """Return the options with what the start of the other build found out.
 
-    That is its part, the author and key that git named, the sandbox that `auto` chose, and what files say of agents.
+    That is its part, the author and key that git named, the sandbox that `auto` chose and how it holds limits, the
+    project's name, and what files say of agents.
     """
     named = {"author": options.commits.author or found.commits.author, "signing_key": found.commits.signing_key}
     started: dict[str, object] = {"part": found.part, "commits": options.commits.model_copy(update=named)}
+    started |= {"project": found.project, "limits_watched": found.limits_watched}
     started |= {"agents": options.agents or found.agents, "agent_rules": options.agent_rules or found.agent_rules}
     if options.sandbox == "auto" and found.sandbox != "none":  # which `auto` never chooses
         started["sandbox"] = found.sandbox

@@ -346,6 +346,11 @@ class Options(Record):
         description="What contains agents and checks; `auto` is bubblewrap, containers where that does not work, and stops"
         " where neither does.",
     )
+    project: Line = Field("", description="Name of the repository: containers that run its commands are named for it.")
+    limits_watched: bool = Field(
+        False,
+        description="Found out at the start: the container engine cannot set limits, so Buildwright watches them.",
+    )
     protected: Annotated[tuple[Line, ...], InRequest(max_length=200)] = Field(
         (), description="More path patterns no agent may touch, beside the built-in list."
     )

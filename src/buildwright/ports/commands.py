@@ -73,6 +73,13 @@ class Sandbox(Protocol):
 
     name: str
 
+    def named_for(self, project: str) -> Sandbox:
+        """Return this sandbox; what it makes that people see on the machine is named for a project."""
+
+    @property
+    def limits(self) -> str:
+        """How limits are held where they are held less well than this kind of sandbox promises, for people; else ""."""
+
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
         """Run the command to its end. Raises ToolMissing when the program is missing."""
 

@@ -1,10 +1,10 @@
 """Runs one command inside a container and ends all that it started. A program of its own: it must import nothing of ours.
 
 Its argument is a socket of the engine's, which sends it one byte with four descriptors: a file of JSON (`argv`, `cwd`,
-`env`, `files`: bytes of the largest, `open`: files at once, `forbidden`: a filter of system calls in hexadecimal digits,
-`wiped`: folders, `outside`: the engine's namespace of processes), and the command's input, output and errors.
-Later bytes are `T`, ask the command to end, and `K`, end it. It answers with one line of JSON. When the socket closes,
-because the engine is gone, everything ends at once.
+`env`, `files`: bytes of the largest, `open`: files at once, `processors`: those to keep to, all without one,
+`forbidden`: a filter of system calls in hexadecimal digits, `wiped`: folders, `outside`: the engine's namespace of
+processes), and the command's input, output and errors. Later bytes are `T`, ask the command to end, and `K`, end it. It
+answers with one line of JSON. When the socket closes, because the engine is gone, everything ends at once.
 """
 
 from __future__ import annotations
@@ -162,6 +162,8 @@ def main(path: str) -> None:
         kernel.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_TO_THE_KILLER, "ascii")
+        if told["processors"]:
+            os.sched_setaffinity(0, told["processors"])
         _forbid_calls(kernel, bytes.fromhex(told["forbidden"]))
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = told["open"] if most == resource.RLIM_INFINITY else min(told["open"], most)

@@ -56,10 +56,15 @@ class Bubblewrap:
     """
 
     name = "bubblewrap"
+    limits = ""
 
     def __init__(self) -> None:
         self._loans = Loans()
         self._sharing: dict[int, bool] = {}
+
+    def named_for(self, project: str) -> Bubblewrap:  # noqa: ARG002  it makes nothing that has a name
+        """See `Sandbox.named_for`."""
+        return self
 
     async def usable(self) -> str | None:
         """Run a trial command; return why bubblewrap cannot be used here, or None when it can."""

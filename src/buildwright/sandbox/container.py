@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Any
 from buildwright.errors import BadSettings, GateBroken, ToolMissing
 from buildwright.ports import Command, Completed
 from buildwright.process_table import pid_namespace
+from buildwright.sandbox.box_limits import are_held, processors, watched
 from buildwright.sandbox.container_engine import BoxWanted, ContainerBox, ContainerEngine, engine_of
 from buildwright.sandbox.execution import DRAIN, GRACE, LARGEST_FILE, OPEN_FILES, HeadAndTail, enclosed, read_output
 from buildwright.sandbox.lending import NOBODY, Loans, folders_to_write
@@ -50,6 +52,7 @@ _START_SECONDS = 20.0
 _LOOK = 0.1
 _END_SECONDS = 6.0
 _KILLED = 137
+_WATCHED = "limits watched by buildwright, because the engine cannot set them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,18 @@ class ContainerSandbox:
         self._options = BoxOptions.of(self._environment)
         self._loans = Loans()
         self._kept: list[ContainerBox] = []
-        self._registered = False
+        self._project = ""
+        atexit.register(self._at_exit)
         self.seen = ""
         """The engine and what the programs of the last box said of themselves, for `doctor`."""
+        self.limits = ""
+        """How limits are held where the kernel does not hold them, for people; "" where it does."""
+
+    def named_for(self, project: str) -> ContainerSandbox:
+        """Return one whose boxes are named for a project; both keep the same boxes, and lend the same folders."""
+        named = copy(self)
+        named._project = project
+        return named
 
     async def prove(self) -> None:
         """Run a trial command and remove what dead processes left. Raises GateBroken, ToolMissing where it cannot work."""
@@ -132,7 +144,7 @@ class ContainerSandbox:
 
     async def remove_all(self) -> None:
         """Remove the boxes that are kept."""
-        kept, self._kept = self._kept, []
+        kept = [self._kept.pop() for _ in range(len(self._kept))]
         if not kept:
             return
         try:
@@ -154,6 +166,9 @@ class ContainerSandbox:
     ) -> AsyncIterator[ContainerBox]:
         """Yield a box for one command alone; at the end it is kept, or removed if it is not well."""
         wanted = await self._wanted(engine, command, writable)
+        for gone in [one for one in self._kept if not one.wanted.is_there()]:
+            self._kept.remove(gone)
+            await engine.remove(gone)
         box = next((one for one in self._kept if one.wanted == wanted), None)
         if box is not None:
             self._kept.remove(box)
@@ -176,9 +191,6 @@ class ContainerSandbox:
         if not box.well:
             await engine.remove(box)
             return
-        if not self._registered:
-            self._registered = True
-            atexit.register(self._at_exit)
         self._kept.append(box)
         while len(self._kept) > _MOST_KEPT:
             await engine.remove(self._kept.pop(0))
@@ -214,6 +226,7 @@ class ContainerSandbox:
             about = path.stat()
             mounts.append((str(path), may_write, about.st_dev, about.st_ino))
         return BoxWanted(
+            project=self._project,
             image=image,
             mounts=tuple(sorted(mounts)),
             network=command.network,
@@ -243,7 +256,8 @@ class ContainerSandbox:
                 fix=f"install both on this machine, or use an image that has git, node and python3 ({VARIABLES[0]})",
             )
         box.tried_at = asyncio.get_running_loop().time()
-        self.seen = f"{engine.title}, {', '.join(said.splitlines())}"
+        self.limits = "" if box.held else _WATCHED
+        self.seen = ", ".join([engine.title, *said.splitlines(), *([self.limits] if self.limits else [])])
 
     async def _carry_out(
         self, engine: ContainerEngine, box: ContainerBox, command: Command, on_output: Callable[[bytes], None] | None
@@ -251,13 +265,16 @@ class ContainerSandbox:
         box.well = False
         kept = HeadAndTail(command.output_bytes)
         started_at, began = datetime.now(UTC), time.monotonic()
-        run = _BoxRun(engine, box, command, self._python)
-        answer, timed_out = await run.to_its_end(kept, on_output)
+        with processors(box, self._options.cpus) as chosen:
+            run = _BoxRun(engine, box, command, self._python, chosen)
+            answer, timed_out = await run.to_its_end(kept, on_output)
         if missing := answer.get("missing"):
             raise _missing(command.argv[0], str(missing))
         if (limits := answer.get("limits")) is not None:
-            self._hold(box, limits)
-        limit = f"more than {box.wanted.memory_bytes // 1024**2} MiB of memory" if answer.get("short") else ""
+            box.held = are_held(box.wanted, self._options.cpus, limits)
+        limit = answer.get("limit") or ""
+        if answer.get("short"):
+            limit = f"more than {box.wanted.memory_bytes // 1024**2} MiB of memory"
         if limit and not timed_out:
             kept.add(f"\n[ended by buildwright: {limit}]\n".encode())
         return Completed(
@@ -269,25 +286,19 @@ class ContainerSandbox:
             limit="" if timed_out else limit,
         )
 
-    def _hold(self, box: ContainerBox, limits: Mapping[str, float]) -> None:
-        """Raise GateBroken when the kernel does not hold what was asked for: engines may leave limits out silently."""
-        memory, cpus = limits.get("memory", float("inf")), limits.get("cpus", float("inf"))
-        if memory > box.wanted.memory_bytes or cpus > self._options.cpus * 1.01:
-            box.well = False
-            raise GateBroken(
-                "the container engine does not hold the limits of memory and processors",
-                fix='let it use cgroups (podman: `cgroups = "enabled"`; without root only with cgroups of version 2)',
-            )
-
 
 class _BoxRun:
     """One command on its way through a box."""
 
-    def __init__(self, engine: ContainerEngine, box: ContainerBox, command: Command, python: str) -> None:
+    def __init__(
+        self, engine: ContainerEngine, box: ContainerBox, command: Command, python: str, chosen: Sequence[int]
+    ) -> None:
+        """`chosen` are the processors that the command has to keep to; all without one."""
         self._engine = engine
         self._box = box
         self._command = command
         self._python = python
+        self._processors = chosen
 
     async def to_its_end(
         self, kept: HeadAndTail, on_output: Callable[[bytes], None] | None
@@ -301,7 +312,8 @@ class _BoxRun:
             finally:
                 os.close(write_end)
             with contextlib.closing(control):
-                return await self._follow(control)
+                async with watched(self._box, self._command, control) as watching:
+                    return await self._follow(control, watching)
         finally:
             await asyncio.wait({reading}, timeout=DRAIN)
             reading.cancel()
@@ -341,7 +353,8 @@ class _BoxRun:
                 "env": enclosed(self._command),
                 "files": LARGEST_FILE,
                 "open": OPEN_FILES,
-                "forbidden": filter_for(os.uname().machine).hex(),
+                "forbidden": filter_for(os.uname().machine, keeping_processors=bool(self._processors)).hex(),
+                "processors": self._processors,
                 "wiped": _WIPED,
                 "outside": pid_namespace(),
             }
@@ -368,12 +381,15 @@ class _BoxRun:
             " (BUILDWRIGHT_CONTAINER_IMAGE)",
         )
 
-    async def _follow(self, control: socket.socket) -> tuple[dict[str, Any], bool]:
+    async def _follow(self, control: socket.socket, watching: asyncio.Task[str] | None) -> tuple[dict[str, Any], bool]:
         answering = asyncio.create_task(_answer(control))
-        timed_out = False
+        over: set[asyncio.Task[Any]] = {answering} if watching is None else {answering, watching}
+        timed_out, limit = False, ""
         try:
-            await asyncio.wait({answering}, timeout=self._command.seconds)
-            if not answering.done():
+            await asyncio.wait(over, timeout=self._command.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if watching is not None and watching.done():
+                limit = watching.result()
+            elif not answering.done():
                 timed_out = True
                 _tell(control, b"T")
                 await asyncio.wait({answering}, timeout=GRACE)
@@ -387,7 +403,9 @@ class _BoxRun:
             self._box.well = bool(answer.get("clean"))
         if not answer:
             answer = {"code": _KILLED, "short": (await self._engine.state(self._box)).get("OOMKilled")}
-        return answer, timed_out
+            # What is left of the command would hold its output open, and is watched no more.
+            await self._engine.end(self._box)
+        return answer | {"limit": limit}, timed_out
 
 
 def _tell(control: socket.socket, word: bytes) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -34,6 +35,9 @@ ADDRESSES = ("DOCKER_HOST", "CONTAINER_HOST")
 _SOCKETS = ("/run/podman/podman.sock", "/var/run/docker.sock")
 _MARK = "org.buildwright.mark"
 """Label of every box: whose it is, see `process_table.new_mark`."""
+_PROJECT = "org.buildwright.project"
+"""Label of a box with the name of the project whose commands run there."""
+_LONGEST_TITLE = 20
 _SECONDS = 60.0
 _NO_ANSWER = 900
 """What aiodocker calls the status when it cannot connect."""
@@ -41,6 +45,12 @@ _ANY_VERSION = "v1.44"
 """Of the API, until the engine has told its own."""
 _rootless: dict[str, bool] = {}
 """By address: asked once, for it takes podman most of a second."""
+IN_MEMORY = ("/tmp", "/var/tmp")  # noqa: S108
+"""Folders of a box that are kept in memory, beside its `/dev/shm`."""
+_CONTROL_GROUP = "cgroup"
+"""What engines name when they may not set a limit."""
+_LIMITS = (("NanoCpus",), ("Memory", "MemorySwap", "PidsLimit"))
+"""Limits in the order in which they are given up: systemd leaves its users memory and processes, and no processors."""
 _PROGRAM = "box_program.py"
 _FOLDERS = ("dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var", "var/tmp")
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -50,12 +60,31 @@ _FIX = "start Docker or podman (`systemctl start podman.socket`), or name its so
 class BoxWanted(NamedTuple):
     """What a box has to be like; two commands that want the same may have the same box, one after the other."""
 
+    project: str
+    """What the box is named for; "" for nothing."""
     image: str
     mounts: tuple[tuple[str, bool, int, int], ...]
     """Each folder or file that is shown: path, whether it may be written, device and inode."""
     network: bool
     memory_bytes: int
     processes: int
+
+    def is_there(self) -> bool:
+        """Return whether the folders that may be written are still the same ones: a lane goes with its attempt."""
+        for path, writable, device, inode in self.mounts:
+            if writable:
+                try:
+                    found = Path(path).stat()
+                except OSError:
+                    return False
+                if (found.st_dev, found.st_ino) != (device, inode):
+                    return False
+        return True
+
+    @property
+    def title(self) -> str:
+        """The project in letters that every engine takes in a name, and short: paths of sockets have its length."""
+        return re.sub(r"[^a-z0-9]+", "-", self.project.lower())[:_LONGEST_TITLE].strip("-") or "box"
 
 
 @dataclass(slots=True)
@@ -69,6 +98,8 @@ class ContainerBox:
     """When its programs last answered, on the event loop's clock."""
     well: bool = False
     """Whether the last command ended with nothing left."""
+    held: bool = True
+    """Whether the kernel holds its limits; the engine of an unprivileged user may not be able to set them."""
 
 
 class ContainerEngine:
@@ -129,8 +160,13 @@ class ContainerEngine:
         return name
 
     async def start(self, wanted: BoxWanted, cpus: float, home: str) -> ContainerBox:
-        """Make and start a box. `home` is the tag of the home whose later processes may remove it."""
-        folder = make_temporary_folder("buildwright-box-", SHORT)
+        """Make and start a box. `home` is the tag of the home whose later processes may remove it.
+
+        Limits that the engine has no right to set are left out: the caller asks the kernel which it holds.
+        """
+        from aiodocker import DockerError
+
+        folder = make_temporary_folder(f"buildwright-{wanted.title}-", SHORT)
         made = None
         try:
             shutil.copyfile(Path(__file__).with_name(_PROGRAM), folder / _PROGRAM)
@@ -138,8 +174,16 @@ class ContainerEngine:
                 for path in (folder, folder / _PROGRAM):
                     os.chown(path, NOBODY, NOBODY)
             config = self._config(wanted, folder, cpus, new_mark(home))
-            made = await self._docker.containers.create(config, name=folder.name)
-            await made.start()
+            while True:
+                made = await self._docker.containers.create(config, name=folder.name)
+                try:
+                    await made.start()
+                    break
+                except DockerError as error:
+                    if not (_CONTROL_GROUP in error.message and _with_fewer_limits(config["HostConfig"])):
+                        raise
+                    await self._delete(made.id)
+                    made = None
         except BaseException:
             remove_temporary_folder(folder)
             if made is not None:
@@ -162,7 +206,7 @@ class ContainerEngine:
             "ReadonlyRootfs": True,
             # Homes of the image, which other users may not walk, would hide what is shown below them.
             "Tmpfs": {
-                "/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={wanted.memory_bytes}",  # noqa: S108
+                **dict.fromkeys(IN_MEMORY, f"rw,exec,nosuid,nodev,mode=1777,size={wanted.memory_bytes}"),
                 "/run": "rw,nosuid,nodev,mode=755,size=1m",
                 **dict.fromkeys(("/root", "/home"), "rw,nosuid,nodev,mode=755,size=1m"),
             },
@@ -178,7 +222,7 @@ class ContainerEngine:
             "User": self.user,
             "WorkingDir": "/",
             "Hostname": "" if wanted.network else "localhost",
-            "Labels": {_MARK: mark},
+            "Labels": {_MARK: mark, **({_PROJECT: wanted.project} if wanted.project else {})},
             "HostConfig": host,
         }
 
@@ -202,9 +246,13 @@ class ContainerEngine:
             raise
         return dict(told["State"])
 
+    async def end(self, box: ContainerBox) -> None:
+        """End a box, whatever runs in it; its folder stays until it is removed."""
+        await self._delete(box.id)
+
     async def remove(self, box: ContainerBox) -> None:
         """End and remove a box, whatever runs in it."""
-        await self._delete(box.id)
+        await self.end(box)
         remove_temporary_folder(box.folder)
 
     async def remove_abandoned(self, homes: Collection[str]) -> int:
@@ -224,6 +272,14 @@ class ContainerEngine:
         except DockerError as error:
             if error.status != 404:
                 raise
+
+
+def _with_fewer_limits(host: dict[str, Any]) -> bool:
+    """Take out the next limits that an engine may have no right to; return False when there are none left."""
+    left = next((names for names in _LIMITS if any(host.get(name) for name in names)), ())
+    for name in left:
+        host.pop(name, None)
+    return bool(left)
 
 
 def _address(environment: Mapping[str, str]) -> str:

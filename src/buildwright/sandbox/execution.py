@@ -213,7 +213,7 @@ async def _until_over(
 ) -> str:
     """Wait for the end; return "" if the command ended by itself, "time", or the limit it broke."""
     waiting = asyncio.create_task(process.wait())
-    watching = asyncio.create_task(_watch(family, command, in_memory))
+    watching = asyncio.create_task(watch(family, command, in_memory))
     try:
         await asyncio.wait({waiting, watching}, timeout=command.seconds, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
@@ -224,8 +224,8 @@ async def _until_over(
         watching.cancel()
 
 
-async def _watch(family: Family, command: Command, in_memory: Sequence[str]) -> str:
-    """Watch the processes; return the limit they break, number or memory.
+async def watch(family: Family, command: Command, in_memory: Sequence[str]) -> str:
+    """Watch the processes; return the limit they break, number or memory. `in_memory` are as for `carry_out`.
 
     Address space is not limited by the kernel (RLIMIT_AS): V8 and the JVM reserve far more than they use.
     """
@@ -284,9 +284,14 @@ class NoSandbox:
     """
 
     name = "none"
+    limits = ""
 
     def __init__(self, home: str = "") -> None:
         self._home = home
+
+    def named_for(self, project: str) -> NoSandbox:  # noqa: ARG002  it makes nothing that has a name
+        """See `Sandbox.named_for`."""
+        return self
 
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
         """Run the command to its end. Raises ToolMissing when the program or the directory is missing."""

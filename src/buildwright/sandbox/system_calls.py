@@ -121,8 +121,14 @@ FORBIDDEN: Mapping[str, ForbiddenCall] = MappingProxyType(
 """By their names in syscalls(2); what has no number on a machine does not exist there."""
 
 
-def filter_for(machine: str) -> bytes:
+_KEEPS_PROCESSORS = ForbiddenCall(203, 122)
+"""sched_setaffinity(2): every build may choose its processors, but where that is how they are limited."""
+
+
+def filter_for(machine: str, *, keeping_processors: bool = False) -> bytes:
     """Return the filter for a machine, as uname(2) names it: `struct sock_filter` after another; none for others.
+
+    With `keeping_processors` no process may choose others than those it has.
 
     A program for another kind of machine (32 bits on 64) ends at its first call: its numbers mean other calls.
     """
@@ -132,7 +138,8 @@ def filter_for(machine: str) -> bytes:
     begin.append((_LOAD, 0, 0, _AT_NUMBER))
     if machine == "x86_64":
         begin += [(_AT_LEAST, 0, 1, _X32), (_ANSWER, 0, 0, _FAIL | errno.ENOSYS)]
-    calls = [(number, one) for one in FORBIDDEN.values() if (number := one.on(machine)) is not None]
+    forbidden = (*FORBIDDEN.values(), *([_KEEPS_PROCESSORS] if keeping_processors else []))
+    calls = [(number, one) for one in forbidden if (number := one.on(machine)) is not None]
     program = [*begin, *(step for number, one in calls for step in _steps(number, one)), (_ANSWER, 0, 0, _ALLOW)]
     return b"".join(struct.pack("<HBBI", *one) for one in program)
 

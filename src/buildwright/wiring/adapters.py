@@ -365,7 +365,7 @@ class AdapterFactory:
             self._sandboxes[options.sandbox] = await choose(
                 options.sandbox, home=self._settings.tag, environment=self._settings.environment
             )
-        return self._sandboxes[options.sandbox]
+        return self._sandboxes[options.sandbox].named_for(options.project)
 
     async def end_orphans(self) -> None:
         """End the commands that a killed process of this home left running: lanes are used again."""

@@ -59,6 +59,9 @@ def check(
         # What was chosen is kept, so that the build never goes on behind another wall, or none, without a word. Workers
         # of a cluster choose for themselves.
         options = options.model_copy(update={"sandbox": sandbox.name})
+    options = options.model_copy(update={"project": _name_of(new.repository)})
+    if sandbox is not None and gateway is not None:
+        options = options.model_copy(update={"limits_watched": bool(sandbox.limits)})
     tasks = new.spec.graph.tasks if new.spec.graph is not None else None
     names = options.agents_for(tasks)
     if options.agent_command and "shell" not in {options.as_of(name).agent for name in names}:
@@ -74,6 +77,12 @@ def check(
         if wants_review(options):
             gateway().check_keys("", options, "reviewing changes asks a model: ", reviewing_model(options))
     return replace(new, options=options)
+
+
+def _name_of(repository: str) -> str:
+    """Return the last part of a repository's path or address, without `.git`: never a name or key of a user."""
+    last = repository.rstrip("/").replace(":", "/").rpartition("/")[2]
+    return last.partition("?")[0].removesuffix(".git")[:100]
 
 
 def _check_contradictions(options: Options) -> None:
