@@ -74,6 +74,12 @@ class Provider:
     bearer: bool = False
     """The key is a token for the header Authorization, whatever the provider's usual header is."""
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether the address is the provider's own, and not one that the user has named."""
+        usual = _VARIABLES[self.name]
+        return self.url == usual.default.removesuffix(usual.version) + usual.version
+
     def auth(self) -> dict[str, str]:
         """Return the headers that hold the key."""
         if self.bearer or self.name == "openai":
@@ -179,7 +185,7 @@ async def request(
             data=io.BytesIO(_with_usage(asked.body) if asked is not None and adds_usage else raw),
             headers=_headers_to(provider, headers),
             timeout=timeout,
-            proxy=_proxy(provider.url),
+            proxy=proxy_for(provider.url),
             # A redirect would send the key to a host that no setting names.
             allow_redirects=False,
         )
@@ -202,7 +208,7 @@ async def request(
     return ProviderReply(response.status, back, _pieces(response, reader, drops_usage=adds_usage), reader)
 
 
-def _proxy(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for this address, if any."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

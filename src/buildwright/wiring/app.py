@@ -22,6 +22,7 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.lessons import GivenLesson, LessonEntry
 from buildwright.core.limits import Options
+from buildwright.core.options_change import OptionsChange
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
@@ -301,7 +302,12 @@ class App:
         Raises BadSettings, BadRepository; see `preflight.check`.
         """
         sandbox = await self._worlds.sandbox(new.options)
-        return preflight.check(new, self.settings, sandbox, None if self.in_cluster else lambda: self.gateway)
+        new = preflight.check(new, self.settings, sandbox, None if self.in_cluster else lambda: self.gateway)
+        if not self.in_cluster:  # the keys are those of workers there
+            tasks = new.spec.graph.tasks if new.spec.graph is not None else None
+            names = new.options.agents_for(tasks)
+            await preflight.check_models(new.options, names, self.settings, sandbox, plans=tasks is None)
+        return new
 
     async def plan(self, new: NewBuild, on_begin: Callable[[], None] | None = None) -> PlanView:
         """Return the plan for a spec without building it. Leaves nothing behind. `on_begin`: see `Client`.
@@ -313,6 +319,8 @@ class App:
 
         check_base = partial(self._check_base, new, on_begin)
         new = preflight.resolved(new, self.settings)
+        if new.spec.graph is None and not self.in_cluster:
+            await preflight.check_models(new.options, (), self.settings, None, plans=True)
         graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace, check_base)
         found = await preflight.toolchain(new, self.workspace)
         view = await asyncio.to_thread(plan_view, graph, new.spec.title, new.spec.features)
@@ -379,6 +387,8 @@ class App:
             command = replace(command, text=self.mask(command.text))
         if isinstance(command, ResumeBuild | RedoTask):
             command = await self._looked_up(await self.builds.load(build_id), command)
+        if isinstance(command, ResumeBuild) and command.options is not None and command.options.model:
+            await self._check_model(await self.builds.load(build_id), command.options)
         if names := dict.fromkeys(task.agent for task in command.asks_of_machine()[1] if task.agent):
             await self._check_agents(await self.builds.load(build_id), names)
         result = await commands.ask(self.builds, self.clock, build_id, command)
@@ -486,6 +496,13 @@ class App:
             build.id, build.repository, base, options.delivery, first_commit(build.id, build.spec, options)
         )
         return ResumeOnBase(command, base, target)
+
+    async def _check_model(self, build: Build, change: OptionsChange) -> None:
+        """Check that a provider has the model that the build is to go on with. Raises BadSettings."""
+        options = change.of(build.options)
+        if not self.in_cluster:
+            sandbox = await self._worlds.sandbox(options)
+            await preflight.check_models(options, (options.agent,), self.settings, sandbox)
 
     async def _check_agents(self, build: Build, names: Iterable[str]) -> None:
         """Check that the agents which changed tasks name could work. Raises BadSettings."""

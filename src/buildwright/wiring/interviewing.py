@@ -154,10 +154,13 @@ class Interviewing:
     ) -> InterviewView:
         """Ask the interviewer, and keep what it answers; if it fails, its cost alone."""
         from buildwright.advisors.interviewer import ModelInterviewer
+        from buildwright.gateway.model_list import check_model
 
         interview = heard.interview
         model = message.model or self.settings.environment.get(MODEL, "").strip() or DEFAULT_MODEL
         options = Options(cassette=message.cassette)
+        if not message.cassette:
+            await check_model(model, self.settings.environment, self.settings.home)
         # Counted where the budgets of builds look: what the user's day and the project have cost.
         owner = project.user_id
         purses = (Purse(PurseName("day", owner)), Purse(PurseName("project", owner, project.id)))

@@ -11,11 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildwright.agents.acp_agents import is_acp
 from buildwright.agents.finding import find
 from buildwright.agents.programs import PROGRAMS, program
 from buildwright.core.contracts import bound_by
 from buildwright.core.graph import Graph
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
+from buildwright.core.models import id_of
 from buildwright.core.review import reviewing_model, wants_review
 from buildwright.core.routing import candidates
 from buildwright.engine.commands import NewBuild
@@ -135,6 +137,35 @@ def check_agents(
                     fix="name others in [models]" if routed else f"name one with {key}",
                 )
             gateway().check_keys("any", own.model_copy(update={"model": model}))
+
+
+async def check_models(
+    options: Options, names: Iterable[str], settings: Settings, sandbox: Sandbox | None, *, plans: bool = False
+) -> None:
+    """Check that providers have the models which these agents, the advisors and, if it `plans`, the planner are to ask.
+
+    Raises BadSettings.
+    """
+    from buildwright.gateway.model_list import check_model
+
+    if options.cassette:
+        return
+    asked: list[str] = []
+    for name in names:
+        own = options.as_of(name)
+        if is_acp(own.agent) or agent_for(options, settings, sandbox, name).uses_model != "always":
+            continue  # what it asks is not said, or its own matter
+        asked += [one.id for one in candidates(options, own.model)] or [own.model]
+    advisors = (options.planner_model, options.diagnoser_model, options.sealed_model, options.review_model)
+    asked += [id_of(options.models, one) for one in (*advisors, options.lesson_model)]
+    asked += [options.planning_model] if plans else []
+    for model in dict.fromkeys(filter(None, asked)):
+        if model not in _CLAUDE_CODE:
+            await check_model(model, settings.environment, settings.home)
+
+
+_CLAUDE_CODE = frozenset({"default", "sonnet", "opus", "haiku", "opusplan"})
+"""What Claude Code calls models by itself."""
 
 
 def _check_program(options: Options, new: NewBuild, settings: Settings, sandbox: Sandbox | None) -> None:
