@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from buildwright.core.event import Recorded
     from buildwright.core.interview import Interview
     from buildwright.core.lessons import LessonEntry
+    from buildwright.core.spec import Spec
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult, NewBuild
     from buildwright.engine.fork_command import ForkBuild
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
-    from buildwright.views.contracts import ContractsChange, ContractText, ContractView
+    from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts
     from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.interview import InterviewEntry, InterviewView
@@ -94,6 +95,12 @@ class ContractClient(Protocol):
 
     async def stale(self, project_id: str) -> ContractsChange:
         """Return which work of the project's newest build its contracts make stale."""
+
+    async def take(self, project_id: str) -> TakenContracts:
+        """Let the project's newest build go on with the contracts as they are now.
+
+        Raises NotFound (it does not run from contracts), Refused (it has them), IllegalMove, BadSpec.
+        """
 
 
 class Client(Protocol):
@@ -240,6 +247,20 @@ async def open_client(settings: Settings, notify: Callable[[Notice], None] | Non
 
     async with open_app(settings) as app:
         yield app
+
+
+async def contract_texts(client: ContractClient, project_id: str) -> list[ContractText]:
+    """Return the newest contracts of a project with their texts."""
+    return [await client.text(project_id, one.contract_type, one.version) for one in await client.listed(project_id)]
+
+
+async def spec_of_project(client: ContractClient, project: str, folder: str) -> tuple[str, Spec]:
+    """Return a project's id, and what a build from its contracts is to build. Raises NotFound, BadSpec, BadSettings."""
+    from buildwright.wiring.contracts import spec_of
+
+    project_id, name = await client.find(project)
+    found = await contract_texts(client, project_id)
+    return project_id, spec_of(tuple(one.as_contract() for one in found), name, folder)
 
 
 async def list_builds(settings: Settings, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:

@@ -35,7 +35,7 @@ from buildwright.engine.follow import stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
-from buildwright.views.contracts import ContractsChange, ContractText, ContractView
+from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts
 from buildwright.views.costs import CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
@@ -301,6 +301,11 @@ class HttpContracts:
     async def stale(self, project_id: str) -> ContractsChange:
         """See `ContractClient.stale`."""
         return _contracts_change(await self._wire.get(f"/projects/{project_id}/contracts/stale"))
+
+    async def take(self, project_id: str) -> TakenContracts:
+        """See `ContractClient.take`."""
+        found = await self._wire.post(f"/projects/{project_id}/contracts/take", {})
+        return TakenContracts.model_validate_json(json.dumps(found))
 
 
 def _contracts_change(found: Mapping[str, Any]) -> ContractsChange:

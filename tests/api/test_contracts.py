@@ -17,7 +17,7 @@ ANSWERS = [
     {"section": "phase_breakdown", "text": "Phase 1: Ground: lay `floor.txt`\nPhase 2: Roof: put `roof.txt` on top"},
 ]
 AGENT = (
-    'case "$BUILDWRIGHT_TASK_ID" in *lay*) echo x > floor.txt;; *) echo y > roof.txt;; esac; '
+    'case "$BUILDWRIGHT_TASK_ID" in *lay*) echo x > floor.txt;; *) echo "$BUILDWRIGHT_TASK_ID" > roof.txt;; esac; '
     "grep -q 'small house' Forge/Contracts/blueprint.md"
 )
 LAY, PUT = "p1-lay-floor-txt", "p2-put-roof-txt-on-top"
@@ -126,6 +126,18 @@ async def test_a_build_runs_from_the_contracts_and_their_change_makes_its_work_s
     assert changed.json["build_id"] == started.json["build_id"]
     assert [(one["task"], one["landed"], one["files"]) for one in changed.json["stale"]] == [(PUT, True, ["roof.txt"])]
     assert (await get(client, f"{contracts}/stale"))["stale"] == changed.json["stale"]
+    bob = await served.user("bob")
+    assert (await bob.post(f"{contracts}/take")).status == 403
+    taken = await client.post(f"{contracts}/take")
+    assert taken.status == 200, taken.text
+    assert (taken.json["build_id"], taken.json["stale"]) == (started.json["build_id"], changed.json["stale"])
+    new = "p2-put-roof-txt-of-straw-on-top"
+    assert (taken.json["added"], taken.json["dropped"]) == ([new], [])
+    assert (await end(client, build))["status"] == "completed"
+    assert git(repository, "show", f"{branch}-again1:roof.txt") == new
+    assert (await get(client, f"{contracts}/stale"))["stale"] == []
+    same = await client.post(f"{contracts}/take")
+    assert (same.status, "has the contracts as they are now" in same.json["detail"]) == (422, True)
 
 
 async def test_what_a_request_names_comes_before_the_contracts(served: Served, repository: Path) -> None:
@@ -136,7 +148,9 @@ async def test_what_a_request_names_comes_before_the_contracts(served: Served, r
     both = await client.post(build, {**target, "contracts": True, "tasks": [{"id": "a", "title": "A"}]})
     assert (both.status, both.json["code"]) == (422, "refused")
     without = {**target, "contracts": True, "options": options()}
-    none = await client.post(f"/projects/{await create(client, 'Empty')}/build", without)
+    empty = f"/projects/{await create(client, 'Empty')}"
+    assert (await client.post(f"{empty}/contracts/take")).status == 404, "it has no build"
+    none = await client.post(f"{empty}/build", without)
     assert (none.status, none.json["code"]) == (422, "bad-spec")
     for folder in ("../x", "/etc", ".github/workflows"):
         wish = {**target, "options": options(contracts_folder=folder)}

@@ -125,6 +125,56 @@ def test_changing_a_contract_says_what_is_stale(calculator: Program, repository:
     assert [(one["task"], one["landed"], one["files"]) for one in told["stale"]] == [(KEEP, True, ["store.py"])]
 
 
+MENDING = """
+case "$BUILDWRIGHT_TASK_ID" in
+  *show-dates*) echo 'dates' > dates.py;;
+  *keep-sums-and-dates*) grep -q 'Task p1-keep-sums-in-store-py was built from older contracts' "$BUILDWRIGHT_PROMPT_FILE" &&
+    echo 'import datetime' >> store.py;;
+  *add*) mkdir -p core; echo 'def add(a, b): return a + b' > core/add.py;;
+  *keep*) echo 'import sqlite3' > store.py;;
+  *command*) echo 'from core.add import add' > main.py;;
+esac
+"""
+
+
+def rewrite(calculator: Program, contract: str, old: str, new: str, folder: Path) -> None:
+    """Save a contract with other words."""
+    text = calculator("contracts", "show", "calc", contract).out
+    assert old in text
+    changed = folder / "changed"
+    changed.write_text(text.replace(old, new), encoding="utf-8")
+    saved = calculator("contracts", "edit", "calc", contract, "--file", changed)
+    assert saved.code == 0, saved.err
+    assert "contracts take calc" in saved.err
+
+
+def test_a_build_takes_newer_contracts_and_brings_merged_work_up_to_date(
+    calculator: Program, repository: Path, tmp_path: Path
+) -> None:
+    words = ("--check", "build:ok=true", *shell(MENDING))
+    assert calculator("build", "--contracts", "calc", "--repo", repository, *words).code == 0
+    unchanged = calculator("contracts", "take", "calc")
+    assert (unchanged.code, "has the contracts as they are now" in unchanged.err) == (2, True)
+    rewrite(calculator, "phases", "- a command in", "- show dates in `dates.py`\n- a command in", tmp_path)
+    rewrite(calculator, "phases", "- keep sums in `store.py`", "- keep sums and dates in `store.py`", tmp_path)
+    taken = calculator("contracts", "take", "calc")
+    assert taken.code == 0, taken.err
+    ended = calculator("run")
+    assert ended.code == 0, ended.err + ended.out
+    first, branch = delivered(repository).splitlines()
+    assert branch == f"{first}-again1", "a branch that was delivered only grows"
+    told = git(repository, "log", "--reverse", "--format=%s", f"main..{branch}").splitlines()
+    assert told[0] == "Contracts: calc"
+    assert "phases 3" in git(repository, "log", "-1", "--format=%b", f"{branch}~{len(told) - 1}")
+    assert "dates in `store.py`" in git(repository, "show", f"{branch}:Forge/Contracts/phases.md")
+    assert git(repository, "show", f"{branch}:store.py") == "import sqlite3\nimport datetime"
+    assert git(repository, "show", f"{branch}:dates.py") == "dates"
+    assert sum(one.startswith(f"Task {ADD}:") for one in told) == 1
+    assert "Nothing in build" in calculator("contracts", "stale", "calc").out
+    kinds = [event["type"] for event in calculator("events", "newest").lines]
+    assert kinds.count("contracts.changed") == 1
+
+
 def test_an_edit_is_checked_and_kept_in_versions(calculator: Program, tmp_path: Path) -> None:
     wrong = tmp_path / "schema.yaml"
     wrong.write_text("tables:\n  - name: sums\n    colums: []\n", encoding="utf-8")

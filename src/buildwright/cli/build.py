@@ -111,7 +111,7 @@ def _check_one_of(spec: Path | None, tag: str, project: str) -> None:
 
 async def _read(app: Client, spec: Path | None, tag: str, project: str, options: Options) -> tuple[str, Spec]:
     """Return the project's id ("" for none) and what to build: the file's content, or the project's contracts."""
-    from buildwright.cli.contracts import spec_of_project
+    from buildwright.client import spec_of_project
 
     if spec is not None:
         return "", await read_spec(spec, tag)

@@ -13,9 +13,7 @@ from buildwright.cli.verbs import app_of
 from buildwright.core.contract_types import FOLDER, ContractType
 
 if TYPE_CHECKING:
-    from buildwright.client import ContractClient
-    from buildwright.core.spec import Spec
-    from buildwright.views.contracts import ContractsChange, ContractText, ContractView, StaleTask
+    from buildwright.views.contracts import ContractsChange, ContractView, StaleTask
 
 contracts = app_of("contracts")
 
@@ -178,6 +176,45 @@ async def stale(project: _Project, /, *, json: _Json = False) -> None:
 
 
 @contracts.command
+async def take(
+    project: _Project,
+    /,
+    *,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], help="Do not ask before the build is changed.")] = False,
+    json: _Json = False,
+) -> None:
+    """Let the newest build continue with the contracts as they are now, also one that runs or has ended.
+
+    Tasks that have not begun take the new words. What has landed, or is under way, stays, and a task after it brings it
+    up to date.
+    """
+    from buildwright.cli.task import say_next
+    from buildwright.cli.unfinished import print_difference
+    from buildwright.views.plan_difference import difference
+
+    output = Output(json)
+    async with session() as app:
+        project_id, _ = await app.contracts.find(project)
+        change = await app.contracts.stale(project_id)
+        if change.stale and not json:
+            _say_stale(output, change)
+        if change.build_id and not output.confirm("Take the contracts into that build?", yes):
+            output.say("Nothing is changed.")
+            return
+        before = await app.builds.load(change.build_id) if change.build_id else None
+        taken = await app.contracts.take(project_id)
+        if output.json:
+            output.data(taken.model_dump(mode="json"))
+            return
+        after = await app.builds.load(taken.build_id)
+        assert after.plan is not None
+        if before is not None:
+            print_difference(output, before, difference(before, after.plan.graph))
+        output.print(f"Build {after.id[:8]} has the contracts as they are now.")
+        await say_next(app, after, output)
+
+
+@contracts.command
 async def export(
     project: _Project,
     /,
@@ -189,13 +226,14 @@ async def export(
     """Write the contracts of a project into a zip archive, as a build writes them into a repository."""
     import re
 
+    from buildwright.client import contract_texts
     from buildwright.errors import Refused
     from buildwright.wiring.contracts import spec_of, zipped
 
     output = Output(json)
     async with session() as app:
         project_id, name = await app.contracts.find(project)
-        found = await texts(app.contracts, project_id)
+        found = await contract_texts(app.contracts, project_id)
     bound = spec_of(tuple(one.as_contract() for one in found), name, folder).contracts
     assert bound is not None
     path = out or Path(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") + ".zip")
@@ -208,20 +246,6 @@ async def export(
         output.data({"path": str(path), "files": list(bound.files)})
     else:
         output.print(f"{path}: {len(bound.files)} contracts")
-
-
-async def texts(client: ContractClient, project_id: str) -> list[ContractText]:
-    """Return the newest contracts of a project with their texts."""
-    return [await client.text(project_id, one.contract_type, one.version) for one in await client.listed(project_id)]
-
-
-async def spec_of_project(client: ContractClient, project: str, folder: str) -> tuple[str, Spec]:
-    """Return a project's id, and what a build from its contracts is to build. Raises NotFound, BadSpec, BadSettings."""
-    from buildwright.wiring.contracts import spec_of
-
-    project_id, name = await client.find(project)
-    found = await texts(client, project_id)
-    return project_id, spec_of(tuple(one.as_contract() for one in found), name, folder)
 
 
 def _print_list(output: Output, found: tuple[ContractView, ...]) -> None:
@@ -249,11 +273,18 @@ def _say_change(output: Output, change: ContractsChange, name: str, nothing: str
     for one in change.contracts:
         output.print(f"{one.contract_type} is at version {one.version}")
     if change.stale:
-        output.print(f"In build {change.build_id[:8]} this is stale:")
-        for task in change.stale:
-            output.print(f"  {_stale_line(task)}", wrap=True)
+        _say_stale(output, change)
     elif not change.contracts:
         output.print(f"{name} {nothing}.")
+    if change.build_id and (change.stale or change.contracts):
+        short = change.build_id[:8]
+        output.say(f"Build {short} keeps the contracts that it has, until you say: `buildwright contracts take {name}`")
+
+
+def _say_stale(output: Output, change: ContractsChange) -> None:
+    output.print(f"In build {change.build_id[:8]} this is stale:")
+    for task in change.stale:
+        output.print(f"  {_stale_line(task)}", wrap=True)
 
 
 def _stale_line(task: StaleTask) -> str:

@@ -295,6 +295,12 @@ def _new_base(event: e.BaseChanged, build: Build, _at: datetime) -> EventLine:
     )
 
 
+def _contracts_changed(event: e.ContractsChanged, _build: Build, _at: datetime) -> EventLine:
+    kept = event.spec.contracts.contracts if event.spec.contracts is not None else ()
+    versions = ", ".join(f"{one.contract_type} {one.version}" for one in kept)
+    return EventLine("again", f"continues with newer contracts: {versions}")
+
+
 def _plan_changed(event: e.PlanChanged, _build: Build, _at: datetime) -> EventLine:
     parts = [f"added or edited {', '.join(task.id for task in event.tasks)}"] if event.tasks else []
     parts += [f"dropped {', '.join(event.dropped)}"] if event.dropped else []
@@ -368,6 +374,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.ChangeUndone: lambda event, _b, _at: EventLine(
         "done", f"the change of {event.task} is taken back as {event.commit[:10]}"
     ),
+    e.ContractsChanged: _contracts_changed,
     e.BaseChanged: _new_base,
     e.BuildReopened: lambda _e, _b, _at: EventLine("again", "continues after its end"),
     e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to stop"),

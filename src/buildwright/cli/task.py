@@ -139,8 +139,9 @@ async def _edit_plan(app: Client, found: Build, output: Output, given: Path | No
     """Give the build the tasks of an edited plan, once the user has seen how it differs."""
     from buildwright.advisors.plan_file import plan_text
     from buildwright.cli.editor import edited_list
-    from buildwright.cli.unfinished import difference, print_difference
+    from buildwright.cli.unfinished import print_difference
     from buildwright.views.overview import plan_view
+    from buildwright.views.plan_difference import difference
 
     if found.plan is None:
         raise Refused("the build has no plan yet", fix="wait until it has planned: `buildwright status`")
@@ -265,7 +266,8 @@ async def reorder(
 
 async def _replan(build: str, command: BuildCommand, output: Output) -> None:
     """Give a command that changes the plan, and say how it differs then."""
-    from buildwright.cli.unfinished import difference, print_difference
+    from buildwright.cli.unfinished import print_difference
+    from buildwright.views.plan_difference import difference
 
     async with session() as app:
         found = await _load(app, build)
@@ -278,7 +280,7 @@ async def _replan(build: str, command: BuildCommand, output: Output) -> None:
             output.data({"build": found.id, "added": added, "edited": edited, "dropped": dropped, "total": after.total})
             return
         print_difference(output, found, differs)
-        await _say_next(app, after, output)
+        await say_next(app, after, output)
 
 
 @task.command
@@ -329,10 +331,11 @@ async def _again(build: str, command: RedoTask | UndoTask, output: Output) -> No
             output.print(f"What {', '.join(back)} landed will be taken back{then}.")
         else:
             output.print(f"{command.task} will be attempted again.")
-        await _say_next(app, after, output)
+        await say_next(app, after, output)
 
 
-async def _say_next(app: Client, after: Build, output: Output) -> None:
+async def say_next(app: Client, after: Build, output: Output) -> None:
+    """Say what the user does next, where the build is paused or no process carries it out."""
     from buildwright.cli.runners_text import nobody
     from buildwright.cli.summary import answer_of
 
@@ -363,7 +366,7 @@ async def _change(
     for word, names in (("Added", added), ("Edited", edited), ("Dropped", drop)):
         if names:
             output.print(f"{word} {', '.join(names)}.")
-    await _say_next(app, after, output)
+    await say_next(app, after, output)
 
 
 def _last_phase(build: Build) -> str:

@@ -29,6 +29,7 @@ from buildwright.core.build import (
     TaskState,
     budget_mark,
 )
+from buildwright.core.contract_change import contracts_changed
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.fork import begin_forked, build_forked, forked_head
 from buildwright.core.graph import compile_plan
@@ -512,7 +513,13 @@ MOVES: dict[type[Event], Move] = {
         (_P.SKIPPED, _P.WAITING, _P.READY),
         (Stage.VERIFYING, Stage.DELIVERING),
     ),
-    e.BaseChanged: Move(base_changed, _BUILT | {Stage.PLANNING}, _PAUSED, to_stage=(Stage.WORKING,)),
+    e.ContractsChanged: Move(
+        contracts_changed,
+        _BUILT,
+        _GOING,
+        to_stage=(Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING),
+    ),
+    e.BaseChanged: Move(base_changed, _BUILT | {Stage.PLANNING}, _GOING, to_stage=(Stage.WORKING,)),
     e.BuildReopened: Move(
         build_reopened,
         frozenset({Stage.FINISHED}),

@@ -634,8 +634,18 @@ class ChangeUndone(Event, ends_step=True, keeps_moment=True):
     tree: Identifier
 
 
+class ContractsChanged(Event, keeps_moment=True):
+    """The user took newer contracts into a build that had begun. What has landed stays, and is brought up to date."""
+
+    type: Literal["contracts.changed"] = "contracts.changed"
+    spec: Annotated[Spec, Origin.USER]
+    """What the build is made from now on: the contracts, and their own plan."""
+    graph: Annotated[Graph, Origin.USER]
+    """The build's plan from now on."""
+
+
 class BaseChanged(Event, keeps_moment=True):
-    """The user put a paused build on another commit. What has landed is put on top of it anew, in order."""
+    """The user put a build on another commit. What has landed is put on top of it anew, in order."""
 
     type: Literal["base.changed"] = "base.changed"
     commit: Identifier
@@ -783,6 +793,7 @@ AnyEvent = Annotated[
     | PlanChanged
     | UndoRequested
     | ChangeUndone
+    | ContractsChanged
     | BaseChanged
     | BuildReopened
     | StopRequested

@@ -18,7 +18,7 @@ from buildwright.core.progress import Changes
 from buildwright.core.replan import placed, stage_with_work
 from buildwright.errors import IllegalMove
 
-_WORK = ("title", "goal", "action", "requirements", "acceptance", "code_template", "validation", "tests_first")
+WORK = ("title", "goal", "action", "requirements", "acceptance", "code_template", "validation", "tests_first")
 """Fields of a task that say what is to be done; the others say when, where and by whom."""
 
 
@@ -116,7 +116,7 @@ def _landed(history: Sequence[Recorded], past: Build, graph: Graph | None) -> tu
 
 
 def _work(task: object) -> tuple[object, ...]:
-    return tuple(getattr(task, name) for name in _WORK)
+    return tuple(getattr(task, name) for name in WORK)
 
 
 def _marks(history: Sequence[Recorded]) -> tuple[PhaseCommits, ...]:

@@ -5,7 +5,7 @@ Of a plan every task keeps what it has reached; of options it is found which ver
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from immutables import Map
@@ -20,7 +20,7 @@ from buildwright.core.task import Task
 from buildwright.errors import IllegalMove
 
 _OVER = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
-_FREE = frozenset({TaskPhase.WAITING, TaskPhase.READY, TaskPhase.PARKED, TaskPhase.FAILED})
+FREE = frozenset({TaskPhase.WAITING, TaskPhase.READY, TaskPhase.PARKED, TaskPhase.FAILED})
 """Phases of a task that no agent works on and that has not landed: it may be edited or dropped."""
 _PLACING = ("depends_on", "files_expected", "milestone")
 """Fields of a task that say when it may start."""
@@ -33,7 +33,7 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
     """
     old = build.plan
     if old is None:
-        raise IllegalMove("there is no plan yet that could be changed", fix="wait until the build has planned")
+        raise no_plan_yet()
     if event.spec and not (build.new_spec and event.spec == build.spec_changes):
         raise IllegalMove(f"the plan for change {event.spec} of the spec comes too late")
     revised: Changes = {}
@@ -45,11 +45,16 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
         _check_free(build, old, task_id, given.get(task_id))
     plan = compile_plan(changed_graph(old, event.tasks, event.dropped))
     _check_phases(build, plan, given)
-    states = {task: state for task, state in build.tasks.items() if task not in event.dropped}
+    return change_plan(build, plan, given, event.dropped) | revised
+
+
+def change_plan(build: Build, plan: Plan, given: Collection[str], dropped: Iterable[str]) -> Changes:
+    """Return the build's changes with this plan: `given` tasks are new or say something else, `dropped` ones are gone."""
+    gone = set(dropped)
+    states = {task: state for task, state in build.tasks.items() if task not in gone}
     for task_id in given:
         if states.get(task_id, TaskState(TaskPhase.WAITING)).phase is TaskPhase.FAILED:
             states[task_id] = _may_try_again(build, states[task_id])
-    gone = set(event.dropped)
     failed = tuple(task for task in build.failed if task not in gone and task not in given)
     changes: Changes = {
         "plan": plan,
@@ -59,9 +64,13 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
         "holders": _without(build.holders, gone),
         "notes_to_agents": tuple(note for note in build.notes_to_agents if note.task not in gone),
         **placed(build, plan, states),
-        **revised,
     }
     return changes | stage_with_work(build.evolve(changes))
+
+
+def no_plan_yet() -> IllegalMove:
+    """Return the error of a build that has no plan which could be changed."""
+    return IllegalMove("there is no plan yet that could be changed", fix="wait until the build has planned")
 
 
 def spec_changed(build: Build, event: e.SpecChanged, _at: datetime) -> Changes:
@@ -76,7 +85,7 @@ def spec_changed(build: Build, event: e.SpecChanged, _at: datetime) -> Changes:
 def free_tasks(build: Build) -> list[str]:
     """Return the tasks that no agent works on and that have not landed, in the order of the plan."""
     tasks = build.plan.graph.tasks if build.plan is not None else ()
-    return [task.id for task in tasks if build.task(task.id).phase in _FREE]
+    return [task.id for task in tasks if build.task(task.id).phase in FREE]
 
 
 def changed_graph(plan: Plan, tasks: Iterable[Task], dropped: Iterable[str]) -> Graph:
@@ -113,7 +122,7 @@ def _check_free(build: Build, plan: Plan, task_id: str, new: Task | None) -> Non
         return
     if state.phase in _OVER:
         raise IllegalMove(f"task {task_id} is {state.phase}: it cannot be changed any more", fix="add another task")
-    if state.phase not in _FREE:
+    if state.phase not in FREE:
         raise IllegalMove(
             f"task {task_id} is {state.phase}: an agent or a check works on it",
             fix="tell its agent with `say`, or wait until it is over",
@@ -161,7 +170,7 @@ def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
         if left != plan.needs[index]:
             unmet[index] = left
         state = states.get(task.id)
-        if state is not None and state.phase not in _FREE - {TaskPhase.FAILED}:
+        if state is not None and state.phase not in FREE - {TaskPhase.FAILED}:
             continue
         fresh = state or TaskState(TaskPhase.WAITING, allowed=build.options.limits.attempts)
         if left == 0 and plan.milestone[index] <= current:

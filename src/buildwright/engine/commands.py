@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -247,17 +248,24 @@ async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand
     new_id = uuid.uuid4().hex[:12]
     while True:
         build = await builds.load(build_id)
-        if build.control is Control.STOPPING or (build.is_terminal and not command.reopens):
-            how = f"has ended ({build.outcome})" if build.outcome else "is ending"
-            raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build_id}`, or start a new build")
-        facts, at, expected = command.facts(build, new_id), max(clock.now(), build.updated_at), build.version
-        for fact in facts:
-            build = apply(build, Recorded(build.version + 1, at, fact))
+        at, expected = max(clock.now(), build.updated_at), build.version
+        facts, build = after(build, command, new_id, at)
         try:
             await builds.append(build_id, expected, facts, at, after=build)
         except StaleVersion:
             continue
         return CommandResult(build, new_id)
+
+
+def after(build: Build, command: BuildCommand, new_id: str, at: datetime) -> tuple[Sequence[AnyEvent], Build]:
+    """Return the facts of a command, and the build with them. Raises IllegalMove, NotFound; records nothing."""
+    if build.control is Control.STOPPING or (build.is_terminal and not command.reopens):
+        how = f"has ended ({build.outcome})" if build.outcome else "is ending"
+        raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build.id}`, or start a new build")
+    facts = command.facts(build, new_id)
+    for fact in facts:
+        build = apply(build, Recorded(build.version + 1, at, fact))
+    return facts, build
 
 
 async def create(builds: Builds, clock: Clock, new: NewBuild, *more: AnyEvent) -> str:

@@ -16,6 +16,7 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.graph import Plan
 from buildwright.core.limits import Options
 from buildwright.core.record import TaskId
+from buildwright.core.replan import no_plan_yet
 from buildwright.core.task import Task, Validation
 from buildwright.engine.build_command import BuildCommand, Words, reopened
 from buildwright.errors import IllegalMove, Refused
@@ -133,7 +134,7 @@ class ReorderTasks(BuildCommand):
 def plan_of(build: Build) -> Plan:
     """Return the plan of a build. Raises IllegalMove before it has one."""
     if build.plan is None:
-        raise IllegalMove("there is no plan yet that could be changed", fix="wait until the build has planned")
+        raise no_plan_yet()
     return build.plan
 
 
@@ -198,11 +199,11 @@ def plan_change(build: Build, tasks: tuple[Task, ...], drop: tuple[str, ...]) ->
     ids = [*(task.id for task in tasks), *drop]
     if twice := sorted({one for one in ids if ids.count(one) > 1}):
         raise Refused(f"task {twice[0]} is named twice", fix="name each task once")
-    return (*reopened(build), e.PlanChanged(tasks=tasks, dropped=drop), *_goes_on(build, ids))
+    return (*reopened(build), e.PlanChanged(tasks=tasks, dropped=drop), *goes_on(build, ids))
 
 
-def _goes_on(build: Build, tasks: Iterable[str]) -> tuple[AnyEvent, ...]:
-    """Return what ends a pause for failed tasks, when these are all of them."""
+def goes_on(build: Build, tasks: Iterable[str]) -> tuple[AnyEvent, ...]:
+    """Return what ends a pause for failed tasks, when all of them are among these."""
     waits = build.pause is not None and build.pause.reason == "failure"
     return (e.BuildResumed(),) if waits and set(build.failed) <= set(tasks) else ()
 
@@ -221,7 +222,7 @@ class ChangeSpec(BuildCommand):
 
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
         if build.plan is None:
-            raise IllegalMove("there is no plan yet that could be changed", fix="wait until the build has planned")
+            raise no_plan_yet()
         if self.text == (build.new_spec or build.spec.text):
             raise Refused("the spec is not another one", fix="give its new text")
         waits = build.pause is not None and build.pause.reason in {"failure", "plan"}
@@ -272,7 +273,7 @@ class RedoTask(BuildCommand):
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
         if build.plan is not None and build.task(self.task).phase is TaskPhase.FAILED:
             again = e.TaskRetried(task=self.task, by="user", message=self.message, from_attempt=self.from_attempt)
-            return (*reopened(build), again, *_goes_on(build, [self.task]))
+            return (*reopened(build), again, *goes_on(build, [self.task]))
         _over(build, self.task)
         rest = _resting(build, self.task, with_them=self.with_dependents, redo=True)
         asked = e.UndoRequested(task=self.task, redo=True, message=self.message, from_attempt=self.from_attempt)

@@ -26,6 +26,7 @@ from buildwright.core.paths import is_covered
 from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.errors import BadSpec
+from buildwright.views.plan_difference import difference
 
 
 class ContractLine(Record):
@@ -96,6 +97,34 @@ class ContractsChange(Record):
     build_id: str = ""
     """The project's newest build that runs from contracts; "" without one."""
     stale: tuple[StaleTask, ...] = ()
+
+
+class TakenContracts(Record):
+    """What became of a build that took the contracts as they are now."""
+
+    project_id: str
+    build_id: str
+    stale: tuple[StaleTask, ...] = ()
+    """What was stale before."""
+    added: tuple[str, ...] = ()
+    """Ids of new tasks: also those that bring merged work, and work under way, up to date."""
+    edited: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+def taken_contracts(project_id: str, before: Build, after: Build) -> TakenContracts:
+    """Return how a build differs that took newer contracts."""
+    assert after.plan is not None
+    assert after.spec.contracts is not None
+    differs = difference(before, after.plan.graph)
+    return TakenContracts(
+        project_id=project_id,
+        build_id=after.id,
+        stale=stale_tasks(before, after.spec.contracts.contracts),
+        added=tuple(task.id for task in differs.added),
+        edited=tuple(task.id for task in differs.edited),
+        dropped=differs.dropped,
+    )
 
 
 def contract_view(contract: Contract, created_at: datetime, updated_at: datetime) -> ContractView:

@@ -501,6 +501,13 @@ ROWS: dict[type[Event], EventFrames] = {
         _nothing,
     ),
     e.ChangeUndone: EventFrames(lambda ev: {**_of_task(ev), "commit": ev.commit}, _nothing),
+    e.ContractsChanged: EventFrames(
+        lambda ev: {
+            "contracts": {one.contract_type: one.version for one in ev.spec.contracts.contracts},
+            "tasks": [task.id for task in ev.graph.tasks],
+        },
+        _nothing,
+    ),
     e.BaseChanged: EventFrames(lambda ev: {"commit": ev.commit, "base": ev.base, "number": ev.number}, _nothing),
     e.BuildReopened: EventFrames(lambda _: {}, lambda _e, _m: [("build_resumed", {"by": "user"})]),
     e.StopRequested: EventFrames(

@@ -26,6 +26,7 @@ from buildwright.core.options_change import OptionsChange
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
+from buildwright.engine.contracts_command import TakeContracts
 from buildwright.engine.first_commit import first_commit
 from buildwright.engine.follow import stepped
 from buildwright.engine.fork_command import ForkBuild
@@ -209,7 +210,7 @@ class App:
         """The contracts of this user's projects in the store."""
         from buildwright.wiring.contracts import OwnContracts
 
-        return OwnContracts(self.settings, self.builds, self.clock)
+        return OwnContracts(self.settings, self.builds, self.clock, self.ask)
 
     @property
     def board(self) -> ActionQueue:
@@ -385,6 +386,8 @@ class App:
             return CommandResult(await self._stop(build_id, command), "")
         if isinstance(command, ChangeSpec):
             command = replace(command, text=self.mask(command.text))
+        if isinstance(command, TakeContracts):
+            command = await self._with_first(await self.builds.load(build_id), command)
         if isinstance(command, ResumeBuild | RedoTask):
             command = await self._looked_up(await self.builds.load(build_id), command)
         if isinstance(command, ResumeBuild) and command.options is not None and command.options.model:
@@ -496,6 +499,14 @@ class App:
             build.id, build.repository, base, options.delivery, first_commit(build.id, build.spec, options)
         )
         return ResumeOnBase(command, base, target)
+
+    async def _with_first(self, build: Build, command: TakeContracts) -> TakeContracts:
+        """Return the command once the commit with its contracts is written. Raises BadRepository, GitFailed, NotFound."""
+        first = first_commit(build.id, command.spec, build.options)
+        if first is None or not build.base or build.spec.contracts is None:
+            return command
+        target = await self.workspace.renew_first(build.id, build.base, first)
+        return replace(command, target=target, base=build.base)
 
     async def _check_model(self, build: Build, change: OptionsChange) -> None:
         """Check that a provider has the model that the build is to go on with. Raises BadSettings."""

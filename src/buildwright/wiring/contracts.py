@@ -6,7 +6,7 @@ Must never change a contract that it has not checked, nor show one user another'
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,19 +18,27 @@ from buildwright.views.contracts import (
     ContractsChange,
     ContractText,
     ContractView,
+    TakenContracts,
     contract_text,
     contract_view,
     stale_tasks,
+    taken_contracts,
 )
 
 if TYPE_CHECKING:
+    from buildwright.core.build import Build
     from buildwright.core.interview import Interview
     from buildwright.core.spec import Spec
+    from buildwright.engine.build_command import BuildCommand
+    from buildwright.engine.commands import CommandResult
+    from buildwright.engine.contracts_command import TakeContracts
     from buildwright.ports import Builds, Clock
     from buildwright.settings import Settings
     from buildwright.store.contracts import ContractRecord
     from buildwright.store.projects import ProjectRecord
     from buildwright.store.records import Records
+
+    AskBuild = Callable[[str, BuildCommand], Awaitable[CommandResult]]
 
 _MOST_PROJECTS = 1_000
 
@@ -137,6 +145,24 @@ class Contracting:
         contracts = tuple(one.contract for one in await self._newest(user_id, project_id))
         return spec_of(contracts, project.name, folder)
 
+    async def taking(self, user_id: str, project_id: str) -> tuple[Build, TakeContracts]:
+        """Return the project's newest build, and the command that takes the contracts as they are now into it.
+
+        Raises NotFound when it does not run from contracts, and what `spec` does.
+        """
+        from buildwright.engine.contracts_command import TakeContracts
+
+        project = await self._own(user_id, project_id)
+        row = await self.records.runs.latest_by_project(project.id, project.user_id)
+        build = await self.builds.load(row.build_id) if row is not None else None
+        if build is None or build.spec.contracts is None:
+            raise NotFound(
+                f"{project.name} has no build that runs from contracts",
+                fix=f"start one: `buildwright build --contracts {project.name}`",
+            )
+        contracts = tuple(one.contract for one in await self._newest(user_id, project_id))
+        return build, TakeContracts(spec_of(contracts, build.spec.title, build.spec.contracts.folder))
+
     async def _own(self, user_id: str, project_id: str) -> ProjectRecord:
         project = await self.records.projects.get(project_id)
         if project.user_id != user_id:
@@ -173,10 +199,11 @@ class Contracting:
 class OwnContracts:
     """Implements `ContractClient` on the store of this machine, for the user of the settings."""
 
-    def __init__(self, settings: Settings, builds: Builds, clock: Clock) -> None:
+    def __init__(self, settings: Settings, builds: Builds, clock: Clock, ask: AskBuild) -> None:
         self._settings = settings
         self._builds = builds
         self._clock = clock
+        self._ask = ask
         self._user = settings.user
 
     @asynccontextmanager
@@ -228,6 +255,12 @@ class OwnContracts:
         """See `ContractClient.stale`."""
         async with self._open() as kept:
             return await kept.stale(self._user, project_id)
+
+    async def take(self, project_id: str) -> TakenContracts:
+        """See `ContractClient.take`."""
+        async with self._open() as kept:
+            build, command = await kept.taking(self._user, project_id)
+        return taken_contracts(project_id, build, (await self._ask(build.id, command)).build)
 
 
 def spec_of(contracts: tuple[Contract, ...], title: str, folder: str = "") -> Spec:

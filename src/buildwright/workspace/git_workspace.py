@@ -206,6 +206,15 @@ class GitWorkspace:
             await self._delivery.check(pin, build_id, repository, delivery, ours=pin.target.commit)
         return pin.target
 
+    async def renew_first(self, build_id: str, base: str, first: FirstCommit) -> Target:
+        """Write another first commit in the place of `base`, the one that the build stands on, for `stand_on`.
+
+        Raises NotFound for a build that was not prepared, and GitFailed.
+        """
+        await self.stand_on(build_id, base)
+        await self._ready(build_id, base)
+        return (await self._mirrors.renew_first(build_id, first)).target
+
     async def stand_on(self, build_id: str, base: str) -> None:
         """See `Workspace.stand_on`."""
         await self._mirrors.stand_on(build_id, base)

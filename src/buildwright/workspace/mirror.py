@@ -164,17 +164,37 @@ class Mirrors:
         async with guarded(self._folder):
             pin = await self._make(build_id, source, base, again=True, lfs=before.lfs is not None, first=first)
             pin = replace(pin, modules={**before.modules, **pin.modules})
-            commit = pin.target.commit
-            blob = await asyncio.to_thread(pin.objects.write, "blob", json.dumps(_record(pin)).encode())
-            kept = ref_of(build_id, "pins", commit)
-            failpoint("workspace.base.before")
-            await self._git.run(pin.mirror, "update-ref", "--end-of-options", kept, blob)
-            if self._hub is not None and kept not in await self._hub.look(build_id, kept):
-                refs = {kept: blob, ref_of(build_id, "bases", commit): commit}
-                refs |= {ref: found for found, ref in pin.modules.items()}
-                await self._hub.push(pin.mirror, build_id, refs, near=await self._neighbours(pin))
-            failpoint("workspace.base.after")
+            await self._keep_beside(build_id, pin)
         return pin
+
+    async def renew_first(self, build_id: str, first: FirstCommit) -> Pin:
+        """Write another first commit in the place of the one that the build stands on, and keep its pin: see `stand_on`.
+
+        The commit that the build stands on must be its first commit.
+        """
+        before = await self.pin(build_id)
+        mirror, width = before.mirror, before.width
+        async with guarded(self._folder):
+            below = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{before.target.commit}^")
+            commit = await self._with_files(mirror, width, below.text, first)
+            tree = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
+            await self._git.run(mirror, "update-ref", "--end-of-options", ref_of(build_id, "bases", commit), commit)
+            pin = replace(before, target=replace(before.target, commit=commit, tree=tree.text))
+            await self._keep_beside(build_id, pin)
+        return pin
+
+    async def _keep_beside(self, build_id: str, pin: Pin) -> None:
+        """Keep the pin of another base beside the one that counts."""
+        commit = pin.target.commit
+        blob = await asyncio.to_thread(pin.objects.write, "blob", json.dumps(_record(pin)).encode())
+        kept = ref_of(build_id, "pins", commit)
+        failpoint("workspace.base.before")
+        await self._git.run(pin.mirror, "update-ref", "--end-of-options", kept, blob)
+        if self._hub is not None and kept not in await self._hub.look(build_id, kept):
+            refs = {kept: blob, ref_of(build_id, "bases", commit): commit}
+            refs |= {ref: found for found, ref in pin.modules.items()}
+            await self._hub.push(pin.mirror, build_id, refs, near=await self._neighbours(pin))
+        failpoint("workspace.base.after")
 
     async def stand_on(self, build_id: str, commit: str) -> None:
         """Let the pin of this commit count from now on, in this home. Raises NotFound when it was not fetched."""

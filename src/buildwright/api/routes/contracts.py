@@ -8,17 +8,21 @@ from typing import Annotated, Literal
 from fastapi import Header, Query, Response
 from pydantic import BaseModel, Field
 
+from buildwright.api import operations
 from buildwright.api.bodies import Router
 from buildwright.api.params import RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
-from buildwright.api.state import ServerState, SiteOf
+from buildwright.api.routes.steer import ask
+from buildwright.api.state import CallerOf, ServerState, SiteOf
+from buildwright.api.targets import check_commands
 from buildwright.core.contract_types import FOLDER, ContractType
 from buildwright.core.contracts import LARGEST, BuildContracts, check_folder
 from buildwright.core.interview import LONGEST_ANSWER, LONGEST_LINE, MOST_ANSWERS, Answer, Interview, SectionName
+from buildwright.core.limits import Options
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused
-from buildwright.views.contracts import ContractsChange, ContractText, ContractView
+from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts, taken_contracts
 from buildwright.wiring.contracts import Contracting, zipped
 
 router = Router(prefix="/projects/{project_id}/contracts", tags=["contracts"])
@@ -95,6 +99,20 @@ async def list_contracts(project: OwnProject, site: SiteOf) -> ContractList:
 async def stale_work(project: OwnProject, site: SiteOf) -> ContractsChange:
     """Return the tasks and merged work of the newest build that the contracts make stale as they are now."""
     return await _kept(site).stale(project.user_id, project.id)
+
+
+@router.post("/take", responses=responses(400, 403, 404, 409, 502))
+async def take_contracts(project: OwnProject, site: SiteOf, caller: CallerOf) -> TakenContracts:
+    """Let the newest build go on with the contracts as they are now; what has landed is brought up to date.
+
+    Tasks that have not begun take the new words; each other stale one is followed by a task that mends it.
+    """
+    await site.rates.take(operations.BUILDS, caller.user_id)
+    build, command = await _kept(site).taking(project.user_id, project.id)
+    check_commands(site, caller, command.spec, Options())
+    after, _ = await ask(site, build, command)
+    await site.hosting.begin(build.id)
+    return taken_contracts(project.id, build, after)
 
 
 @router.get(
