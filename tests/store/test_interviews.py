@@ -6,12 +6,14 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from buildwright.core.interview import Answer, Interview
 from buildwright.errors import BuildwrightError, Conflict
+from buildwright.ports import CostKey, Spend
 from buildwright.store import revisions
 from buildwright.store.records import Records
 from tests import services
@@ -49,6 +51,32 @@ async def test_an_interview_is_kept_and_found_by_its_owner_alone(records: Record
     with pytest.raises(Conflict):
         await records.interviews.put(project, "bob", Interview(title="mine"), 0, AT)
     assert await records.interviews.get(project, "ann") == (SAID, 1)
+
+
+async def test_what_turns_cost_stands_among_the_costs(records: Records) -> None:
+    project = "11111111-1111-4111-8111-111111111111"
+    dear = Spend("i", "", 1, "claude-x", 10, 20, 30, 40, "0.25")
+    await records.interviews.count(project, "ann", 1, [dear, dear._replace(cost_usd=None)], AT)
+    await records.interviews.count(project, "ann", 1, [dear], AT)
+    await records.interviews.count(project, "ann", 2, [dear._replace(model="claude-y")], AT + timedelta(days=1))
+    expected: dict[CostKey, list[tuple[str, int, Decimal]]] = {
+        "day": [("2026-01-02", 3, Decimal("0.5")), ("2026-01-03", 1, Decimal("0.25"))],
+        "project": [(project, 4, Decimal("0.75"))],
+        "user": [("ann", 4, Decimal("0.75"))],
+        "model": [("claude-x", 3, Decimal("0.5")), ("claude-y", 1, Decimal("0.25"))],
+        "build": [(f"interview-{project}", 4, Decimal("0.75"))],
+        "attempt": [(f"interview-{project}", 4, Decimal("0.75"))],
+        "agent": [("", 4, Decimal("0.75"))],
+        "result": [("", 4, Decimal("0.75"))],
+        "requirement": [("", 4, Decimal("0.75"))],
+    }
+    for by, rows in expected.items():
+        sums = await records.runs.costs(by, user_id="ann")
+        assert [(one.key, one.requests, one.cost_usd) for one in sums] == rows, by
+    (whole,) = await records.runs.costs("user")
+    assert (whole.cache_read_tokens, whole.cache_tokens, whole.unpriced) == (120, 280, 1)
+    assert (await records.runs.costs("day", AT + timedelta(hours=12)))[0].key == "2026-01-03"
+    assert await records.runs.costs("user", user_id="bob") == []
 
 
 async def test_of_changes_at_once_one_is_kept(records: Records) -> None:

@@ -347,3 +347,41 @@ async def test_costs_are_summed_over_builds(database: Path | str, by: CostKey, k
     assert await runs.costs(by, start=AT + timedelta(seconds=1)) == await runs.costs(by, end=AT) == []
     assert await runs.costs(by, AT, AT + timedelta(seconds=1), "u") == sums
     await runs.close()
+
+
+async def test_a_fork_shows_what_it_has_taken_over_as_done(database: Path | str) -> None:
+    landed = [
+        {"task": "b", "attempt": 2, "commit": "d", "at": AT},
+        {"task": "a", "attempt": 1, "commit": "e", "at": AT, "counts": False},
+    ]
+    forked = e.BuildForked.model_validate(
+        {"source": "w", "last": 9, "ancestors": ("w",), "landed": landed, "skipped": ("d",), "graph": GRAPH}
+    )
+    store = await (PostgresBuilds.open(database) if isinstance(database, str) else open_in(database.parent))
+    await store.create("f", [created("f"), forked], AT)
+    later = AT + timedelta(hours=1)
+    await store.append(
+        "f",
+        2,
+        [e.TargetPrepared(commit="c", tree="t"), e.PlanMade(graph=GRAPH), e.TaskStarted(task="a", attempt=1)],
+        later,
+    )
+    build = await store.load("f")
+    await store.close()
+    rows = await ask(database, "SELECT id, status, attempts FROM tasks ORDER BY position")
+    assert rows == [("a", "doing", 1), ("b", "done", 2), ("c", "todo", 0), ("d", "done", 0)]
+    assert [row[1] for row in rows] == [TASKS[build.task(row[0]).phase][0] for row in rows]
+    done = await ask(database, "SELECT id FROM tasks WHERE completed_at IS NOT NULL AND completed_at < created_at")
+    assert [name for (name,) in done] == ["b", "d"]
+    assert await ask(database, "SELECT id, tasks FROM task_lists") == [("f", 4)]
+    assert await ask(database, "SELECT id, status FROM builds") == [("f", "running")]
+    assert await ask(database, "SELECT id FROM audit_runs") == await ask(database, "SELECT id FROM build_costs") == []
+    words = await ask(database, "SELECT event_type FROM task_execution_log ORDER BY id")
+    assert [word for (word,) in words] == ["info"] * 4 + ["task_started"]
+    runs = BuildQueries.open(database)
+    await runs.stats("day")
+    await runs.close()
+    assert await ask(database, "SELECT sum(total_tasks), sum(successful_tasks) FROM metrics_daily") in (
+        [(0, 0)],
+        [(None, None)],
+    )

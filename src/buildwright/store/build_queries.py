@@ -22,13 +22,14 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal,
     select,
     table,
     tuple_,
     type_coerce,
 )
 
-from buildwright.core.event import PlanChanged, PlanMade
+from buildwright.core.event import ContractsChanged, PlanChanged, PlanMade
 from buildwright.core.graph import Graph
 from buildwright.errors import NotFound
 from buildwright.ports import BuildRow, CostKey
@@ -36,7 +37,7 @@ from buildwright.store import stats_rows
 from buildwright.store.database import Database
 from buildwright.store.rows import event_of
 from buildwright.store.stats import COST_UNITS
-from buildwright.store.tables import build_runs, events, metrics_attempts, replayed_answers
+from buildwright.store.tables import build_runs, events, interview_costs, metrics_attempts, replayed_answers
 from buildwright.views.costs import USEFUL, CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.stats import Stats, StatsPeriod
@@ -127,7 +128,14 @@ class BuildQueries:
         key: CostKey = "task" if by == "requirement" else by
         rows = await self._database.fetch(costs_query(key, *within, user_id, postgres=self._database.is_postgres))
         sums = [_cost_sum(*tuple(row)) for row in rows]
-        return await self._by_requirement(sums) if by == "requirement" else sums
+        sums = await self._by_requirement(sums) if by == "requirement" else sums
+        talks = await self._database.fetch(interviews_query(by, *within, user_id, postgres=self._database.is_postgres))
+        found = {one.key: one for one in sums}
+        for row in talks:
+            key, *figures, cost, unpriced = tuple(row)
+            talk = _cost_sum(key, *figures, Decimal(int(cost)) / COST_UNITS, 0, unpriced)
+            found[key] = found[key].plus(talk) if key in found else talk
+        return [found[key] for key in sorted(found)]
 
     async def kept_answers(
         self, start: datetime | None = None, end: datetime | None = None, user_id: str = ""
@@ -153,7 +161,11 @@ class BuildQueries:
             rows = await self._database.fetch(plans_query(builds[first : first + _BUILDS_AT_ONCE]))
             for build_id, seq, kind, data in map(tuple, rows):
                 match event_of(build_id, seq, kind, data):
-                    case PlanMade(graph=Graph(tasks=tasks)) | PlanChanged(tasks=tasks):
+                    case (
+                        PlanMade(graph=Graph(tasks=tasks))
+                        | ContractsChanged(graph=Graph(tasks=tasks))
+                        | PlanChanged(tasks=tasks)
+                    ):
                         required |= {f"{build_id}/{task.id}": task.requirements for task in tasks}
         sums: dict[str, CostSum] = {}
         for each in by_task:
@@ -275,6 +287,43 @@ def costs_query(
     return query.where(build_runs.c.user_id == user_id) if user_id else query
 
 
+def interviews_query(
+    by: CostKey, start: datetime, end: datetime, user_id: str, *, postgres: bool
+) -> Select[tuple[Any, ...]]:
+    """Return the query of what interviews cost, by the same keys as `costs_query`."""
+    each, key = interview_costs.c, _key_of_interview(by, postgres=postgres)
+    names = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost", "unpriced")
+    figures = (cast(func.sum(each[name]), BigInteger) for name in names)
+    query = select(key.label("key"), *figures).where(each.at >= start, each.at < end).group_by(key).order_by(key)
+    return query.where(each.user_id == user_id) if user_id else query
+
+
+def _key_of_interview(by: CostKey, *, postgres: bool) -> ColumnElement[Any]:
+    each = interview_costs.c
+    match by:
+        case "day":
+            return _day(each.at, postgres=postgres)
+        case "project":
+            return each.project_id
+        case "user":
+            return each.user_id
+        case "model":
+            return each.model
+        case "build" | "task" | "attempt":
+            return literal("interview-") + each.project_id
+        case "agent" | "result" | "requirement":
+            return literal("")
+        case _:
+            assert_never(by)
+
+
+def _day(at: ColumnElement[Any], *, postgres: bool) -> ColumnElement[Any]:
+    """Return the day of a time in UTC, such as `2026-03-01`."""
+    if postgres:
+        return func.to_char(func.timezone("UTC", at), "YYYY-MM-DD")
+    return func.strftime("%Y-%m-%d", at)
+
+
 _RESULT = case(
     (metrics_attempts.c.result.is_(None), ""),
     ((metrics_attempts.c.result == "open") & build_runs.c.completed_at.is_not(None), "stopped"),
@@ -285,17 +334,15 @@ _RESULT = case(
 
 def plans_query(build_ids: Sequence[str]) -> Select[tuple[Any, ...]]:
     """Return the query of the events that say what the tasks of some builds are, in order."""
-    planning = events.c.type.in_(("plan.made", "plan.changed")) & events.c.build_id.in_(build_ids)
+    planning = events.c.type.in_(("plan.made", "plan.changed", "contracts.changed")) & events.c.build_id.in_(build_ids)
     query = select(events.c.build_id, events.c.seq, events.c.type, events.c.data).where(planning)
     return query.order_by(events.c.build_id, events.c.seq)
 
 
 def _key(by: CostKey, used: Any, *, postgres: bool) -> ColumnElement[Any]:
     match by:
-        case "day" if postgres:
-            return func.to_char(func.timezone("UTC", events.c.at), "YYYY-MM-DD")
         case "day":
-            return func.strftime("%Y-%m-%d", events.c.at)
+            return _day(events.c.at, postgres=postgres)
         case "project":
             return build_runs.c.project_id
         case "user":

@@ -14,7 +14,15 @@ from buildwright.store.postgres_pool import SCHEMA_LOCK, Connection, Pool, trans
 
 _OURS = (
     *("build_runs", "events", "snapshots", "leases", "logs", "artifacts"),
-    *("projects", "received_events", "idempotency_keys", "used_tokens", "hosted_builds", "interviews"),
+    *(
+        "projects",
+        "received_events",
+        "idempotency_keys",
+        "used_tokens",
+        "hosted_builds",
+        "interviews",
+        "interview_costs",
+    ),
     *("project_contracts", "lessons", "lesson_trials"),
     *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),
     *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),

@@ -77,6 +77,21 @@ CREATE TABLE idempotency_keys (
 	expires_at DATETIME NOT NULL, 
 	PRIMARY KEY (user_id, scope, key_hash)
 );
+CREATE TABLE interview_costs (
+	project_id TEXT NOT NULL, 
+	turn BIGINT NOT NULL, 
+	model TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	at DATETIME NOT NULL, 
+	requests BIGINT NOT NULL, 
+	input_tokens BIGINT NOT NULL, 
+	output_tokens BIGINT NOT NULL, 
+	cache_read_tokens BIGINT NOT NULL, 
+	cache_write_tokens BIGINT NOT NULL, 
+	cost BIGINT NOT NULL, 
+	unpriced BIGINT NOT NULL, 
+	PRIMARY KEY (project_id, turn, model)
+);
 CREATE TABLE interviews (
 	project_id TEXT NOT NULL, 
 	user_id TEXT NOT NULL, 
@@ -303,6 +318,7 @@ CREATE INDEX ix_build_runs_unsettled ON build_runs (build_id) WHERE NOT settled 
 CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at);
+CREATE INDEX ix_interview_costs_user_id ON interview_costs (user_id, at);
 CREATE INDEX ix_interviews_user_id ON interviews (user_id, updated_at, project_id);
 CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
@@ -379,7 +395,10 @@ FROM build_runs r LEFT JOIN projects t ON t.id = r.project_id;
 CREATE VIEW cost_entries AS
 SELECT id, created_at AS timestamp, task AS task_id, model AS model_name, input_tokens, output_tokens,
     coalesce(estimated_cost_usd, 0) AS cost_usd, build_id AS session_id
-FROM build_costs;
+FROM build_costs
+UNION ALL
+SELECT turn, at, '', model, input_tokens, output_tokens, CAST(cost AS REAL) / 10000000000, 'interview-' || project_id
+FROM interview_costs;
 CREATE VIEW metrics_daily AS
 SELECT strftime('%Y-%m-%dT%H:00:00Z', period * 3600, 'unixepoch') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
     sum(failed) AS failed_tasks, CAST(sum(cost) AS REAL) / 10000000000 AS total_cost_usd,
@@ -474,10 +493,12 @@ CREATE VIEW tasks AS
 SELECT p.build_id, p.position, p.id, p.title, p.goal, p.phase, p.phase_number,
     CASE WHEN s.last_type IN ('change.landed', 'task.skipped') OR (s.last_type = 'agent.finished' AND s.without_lanes)
             THEN 'done' WHEN s.last_type = 'task.failed' THEN 'blocked'
+        WHEN s.last_type IS NULL AND b.task IS NOT NULL THEN 'done'
         WHEN s.last_type IS NULL OR s.last_type IN ('task.retried', 'task.waited') THEN 'todo' ELSE 'doing' END AS status,
-    coalesce(s.attempts, 0) AS attempts, p.planned_at AS created_at, s.started_at,
+    coalesce(b.attempts, 0) + coalesce(s.attempts, 0) AS attempts, p.planned_at AS created_at, s.started_at,
     CASE WHEN s.last_type IN ('change.landed', 'task.skipped', 'task.failed')
-        OR (s.last_type = 'agent.finished' AND s.without_lanes) THEN s.last_at END AS completed_at
+        OR (s.last_type = 'agent.finished' AND s.without_lanes) THEN s.last_at
+        WHEN s.last_type IS NULL THEN b.landed_at END AS completed_at
 FROM planned_tasks p LEFT JOIN (
     SELECT g.build_id, g.task, g.attempts, g.started_at, l.type AS last_type, l.at AS last_at,
         coalesce(json_extract(replace(c.data, '\u0000', '\u2400'), '$.options.lanes'), 1) = 0 AS without_lanes
@@ -492,5 +513,11 @@ FROM planned_tasks p LEFT JOIN (
     ) AS g
     JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
     JOIN events c ON c.build_id = g.build_id AND c.seq = 1
-) AS s ON s.build_id = p.build_id AND s.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0010');
+) AS s ON s.build_id = p.build_id AND s.task = p.id
+LEFT JOIN (
+    SELECT e.build_id, json_extract(f.value, '$.task') AS task, CAST(json_extract(f.value, '$.attempt') AS BIGINT) AS attempts, strftime('%Y-%m-%d %H:%M:%f000', json_extract(f.value, '$.at')) AS landed_at
+    FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.landed') f WHERE e.type = 'build.forked' AND coalesce(json_extract(f.value, '$.counts'), 1) = 1
+    UNION ALL
+    SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.skipped') f WHERE e.type = 'build.forked'
+) AS b ON b.build_id = p.build_id AND b.task = p.id;
+INSERT INTO alembic_version (version_num) VALUES ('0011');

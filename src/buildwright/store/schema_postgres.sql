@@ -636,3 +636,92 @@ CREATE TABLE lesson_trials (
 );
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
 UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0009';
+-- Running upgrade 0010 -> 0011
+CREATE TABLE interview_costs (
+    project_id TEXT NOT NULL, 
+    turn BIGINT NOT NULL, 
+    model TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    requests BIGINT NOT NULL, 
+    input_tokens BIGINT NOT NULL, 
+    output_tokens BIGINT NOT NULL, 
+    cache_read_tokens BIGINT NOT NULL, 
+    cache_write_tokens BIGINT NOT NULL, 
+    cost BIGINT NOT NULL, 
+    unpriced BIGINT NOT NULL, 
+    PRIMARY KEY (project_id, turn, model)
+);
+CREATE INDEX ix_interview_costs_user_id ON interview_costs (user_id, at);
+INSERT INTO interview_costs (project_id, turn, model, user_id, at, requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost, unpriced) SELECT project_id, 0, '', user_id, updated_at, coalesce(CAST(CAST(data AS json) -> 'cost' ->> 'requests' AS NUMERIC), 0), coalesce(CAST(CAST(data AS json) -> 'cost' ->> 'input_tokens' AS NUMERIC), 0), coalesce(CAST(CAST(data AS json) -> 'cost' ->> 'output_tokens' AS NUMERIC), 0), 0, coalesce(CAST(CAST(data AS json) -> 'cost' ->> 'cache_tokens' AS NUMERIC), 0), CAST(round(coalesce(CAST(CAST(data AS json) -> 'cost' ->> 'cost_usd' AS NUMERIC), 0) * 10000000000) AS BIGINT), coalesce(CAST(CAST(data AS json) -> 'cost' ->> 'unpriced' AS NUMERIC), 0) FROM interviews WHERE coalesce(CAST(CAST(data AS json) -> 'cost' ->> 'requests' AS NUMERIC), 0) > 0;
+DROP VIEW cost_entries;
+DROP VIEW builds;
+DROP VIEW tasks;
+CREATE VIEW tasks AS
+SELECT p.build_id, p.position, p.id, p.title, p.goal, p.phase, p.phase_number,
+    CASE WHEN s.last_type IN ('change.landed', 'task.skipped') OR (s.last_type = 'agent.finished' AND s.without_lanes)
+            THEN 'done' WHEN s.last_type = 'task.failed' THEN 'blocked'
+        WHEN s.last_type IS NULL AND b.task IS NOT NULL THEN 'done'
+        WHEN s.last_type IS NULL OR s.last_type IN ('task.retried', 'task.waited') THEN 'todo' ELSE 'doing' END AS status,
+    coalesce(b.attempts, 0) + coalesce(s.attempts, 0) AS attempts, p.planned_at AS created_at, s.started_at,
+    CASE WHEN s.last_type IN ('change.landed', 'task.skipped', 'task.failed')
+        OR (s.last_type = 'agent.finished' AND s.without_lanes) THEN s.last_at
+        WHEN s.last_type IS NULL THEN b.landed_at END AS completed_at
+FROM planned_tasks p LEFT JOIN (
+    SELECT g.build_id, g.task, g.attempts, g.started_at, l.type AS last_type, l.at AS last_at,
+        coalesce(CAST(replace(c.data, '\u0000', '\u2400') AS json) -> 'options' ->> 'lanes', 'true') = 'false' AS without_lanes
+    FROM (
+        SELECT e.build_id, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task') AS task, count(CASE WHEN e.type = 'task.started' THEN 1 END) AS attempts,
+            min(CASE WHEN e.type = 'task.started' THEN e.at END) AS started_at, max(e.seq) AS last_seq
+        FROM events e
+        WHERE e.type IN ('task.started', 'task.waited', 'agent.finished', 'agent.broke', 'patch.judged',
+            'judging.reopened', 'merge.prepared', 'merge.conflicted', 'merge.judged', 'change.landed', 'task.retried',
+            'task.failed', 'task.skipped')
+        GROUP BY e.build_id, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task')
+    ) AS g
+    JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
+    JOIN events c ON c.build_id = g.build_id AND c.seq = 1
+) AS s ON s.build_id = p.build_id AND s.task = p.id
+LEFT JOIN (
+    SELECT e.build_id, (f.value ->> 'task') AS task, CAST((f.value ->> 'attempt') AS BIGINT) AS attempts, CAST(f.value ->> 'at' AS TIMESTAMP WITH TIME ZONE) AS landed_at
+    FROM events e CROSS JOIN LATERAL json_array_elements(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'landed') AS f (value) WHERE e.type = 'build.forked' AND coalesce(f.value ->> 'counts', 'true') = 'true'
+    UNION ALL
+    SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN LATERAL json_array_elements_text(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'skipped') AS f (value) WHERE e.type = 'build.forked'
+) AS b ON b.build_id = p.build_id AND b.task = p.id;
+CREATE VIEW builds AS
+SELECT r.build_id AS id, r.project_id, r.user_id, r.title, r.phase,
+    CASE WHEN r.outcome = 'succeeded' THEN 'completed' WHEN r.outcome IN ('failed', 'aborted') THEN 'failed'
+        WHEN r.outcome <> '' THEN 'cancelled' WHEN r.control = 'paused' THEN 'paused'
+        WHEN r.version <= 1 AND r.control <> 'stopping' THEN 'pending' ELSE 'running' END AS status,
+    r.created_at AS started_at, r.completed_at,
+    (SELECT count(*) FROM events e WHERE e.build_id = r.build_id AND e.type = 'task.retried') AS loop_count,
+    CASE WHEN r.outcome NOT IN ('', 'succeeded') THEN (
+        SELECT coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'message'), '') FROM events e
+        WHERE e.build_id = r.build_id AND e.seq = r.version AND e.type = 'build.finished'
+    ) END AS error_detail,
+    coalesce(t.target_type, 'repository') AS target_type,
+    coalesce(nullif(t.target_ref, ''), (SELECT (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'repository') FROM events e WHERE e.build_id = r.build_id AND e.seq = 1))
+        AS target_ref,
+    (SELECT e.at FROM events e WHERE e.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END)) AS paused_at,
+    (SELECT coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'message'), (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'reason')) FROM events e WHERE e.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END))
+        AS pause_reason,
+    CASE WHEN r.control = 'paused' THEN coalesce(
+        (SELECT p.phase FROM planned_tasks p JOIN events e ON e.build_id = p.build_id AND p.id = (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task')
+            WHERE p.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END)),
+        (SELECT p.phase FROM tasks p WHERE p.build_id = r.build_id AND p.status <> 'done'
+            ORDER BY p.phase_number, p.position LIMIT 1),
+        (SELECT p.phase FROM planned_tasks p WHERE p.build_id = r.build_id ORDER BY p.phase_number DESC LIMIT 1),
+        'Planning') END AS pause_phase,
+    r.created_at, r.updated_at
+FROM build_runs r LEFT JOIN projects t ON t.id = r.project_id;
+CREATE VIEW cost_entries AS
+SELECT id, created_at AS timestamp, task AS task_id, model AS model_name, input_tokens, output_tokens,
+    coalesce(estimated_cost_usd, 0) AS cost_usd, build_id AS session_id
+FROM build_costs
+UNION ALL
+SELECT turn, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) / 10000000000, 'interview-' || project_id
+FROM interview_costs;
+UPDATE alembic_version SET version_num='0011' WHERE alembic_version.version_num = '0010';

@@ -390,6 +390,19 @@ interviews = Table(
 )
 """`data` is JSON. A change names the `version` that it was made from."""
 
+interview_costs = Table(
+    "interview_costs",
+    metadata,
+    Column("project_id", Plain, primary_key=True),
+    Column("turn", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Plain, primary_key=True),
+    Column("user_id", Plain, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    *_columns("requests input_tokens output_tokens cache_read_tokens cache_write_tokens cost unpriced", BigInteger),
+    Index("ix_interview_costs_user_id", "user_id", "at"),
+)
+"""What the requests of a model in one turn of an interview came to. `cost` is in parts of a dollar (`COST_UNITS`)."""
+
 project_contracts = Table(
     "project_contracts",
     metadata,

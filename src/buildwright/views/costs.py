@@ -7,7 +7,7 @@ from decimal import Decimal
 from buildwright.core.record import Record
 
 RESULTS = {
-    "": "planning, diagnosis and review",
+    "": "interviews, planning, diagnosis and review",
     "landed": "landed",
     "open": "not ended yet",
     "agent": "the agent failed",
@@ -33,7 +33,8 @@ class KeptAnswers(Record):
 class CostSum(Record):
     """The sum of the requests of one key: a day, project, user, model, agent, build, task, attempt and so on.
 
-    The key of a task is `BUILD/TASK`, of an attempt `BUILD/TASK#1`, and of an advisor's request there `BUILD`.
+    The key of a task is `BUILD/TASK`, of an attempt `BUILD/TASK#1`, and of an advisor's request there `BUILD`. An
+    interview stands among builds, tasks and attempts as `interview-PROJECT`.
     """
 
     key: str

@@ -176,7 +176,10 @@ class Interviewing:
             reply = sanitize(found, self.mask)
         finally:
             await gateway.shut(door)
-            cost = _sum(interview.cost, gateway.metered(door))
+            spends = gateway.metered(door)
+            cost = _sum(interview.cost, spends)
+            if spends:
+                await self.records.interviews.count(project.id, owner, number, spends, self.clock.now())
             paid = interview.model_copy(update={"cost": cost, "turns": interview.turns + 1})
             after = with_reply(paid, reply) if reply is not None else paid
             view = await self._keep(project, version, after, reply.reply if reply is not None else heard.done)
