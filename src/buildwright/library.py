@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from buildwright.client import Client, open_client
+from buildwright.client import Client, open_client, spec_of_project
 from buildwright.core.apply import fold
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepMode
@@ -30,6 +30,7 @@ from buildwright.core.task import Task
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, PauseBuild, SendMessage, StopBuild, TakeStep
 from buildwright.engine.follow import follow as lookout
+from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import Choice, ResumeBuild
 from buildwright.engine.task_commands import ChangeTasks, RedoTask, UndoTask
 from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
@@ -40,10 +41,14 @@ from buildwright.views.summary import BatchResult, BuildResult, Summary, result_
 from buildwright.wiring import App, open_app
 
 if TYPE_CHECKING:
+    from buildwright.client import ContractClient, InterviewClient
+    from buildwright.core.lessons import LessonEntry
     from buildwright.core.options_change import OptionsChange
     from buildwright.ports import CostKey, LogLine
+    from buildwright.views.compare import CompareView
     from buildwright.views.costs import CostSum
     from buildwright.views.explain import KeptWorkView, WhyView
+    from buildwright.views.lessons import LessonsImported, LessonsView
     from buildwright.views.overview import PlanView
     from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.verdicts import GatesView
@@ -182,6 +187,50 @@ class Buildwright:
         user's."""
         return await self.client.stats(by, start, end)
 
+    async def lessons(self) -> LessonsView:
+        """Return the lessons of this user's builds, or the token's user's, and whether they help."""
+        return await self.client.lessons()
+
+    async def forget_lesson(self, lesson_id: str) -> None:
+        """Remove a lesson. Raises NotFound."""
+        await self.client.forget_lesson(lesson_id)
+
+    async def import_lessons(self, entries: Sequence[LessonEntry]) -> LessonsImported:
+        """Keep those of some lessons that the user does not have yet."""
+        return await self.client.import_lessons(entries)
+
+    @property
+    def interviews(self) -> InterviewClient:
+        """The interviews of this user, or the token's: begin one, tell it something, see how far it is."""
+        return self.client.interviews
+
+    @property
+    def contracts(self) -> ContractClient:
+        """The contracts of this user's projects, or the token's: made, read, changed, and taken into builds."""
+        return self.client.contracts
+
+    async def of_contracts(self, project: str, folder: str = "") -> NewBuild:
+        """Return the build from a project's contracts, for `start` and `plan`; its phases are marked if they are audited.
+
+        `project` is a name, an id or the beginning of one, `folder` that of the repository for the contracts. Raises
+        NotFound, BadSpec, BadSettings.
+        """
+        from buildwright.core.contracts import bound_by
+
+        options = self._options
+        project_id, spec = await spec_of_project(self.contracts, project, folder or options.contracts_folder)
+        if options.is_audited:
+            options = options.model_copy(update={"commits": options.commits.model_copy(update={"mark_phases": True})})
+        return NewBuild(spec, bound_by(options, spec.contracts), self._repository, project_id=project_id)
+
+    async def fork(self, build_id: str, wanted: ForkBuild) -> BuildHandle:
+        """Start a build that goes on from a point of another one, and return at once; see `BuildHandle.fork`."""
+        fork_id = await self.client.fork(build_id, wanted)
+        await self._listener.begin(self.client, fork_id, first=True)
+        if not self._by_others:
+            self._drive(fork_id)
+        return BuildHandle(self, fork_id)
+
     @property
     def client(self) -> Client:
         """The store or the server. Raises BuildwrightError outside the block."""
@@ -277,6 +326,26 @@ class BuildHandle:
     async def status(self) -> BuildResult:
         """Return how far the build is, and what it needs."""
         return await _result(self._buildwright.client, await self.state())
+
+    async def fork(
+        self, at: int = 0, *, model: str = "", plan: Graph | None = None, prompt_note: str = ""
+    ) -> BuildHandle:
+        """Start a new build from a point of this one, which stays as it is: after event `at`, or now (0).
+
+        What had landed is not done again. `model` writes from there on, `plan` takes the place of the plan, and every
+        attempt is told `prompt_note`. Raises Refused, BadGraph, NotFound (its commits are gone), and what `start` does.
+        """
+        return await self._buildwright.fork(self.id, ForkBuild(at, model, plan, prompt_note))
+
+    async def compare(self, other: BuildHandle | str) -> CompareView:
+        """Return this build and another one, or that of an id, side by side. Raises NotFound."""
+        from buildwright.views.compare import compare
+
+        client = self._buildwright.client
+        there = other.id if isinstance(other, BuildHandle) else await client.find(other)
+        first, second = await self.state(), await client.builds.load(there)
+        histories = [await client.builds.read(one.id) for one in (first, second)]
+        return compare(first, histories[0], second, histories[1], client.clock.now())
 
     async def why(self, task: str) -> WhyView:
         """Return why a task waits, runs, failed or was skipped, with its attempts and verdicts. Raises NotFound."""

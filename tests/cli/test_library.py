@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from buildwright.client import Client
 from buildwright.core.build import Control
 from buildwright.core.event import MessageDelivered
 from buildwright.core.graph import Graph
+from buildwright.core.lessons import LessonEntry
 from buildwright.engine.resume_command import Choice
 from buildwright.errors import (
     BadGraph,
@@ -43,6 +45,7 @@ from buildwright.errors import (
     Unreachable,
 )
 from buildwright.ports import BuildReader
+from buildwright.wiring.interviewing import InterviewMessage
 from tests.cli.conftest import WRITES, Program
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
@@ -439,13 +442,42 @@ async def test_a_pause_is_answered_with_other_options_and_from_the_work_of_an_at
         assert "+one" in (await build.diff()).text
 
 
+async def test_an_interview_is_held_and_lessons_are_kept_by_a_program(tmp_path: Path) -> None:
+    cassette = tmp_path / "model.yaml"
+    reply = {"reply": "Go on.", "answers": [{"section": "product_intent", "text": "It counts.", "origin": "said"}]}
+    when = {"task": "plan", "attempt": 1, "tool": "final_result_interview"}
+    turn = {"when": when, "reply": {"json": reply}, "usage": {"input": 100, "output": 10}}
+    cassette.write_text(json.dumps({"version": 1, "model": "claude-sonnet-5-5", "turns": [turn]}), encoding="utf-8")
+    entry = LessonEntry(pattern="*.py", content="Use Decimal for money.", confidence=0.9)
+    async with Buildwright(home=tmp_path / "home", options=NOOP) as buildwright:
+        project = await buildwright.interviews.begin("notes", str(tmp_path))
+        assert [one.name for one in await buildwright.interviews.listed()] == ["notes"]
+        told: list[str] = []
+        view = await buildwright.interviews.tell(
+            project, InterviewMessage("It counts.", cassette=str(cassette)), told.append
+        )
+        assert told[-1] == "Go on."
+        assert (view.cost.requests, view.cost.input_tokens) == (1, 100)
+        (cost,) = await buildwright.costs("build")
+        assert (cost.key, cost.requests, cost.input_tokens) == (f"interview-{project}", 1, 100)
+        assert (await buildwright.import_lessons([entry])).added == 1
+        (lesson,) = (await buildwright.lessons()).lessons
+        assert lesson.content == "Use Decimal for money."
+        await buildwright.forget_lesson(lesson.id)
+        assert (await buildwright.lessons()).lessons == ()
+        with pytest.raises(NotFound):
+            await buildwright.forget_lesson(lesson.id)
+        with pytest.raises(NotFound):
+            await buildwright.of_contracts("nix")
+
+
 async def test_a_build_needs_an_open_block() -> None:
     with pytest.raises(BuildwrightError, match="not open"):
         await Buildwright().builds()
 
 
 def test_the_examples_of_the_page_run(program: Program, repository: Path) -> None:
-    steering, looking, batch = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    steering, looking, agreeing, batch = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     first, second, ended, total = printed(batch, program, repository)
     assert (first, second) == ("first done 1", "second done 1")
     assert ended.startswith("succeeded refs/heads/buildwright/")
@@ -455,6 +487,14 @@ def test_the_examples_of_the_page_run(program: Program, repository: Path) -> Non
     assert answer.startswith("bye: ")
     assert stat == "+hello"
     assert said == "agent says hello"
+    assert printed(agreeing, program, repository) == [
+        "10 contracts",
+        "succeeded",
+        "['p1-write-notes-txt']",
+        "succeeded ('p1-write-notes-txt-in-lines',)",
+        "True",
+        "0 lessons",
+    ]
     paused, landed, ended = printed(steering, program, repository)
     assert paused == "paused: task first failed after 1 attempt: crashed: The command exited with 1."
     assert landed == "landed: first"

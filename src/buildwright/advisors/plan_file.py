@@ -46,10 +46,8 @@ def _as_task(shown: dict[str, Any]) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in shown.items() if key not in _DERIVED_OF_TASK}
 
 
-def plan_text(shown: dict[str, Any], spec: str = "") -> str:
-    """Return a shown plan as YAML. `spec` is the text that it was made from, which agents read beside their task."""
-    import yaml
-
+def plan_list(shown: dict[str, Any], spec: str = "") -> dict[str, Any]:
+    """Return a shown plan as the task list that `plan_text` writes."""
     listed = as_task_list(shown)
     tasks = [Task.model_validate(task) for task in listed["tasks"]]
     document: dict[str, Any] = {"title": listed["title"]}
@@ -57,6 +55,14 @@ def plan_text(shown: dict[str, Any], spec: str = "") -> str:
     document["tasks"] = [_written(task) for task in tasks]
     if spec:
         document["spec"] = spec
+    return document
+
+
+def plan_text(shown: dict[str, Any], spec: str = "") -> str:
+    """Return a shown plan as YAML. `spec` is the text that it was made from, which agents read beside their task."""
+    import yaml
+
+    document = plan_list(shown, spec)
     head = ["# A plan: change what you like, then build exactly this with `buildwright build FILE`."]
     head += [f"# Each change is judged by: {' '.join(check.split())}" for check in shown.get("checks", ())]
     head += [f"# Note on the spec: {' '.join(note.split())}" for note in shown.get("spec_notes", ())]

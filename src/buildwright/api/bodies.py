@@ -22,7 +22,7 @@ LARGEST_BODY = 1_000_000
 LARGEST_SPEC = 10_000_000
 """Bytes of a body that may hold a spec or a list of tasks."""
 _SPECS = re.compile(
-    r"/api/(builds|plans|build/start|builds/[^/]+/(task|split|fork)|devteam/automation/initialize)|/projects(/[^/]+/build)?|/events"
+    r"/api/(builds|plans|build/start|builds/[^/]+/(task|split|fork|plan)|devteam/automation/initialize)|/projects(/[^/]+/build)?|/events"
 )
 """Paths whose body may hold a spec."""
 _AT_ONCE = 50_000
@@ -31,7 +31,7 @@ _AT_ONCE = 50_000
 
 def largest(scope: Scope) -> int:
     """Return how many bytes the body of a request may have."""
-    return LARGEST_SPEC if scope["method"] == "POST" and _SPECS.fullmatch(scope["path"]) else LARGEST_BODY
+    return LARGEST_SPEC if scope["method"] in {"POST", "PUT"} and _SPECS.fullmatch(scope["path"]) else LARGEST_BODY
 
 
 def too_large(most: int, correlation_id: str = "") -> Problem:
