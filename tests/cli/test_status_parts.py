@@ -28,5 +28,14 @@ def test_each_part_is_shown_for_people_and_for_programs(program: Program, tmp_pa
     rail = program("status", build, "--show", "phases", "--json").object
     assert [(one["done"], one["failed"]) for one in rail["phases"]] == [(1, 1)]
     assert "Longest chain: a -> b" in program("status", build, "--show", "phases").out
+    choices = program("status", build, "--show", "choices", "--json").object["choices"]
+    assert [(one["name"], one["price"]["lost_tasks"]) for one in choices] == [
+        ("retry", []),
+        ("skip", ["b"]),
+        ("abort", ["b"]),
+    ]
+    assert "price: loses 1 task" in program("status", build, "--show", "choices").out
+    assert program("status", build, "--show", "forecast", "--json").object["open_tasks"] == 1
+    assert "It has cost $0.00." in program("status", build, "--show", "forecast").out
     both = program("status", build, "--show", "spec", "--watch")
     assert (both.code, "cannot be used together" in both.err) == (2, True)

@@ -37,7 +37,8 @@ async def status(
     show: Annotated[
         StatusPart | None,
         Parameter(
-            help="One part: `spec` is the spec with the state of each of its parts, `phases` the phases of the plan."
+            help="One part: `spec` with the state of each of its sentences, `phases` of the plan, `choices` of a pause with "
+            "their prices, `forecast` of time and money."
         ),
     ] = None,
     watch: Annotated[bool, Parameter(help="Show it again whenever it changes, until it ends or pauses.")] = False,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
-from buildwright.cli.table import Column, duration, table
+from buildwright.cli.table import Column, duration, money, table
 
 if TYPE_CHECKING:
     from buildwright.client import Client
+    from buildwright.views.choices import ChoicesView
+    from buildwright.views.forecast import CostForecast
     from buildwright.views.phases import PhaseRail
     from buildwright.views.spec_progress import SpecProgress
 
-StatusPart = Literal["spec", "phases"]
+StatusPart = Literal["spec", "phases", "choices", "forecast"]
 """Parts of the state of a build, each a record of its own."""
 _STYLES = {"green": "green", "red": "red", "blue": "cyan", "grey": "dim"}
 _MARKS = {"green": "+", "red": "!", "blue": ">", "grey": " "}
@@ -22,17 +24,25 @@ _MARKS = {"green": "+", "red": "!", "blue": ">", "grey": " "}
 
 async def show_part(app: Client, build_id: str, part: StatusPart, output: Output) -> None:
     """Print one part of the state of a build."""
+    from buildwright.views.choices import choices_of
+    from buildwright.views.forecast import forecast_of
     from buildwright.views.phases import rail_of
     from buildwright.views.spec_progress import spec_progress
 
     build = await app.builds.load(build_id)
     match part:
         case "spec":
-            progress = await asyncio.to_thread(spec_progress, build)
+            progress = spec_progress(build)
             output.data(progress.model_dump(mode="json")) if output.json else _print_spec(output, progress)
         case "phases":
             rail = rail_of(build, await app.builds.read(build_id), app.clock.now())
             output.data(rail.model_dump(mode="json")) if output.json else _print_rail(output, rail)
+        case "choices":
+            choices = choices_of(build, await app.builds.read(build_id), app.clock.now())
+            output.data(choices.model_dump(mode="json")) if output.json else _print_choices(output, choices)
+        case "forecast":
+            told = forecast_of(build, await app.builds.read(build_id), app.clock.now())
+            output.data(told.model_dump(mode="json")) if output.json else _print_forecast(output, told)
         case _:
             assert_never(part)
 
@@ -94,3 +104,25 @@ def _print_rail(output: Output, rail: PhaseRail) -> None:
     output.print(f"Longest chain: {' -> '.join(rail.critical_path)}", wrap=True)
     if rail.seconds_left is not None:
         output.print(f"Left: {duration(rail.seconds_left.low)} to {duration(rail.seconds_left.high)}, without pauses")
+
+
+def _print_choices(output: Output, view: ChoicesView) -> None:
+    """Print each way out of a pause with its price and its command."""
+    if not view.paused:
+        output.print("The build is not paused.")
+        return
+    output.print(f"Paused: {one_line(view.words, 300)}", style="bold", wrap=True)
+    for choice in view.choices:
+        output.print(f"  {choice.words}", wrap=True)
+        output.print(f"    price: {choice.price.words}", wrap=True)
+        output.print(typed(f"    {choice.command}"))
+
+
+def _print_forecast(output: Output, told: CostForecast) -> None:
+    """Print the forecast, and what was thrown away."""
+    output.print(told.words, wrap=True)
+    if told.seconds_left is not None:
+        output.print(f"Left: {duration(told.seconds_left.low)} to {duration(told.seconds_left.high)}, without pauses")
+    for one in told.thrown_away:
+        attempts = "1 attempt" if one.attempts == 1 else f"{one.attempts} attempts"
+        output.print(f"Thrown away: {money(one.cost_usd)} in {attempts}: {one.words}")

@@ -96,8 +96,26 @@ def _of_build(build: Build, unattended: bool) -> Iterator[Need]:
 
 
 def _of_pause(build: Build, pause: Pause) -> Need:
-    view = pause_view(build, pause)
-    remedies = [
+    return _need(
+        build,
+        "plan" if pause.reason == "approval" else "pause",
+        pause_words(pause),
+        pause.since,
+        task=pause.task,
+        until=pause.until,
+        findings=pause_view(build, pause).findings[:_MOST_FINDINGS],
+        remedies=pause_remedies(build, pause),
+    )
+
+
+def pause_words(pause: Pause) -> str:
+    """Return why a build is paused, in one line."""
+    return pause.message.partition("\n")[0] or _WHY.get(pause.reason, pause.reason)
+
+
+def pause_remedies(build: Build, pause: Pause) -> tuple[Remedy, ...]:
+    """Return the ways out of a pause: the approvals that would do, then the choices."""
+    choices = (
         Remedy(
             name=choice.name,
             words=choice.words,
@@ -105,19 +123,10 @@ def _of_pause(build: Build, pause: Pause) -> Need:
             path=_at(build, "resume"),
             body=resume_body(choice),
         )
-        for choice in view.choices
-    ]
-    asked = approvals_asked(build.task(pause.task)) if pause.task else ()
-    return _need(
-        build,
-        "plan" if pause.reason == "approval" else "pause",
-        pause.message.partition("\n")[0] or _WHY.get(pause.reason, pause.reason),
-        pause.since,
-        task=pause.task,
-        until=pause.until,
-        findings=view.findings[:_MOST_FINDINGS],
-        remedies=(*_approving(build, asked), *remedies),
+        for choice in pause_view(build, pause).choices
     )
+    asked = approvals_asked(build.task(pause.task)) if pause.task else ()
+    return (*_approving(build, asked), *choices)
 
 
 _WHY = {

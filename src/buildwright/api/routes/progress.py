@@ -11,6 +11,8 @@ from buildwright.api.bodies import Router
 from buildwright.api.params import OwnBuild
 from buildwright.api.problems import responses
 from buildwright.api.state import SiteOf
+from buildwright.views.choices import ChoicesView, choices_of
+from buildwright.views.forecast import CostForecast, forecast_of
 from buildwright.views.phases import PhaseGraph, PhaseRail, graph_of_phase, rail_of
 from buildwright.views.spec_progress import SpecProgress, spec_progress
 
@@ -38,3 +40,17 @@ async def build_phase_graph(
 ) -> PhaseGraph:
     """Return the tasks of one phase with their places in its picture, and why each waits."""
     return await asyncio.to_thread(graph_of_phase, build, number, site.app.clock.now())
+
+
+@router.get("/choices", responses=responses(403, 404))
+async def build_choices(site: SiteOf, build: OwnBuild) -> ChoicesView:
+    """Return the ways out of the build's pause, each with its price (time, money, tasks lost), as command and request."""
+    events = await site.app.builds.read(build.id) if build.pause is not None else []
+    return await asyncio.to_thread(choices_of, build, events, site.app.clock.now())
+
+
+@router.get("/forecast", responses=responses(403, 404))
+async def build_forecast(site: SiteOf, build: OwnBuild) -> CostForecast:
+    """Return what the build has cost, what it is likely to cost in the end, and what was thrown away."""
+    events = await site.app.builds.read(build.id)
+    return await asyncio.to_thread(forecast_of, build, events, site.app.clock.now())

@@ -1,0 +1,232 @@
+"""What each way out of a pause is likely to cost, from the build's own history. Pure; must never choose.
+
+The prices are of what the choice itself brings: an attempt, the rest of the build, or what is lost by it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, TaskPhase
+from buildwright.core.event import Recorded
+from buildwright.core.record import Record
+from buildwright.views.estimate import Range
+from buildwright.views.explain import attempts_of
+from buildwright.views.forecast import cost_left, open_tasks, range_of, seconds_left
+from buildwright.views.inbox import Remedy, pause_remedies, pause_words
+from buildwright.views.overview import pause_view
+from buildwright.views.statuses import MET
+
+
+class Price(Record):
+    """What a choice is likely to take, and what is lost by it."""
+
+    seconds: Range | None = None
+    """None when nothing is known of it."""
+    cost_usd: Range | None = None
+    """None when nothing is known of it, or a price is not."""
+    lost_tasks: tuple[str, ...] = ()
+    """Tasks that will not be built."""
+    without: tuple[str, ...] = ()
+    """Tasks that need those, and continue without them."""
+    lost_requirements: tuple[str, ...] = ()
+    """What these tasks were asked for."""
+    lost_usd: Decimal = Decimal(0)
+    """Money already spent on work that is lost by it."""
+    basis: str
+    """Where the figures come from, in words."""
+    words: str
+    """All of it in one line."""
+
+
+class PricedChoice(Remedy):
+    """One way out of a pause, with its price."""
+
+    price: Price
+
+
+class ChoicesView(Record):
+    """The ways out of a build's pause."""
+
+    build: str
+    version: int
+    paused: bool
+    reason: str = ""
+    """As in `build.paused`; "" when the build is not paused."""
+    words: str = ""
+    """Why it is paused."""
+    task: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    """When it goes on by itself, if it does."""
+    findings: tuple[str, ...] = ()
+    choices: tuple[PricedChoice, ...] = ()
+
+
+class _Tried(NamedTuple):
+    """An attempt that has ended."""
+
+    task: str
+    seconds: float
+    cost_usd: float | None
+    """None where a price is not known."""
+
+
+def choices_of(build: Build, events: Sequence[Recorded], now: datetime) -> ChoicesView:
+    """Return the ways out of a build's pause with their prices, from its state and its whole journal."""
+    pause = build.pause
+    if pause is None:
+        return ChoicesView(build=build.id, version=build.version, paused=False)
+    tried = _tried(events)
+    return ChoicesView(
+        build=build.id,
+        version=build.version,
+        paused=True,
+        reason=pause.reason,
+        words=pause_words(pause),
+        task=pause.task,
+        since=pause.since,
+        until=pause.until,
+        findings=pause_view(build, pause).findings,
+        choices=tuple(
+            PricedChoice(**dict(remedy), price=_price(build, remedy.name, tried, now))
+            for remedy in pause_remedies(build, pause)
+        ),
+    )
+
+
+def _price(build: Build, name: str, tried: Sequence[_Tried], now: datetime) -> Price:
+    match name:
+        case "retry" if build.failed:
+            return _of_attempts(build.failed, tried)
+        case "skip":
+            return _of_skipping(build)
+        case "abort":
+            return _of_ending(build)
+        case "approve":
+            basis = "its change is judged again as it is"
+            return Price(
+                seconds=Range(low=0, high=0), cost_usd=Range(low=0, high=0), basis=basis, words="costs no attempt"
+            )
+        case _:
+            return _of_the_rest(build, now)
+
+
+def _of_attempts(tasks: Sequence[str], tried: Sequence[_Tried]) -> Price:
+    """Return the price of one more attempt at each of these tasks."""
+    own = [one for one in tried if one.task in tasks]
+    known = own or tried
+    if not known:
+        return Price(basis="no attempt has ended yet", words="it is not known what an attempt takes")
+    times = range_of([one.seconds for one in known])
+    costs = [one.cost_usd for one in known]
+    usd = range_of([cost for cost in costs if cost is not None]) if None not in costs else None
+    of = "at these tasks" if own else "at other tasks of this build"
+    count = len(tasks)
+    price = Price(
+        seconds=Range(low=times.low * count, high=times.high * count),
+        cost_usd=Range(low=usd.low * count, high=usd.high * count) if usd is not None else None,
+        basis=f"{_count(len(known), 'attempt')} {of}",
+        words="",
+    )
+    return _said(price, f"{_count(count, 'more attempt')}: ")
+
+
+def _of_skipping(build: Build) -> Price:
+    """Return what is lost when the failed tasks are given up."""
+    plan = build.plan
+    assert plan is not None
+    lost = build.failed
+    behind = dict.fromkeys(one for task in lost for one in plan.needing(task) if build.task(one).phase not in MET)
+    without = tuple(one for one in behind if one not in lost)
+    price = Price(
+        seconds=Range(low=0, high=0),
+        cost_usd=Range(low=0, high=0),
+        lost_tasks=lost,
+        without=without,
+        lost_requirements=_requirements(build, lost),
+        lost_usd=sum((build.task(task).cost_usd for task in lost), Decimal(0)),
+        basis="the plan",
+        words="",
+    )
+    words = f"loses {_count(len(lost), 'task')}"
+    words += f"; {', '.join(without[:3])}{' and others' if without[3:] else ''} would do without it" if without else ""
+    return price.model_copy(update={"words": words + _lost_money(price.lost_usd)})
+
+
+def _of_ending(build: Build) -> Price:
+    """Return what is lost when the build ends here."""
+    plan = build.plan
+    if plan is None:
+        return Price(lost_usd=build.usage.cost_usd, basis="the plan", words="nothing is built")
+    lost = tuple(plan.graph.tasks[index].id for index in open_tasks(build))
+    price = Price(
+        seconds=Range(low=0, high=0),
+        cost_usd=Range(low=0, high=0),
+        lost_tasks=lost,
+        lost_requirements=_requirements(build, lost),
+        lost_usd=sum((build.task(task).cost_usd for task in lost), Decimal(0)),
+        basis="the plan",
+        words="",
+    )
+    landed = sum(state.phase is TaskPhase.DONE for state in build.tasks.values())
+    words = f"loses {_count(len(lost), 'task')}; what has landed stays ({_count(landed, 'task')})"
+    return price.model_copy(update={"words": words + _lost_money(price.lost_usd)})
+
+
+def _of_the_rest(build: Build, now: datetime) -> Price:
+    """Return the price of all that is still to do."""
+    left = open_tasks(build)
+    seconds = seconds_left(build, now)
+    basis = "what the done tasks of this build took" if seconds is not None else "too few tasks are done to say more"
+    price = Price(seconds=seconds, cost_usd=cost_left(build, left), basis=basis, words="")
+    return _said(price, f"{_count(len(left), 'task')} still to do: ")
+
+
+def _said(price: Price, before: str) -> Price:
+    time, money = price.seconds, price.cost_usd
+    parts = [_time(time)] if time is not None else []
+    parts += [f"${money.low:.2f} to ${money.high:.2f}"] if money is not None else []
+    return price.model_copy(update={"words": before + (", ".join(parts) or "it is not known what that takes")})
+
+
+def _time(seconds: Range) -> str:
+    if seconds.high < 90:
+        return f"{seconds.low:.0f} to {seconds.high:.0f} s"
+    return f"{seconds.low / 60:.0f} to {seconds.high / 60:.0f} min"
+
+
+def _lost_money(usd: Decimal) -> str:
+    return f"; ${usd:.2f} was spent on that" if usd else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _requirements(build: Build, tasks: Iterable[str]) -> tuple[str, ...]:
+    assert build.plan is not None
+    named = (line for task in tasks for line in build.plan.task(task).requirements)
+    return tuple(dict.fromkeys(named))
+
+
+def _tried(events: Sequence[Recorded]) -> list[_Tried]:
+    """Return the attempts that have ended, with what each took."""
+    of_task: defaultdict[str, list[Recorded]] = defaultdict(list)
+    spent: defaultdict[tuple[str, int], list[Decimal | None]] = defaultdict(list)
+    for recorded in events:
+        of_task[getattr(recorded.event, "task", "")].append(recorded)
+        if isinstance(recorded.event, e.TokensUsed):
+            spent[recorded.event.task, recorded.event.attempt].append(recorded.event.cost_usd)
+    return [
+        _Tried(task, attempt.seconds, None if None in costs else float(sum(filter(None, costs), Decimal(0))))
+        for task, of in of_task.items()
+        for attempt in (attempts_of(task, of) if task else ())
+        if attempt.seconds is not None
+        for costs in (spent[task, attempt.number],)
+    ]
