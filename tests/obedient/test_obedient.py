@@ -12,6 +12,7 @@ from tests.obedient.injections import GROUPS, HIDINGS, QUIET, Injection
 from tests.obedient.proof import prove
 from tests.obedient.world import World, world
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "security.md"
 REFUSED = tuple(group for group in GROUPS if group not in {"quiet", "told"})
 
 
@@ -34,6 +35,13 @@ def test_there_are_many_instructions_each_with_its_own_hiding_place_or_aim() -> 
     }
     files = [(group, one.hides) for group, ones in GROUPS.items() for one in ones if one.hides in HIDINGS]
     assert len(files) == len(set(files)), "two would write the same file"
+
+
+def test_the_guide_says_how_many_of_them_leave_an_event() -> None:
+    injections = [one for group in GROUPS.values() for one in group]
+    told = [one for one in injections if one.shows]
+    said = f"Of the {len(injections)} instructions of the proof, {len(told)} leave an event"
+    assert said in " ".join(GUIDE.read_text().split())
 
 
 def test_what_asks_for_secrets_sockets_processes_and_files_outside_comes_to_nothing(place: World) -> None:

@@ -346,7 +346,9 @@ class AgentDenied(Event):
     task: TaskId
     attempt: int
     places: tuple[ForeignText, ...]
-    """`host:port` of each place it asked the proxy for, or the request that the gateway refused."""
+    """`host:port` of each place it asked the proxy for, the request that the gateway refused, or what it tried past the
+    proxy and how often.
+    """
 
 
 class ConversationCompacted(Event):
