@@ -19,14 +19,14 @@ export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores + 1 : 8)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build migrate run rollback test tools check simulate real crash faults agents containers fuzz chaos bench efficacy docs requirements clean
+.PHONY: help demo build web migrate run rollback test tools check simulate real crash faults agents containers fuzz chaos bench efficacy docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: $(VENV)/.runtime ## build the sample project, offline and without a key
-	@$(BIN)/buildwright demo
+demo: $(VENV)/.runtime ## build the sample project, offline and without a key; WEB=1 shows it in your browser
+	@$(BIN)/buildwright demo $(if $(WEB),--web)
 
 build: $(VENV)/.runtime ## a wheel in dist/, by the pinned build backend, without a network
 	@$(BIN)/hatchling build -t wheel -d dist
@@ -52,13 +52,20 @@ tools: ## the programs that the tests run beside ours: bubblewrap and others are
 		{ echo "The tests need $$package. Install it with your system's packages, for example: sudo apt-get install $$package"; exit 1; }; done
 	@for tool in git node npm; do command -v $$tool >/dev/null || { echo "The tests need $$tool. Install it with your system's packages."; exit 1; }; done
 
-check: $(VENV)/.dev ## format, lint, types, layers, generated documents
+web: $(VENV)/.dev web/node_modules/.installed ## build the pages of the browser into the package (needs Node; their users do not)
+	$(BIN)/python web/scripts/describe.py
+	cd web && npm run --silent types && npm run --silent build
+
+check: $(VENV)/.dev web/node_modules/.installed ## format, lint, types, layers, generated documents, the pages
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python docs/words.py
+	$(BIN)/python web/scripts/describe.py --check
+	cd web && npm run --silent check
+	cd web && npm run --silent test
 
 simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
 	$(BIN)/python -m tests.simulation --seeds 10000
@@ -109,7 +116,13 @@ requirements: $(VENV)/.uv ## pin again what pyproject.toml asks for
 	$(COMPILE) --upgrade pyproject.toml --extra cluster --constraints requirements/dev.txt $(NOT_IN_IMAGE) --output-file requirements/cluster.txt
 
 clean: ## remove what was set up (not your builds)
-	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
+	rm -rf $(VENV) web/node_modules .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
+
+# What builds and tests the pages, by its lock file; nothing of it is in the package.
+web/node_modules/.installed: web/package-lock.json
+	@for tool in node npm; do command -v $$tool >/dev/null || { echo "The pages need $$tool. Install it with your system's packages."; exit 1; }; done
+	@cd web && npm ci --silent
+	@touch $@
 
 $(VENV)/.uv: requirements/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Buildwright needs Python 3.11 or newer, this is %d.%d. Say which one to use: make PYTHON=python3.12" % sys.version_info[:2])'

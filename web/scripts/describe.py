@@ -26,6 +26,7 @@ USED = {
     f"{BUILD}/resume": ("post",),
     f"{BUILD}/say": ("post",),
     f"{BUILD}/stop": ("post",),
+    "/api/home": ("get",),
     "/auth/me": ("get",),
     "/health/version": ("get",),
 }

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from buildwright.core.limits import Options
 
 
+_HOST = "127.0.0.1"
+
+
 async def demo(
     *,
     agent: Annotated[str, Parameter(help="Which agent writes the sample; its program must be installed.")] = "direct",
@@ -28,6 +31,7 @@ async def demo(
         Path | None, Parameter(name="--dir", help="A new or empty folder for the sample repository.")
     ] = None,
     keep: Annotated[bool, Parameter(help="Keep the sample in a folder of its own even without --dir.")] = False,
+    web: Annotated[bool, Parameter(help="Then serve the pages, and open this build in your browser.")] = False,
     json: Annotated[bool, Parameter(help="Events as JSON lines on stdout, then one summary object.")] = False,
 ) -> int:
     """Build a small sample project, offline and without a key.
@@ -48,6 +52,13 @@ async def demo(
         return code if code is Exit.INTERRUPTED else Exit.FAILED
     tests = await _test_a_clone(place, build)
     _close(output, place, build, tests, kept=keep or directory is not None)
+    if web:
+        from buildwright.cli.serve import listen, serve_on
+
+        await serve_on(listen(_HOST, 0), _HOST, opens=f"/builds/{build.id}", json=json)
+    else:
+        output.say(f"See it in a browser: {typed('buildwright serve --open')}, then")
+        output.say(f"  http://{_HOST}:8321/builds/{build.id}")
     return Exit.DONE
 
 

@@ -25,6 +25,7 @@ async def serve(
     ] = "127.0.0.1",
     port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8321,
     public: Annotated[bool, Parameter(help="Listen where other machines can reach it; put TLS in front.")] = False,
+    open_: Annotated[bool, Parameter(name="--open", help="Open the pages in your browser, signed in.")] = False,
     json: Annotated[bool, Parameter(help="The log as JSON lines, also on a terminal.")] = False,
 ) -> None:
     """Serve the HTTP API and its streams until Ctrl-C or termination. Builds that are under way can go on afterwards.
@@ -33,6 +34,12 @@ async def serve(
 
     Prints an address with a one-time token that signs this user in. Without a cluster it carries out the builds itself.
     """
+    _check_host(host, public)
+    await serve_on(listen(host, port), host, opens="/" if open_ else "", json=json)
+
+
+async def serve_on(listening: socket.socket, host: str, *, opens: str = "", json: bool = False) -> None:
+    """Serve on a socket that listens until Ctrl-C. `opens` is the page to open in the user's browser, "" for none."""
     import asyncio
     import os
     import signal
@@ -46,8 +53,6 @@ async def serve(
     from buildwright.wiring import masked, open_app
 
     settings = loaded()
-    _check_host(host, public)
-    listening = _listen(host, port)
     with listening:
         number = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
@@ -71,8 +76,24 @@ async def serve(
                 print(f"Buildwright listens on {address}", file=sys.stderr)  # noqa: T201
                 print(f"Sign in once with: {address}/sign-in?token={token}", file=sys.stderr)  # noqa: T201
                 log("serving", address=address, builds="workers" if app.in_cluster else "here")
+                opening = asyncio.create_task(_open(settings.home, address, token, opens))
                 await server.serve(sockets=[listening])
+                await opening
             log("ended", running=site.hosting.running)
+
+
+async def _open(home: Path, address: str, token: str, page: str) -> None:
+    """Open a page in the user's browser, unless `page` is ""; say so where there is no browser."""
+    import asyncio
+    import sys
+
+    from buildwright.cli.open_browser import open_in_browser
+
+    if not page:
+        return
+    place = f"{address}/sign-in?token={token}&next={page}#open"
+    if not await asyncio.to_thread(open_in_browser, home / "open.html", place):
+        print(f"No browser was found here: open the address above, then {address}{page}", file=sys.stderr)  # noqa: T201
 
 
 def _check_host(host: str, public: bool) -> None:
@@ -91,7 +112,7 @@ def _check_host(host: str, public: bool) -> None:
         )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises Conflict when the port is in use, Refused for any other failure."""
     import socket
 
@@ -127,3 +148,4 @@ class _noted:  # noqa: N801  used as a function
 
     def __exit__(self, *_: object) -> None:
         self._file.unlink(missing_ok=True)
+        self._file.with_name("open.html").unlink(missing_ok=True)

@@ -24,7 +24,7 @@ class Verb(NamedTuple):
 
 
 _EXAMPLES: dict[str, tuple[str, ...]] = {
-    "demo": ("buildwright demo", "buildwright demo --agent claude --dir ./sample"),
+    "demo": ("buildwright demo", "buildwright demo --web", "buildwright demo --agent claude --dir ./sample"),
     "init": ("buildwright init", "buildwright init --from ../shop", 'buildwright init -m "it counts words in files"'),
     "plan": (
         "buildwright plan tasks.json",
@@ -80,7 +80,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "evidence": ("buildwright evidence 3fa9 --out ./evidence", "buildwright evidence --notes"),
     "verify": ("buildwright verify evidence/evidence-3fa9c2d1.json --repo .",),
-    "serve": ("buildwright serve", "buildwright serve --host 0.0.0.0 --port 8080 --public"),
+    "serve": ("buildwright serve", "buildwright serve --open", "buildwright serve --host 0.0.0.0 --port 8080 --public"),
     "token": ("buildwright token", "buildwright token --user ann --days 7"),
     "cluster": ("buildwright cluster up --workers 4", "buildwright cluster status", "buildwright cluster down"),
     "worker": ("buildwright worker --slots 4",),

@@ -1,7 +1,7 @@
 // What the pages read from the server, by the names under which it is kept.
 import { queryOptions } from "@tanstack/react-query";
 import { buildPath, Refusal, read } from "./client";
-import type { Build, BuildPage, Gates, LogPage, Me, Why } from "./types";
+import type { Build, BuildPage, Gates, Home, LogPage, Me, Why } from "./types";
 
 /** The parts of a build that news of it makes old. */
 export const ofBuild = (id: string) => ["build", id] as const;
@@ -53,4 +53,14 @@ export const lastLine = (id: string, task: string) =>
       return read<LogPage>(buildPath(id, `/logs?${query}`), signal);
     },
     refetchInterval: 2_000,
+  });
+
+const BETWEEN_HOMES_MS = 3_000;
+
+/** The first page. `since` is the time of the visit before, "" for none. */
+export const home = (since: string) =>
+  queryOptions({
+    queryKey: ["home"],
+    queryFn: ({ signal }) => read<Home>(`/api/home${since && `?since=${encodeURIComponent(since)}`}`, signal),
+    refetchInterval: BETWEEN_HOMES_MS,
   });

@@ -397,6 +397,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/home": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    /** @description When the user was here: `as_of` of the page then. Without it no news. */
+                    since?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Home"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/me": {
         parameters: {
             query?: never;
@@ -550,6 +588,78 @@ export interface components {
             started_at: string;
         };
         /**
+         * BuildCard
+         * @description A build as the first page shows it.
+         */
+        BuildCard: {
+            /** Budget Usd */
+            budget_usd?: number | string | null;
+            /** Clocks Run */
+            clocks_run: boolean;
+            /** Cost Usd */
+            cost_usd: number | string;
+            /** Counts */
+            counts?: {
+                [key: string]: number;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            health: components["schemas"]["buildwright__views__home__Health"];
+            /** Id */
+            id: string;
+            /** Outcome */
+            outcome: string;
+            /**
+             * Phase
+             * @default
+             */
+            phase: string;
+            /**
+             * Phase Count
+             * @default 0
+             */
+            phase_count: number;
+            /**
+             * Phase Number
+             * @default 0
+             */
+            phase_number: number;
+            /**
+             * Progress
+             * @default 0
+             */
+            progress: number;
+            /** Project */
+            project: string;
+            /**
+             * Running
+             * @default []
+             */
+            running: string[];
+            /** Seconds */
+            seconds: number;
+            seconds_left?: components["schemas"]["Range"] | null;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /**
+             * Total
+             * @default 0
+             */
+            total: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
          * BuildPage
          * @description Builds, newest first.
          */
@@ -603,6 +713,19 @@ export interface components {
             user_id: string;
             /** Version */
             version: number;
+        };
+        /**
+         * Health
+         * @description How a build, or a project by its newest build, is doing: the colour, and why in words.
+         */
+        buildwright__views__home__Health: {
+            /** Cause */
+            cause: string;
+            /**
+             * Colour
+             * @enum {string}
+             */
+            colour: "green" | "yellow" | "red";
         };
         /**
          * Check
@@ -819,6 +942,55 @@ export interface components {
             verdicts: components["schemas"]["VerdictView"][];
         };
         /**
+         * Home
+         * @description All of the first page.
+         */
+        Home: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Inbox */
+            inbox: components["schemas"]["Need"][];
+            /**
+             * More News
+             * @default 0
+             */
+            more_news: number;
+            /**
+             * News
+             * @default []
+             */
+            news: components["schemas"]["News"][];
+            /** Projects */
+            projects: components["schemas"]["HomeProject"][];
+        };
+        /**
+         * HomeProject
+         * @description A project: a registered one, or the builds of one repository.
+         */
+        HomeProject: {
+            /**
+             * Builds
+             * @default []
+             */
+            builds: components["schemas"]["BuildCard"][];
+            health: components["schemas"]["buildwright__views__home__Health"];
+            /** Id */
+            id: string;
+            /**
+             * More Builds
+             * @default 0
+             */
+            more_builds: number;
+            /** Name */
+            name: string;
+            /** Registered */
+            registered: boolean;
+        };
+        JsonValue: unknown;
+        /**
          * LimitView
          * @description A provider that answers no request for this model until then.
          */
@@ -913,6 +1085,92 @@ export interface components {
             name: string;
             /** Reason */
             reason: string;
+        };
+        /**
+         * Need
+         * @description One thing that waits for a person.
+         */
+        Need: {
+            /** Blocked */
+            blocked: string;
+            /** Blocks */
+            blocks: number;
+            /**
+             * Build
+             * @default
+             */
+            build: string;
+            /** Evidence */
+            evidence: string;
+            /**
+             * Findings
+             * @default []
+             */
+            findings: string[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "pause" | "plan" | "finding" | "step" | "runner" | "interview";
+            /** Project */
+            project: string;
+            /**
+             * Remedies
+             * @default []
+             */
+            remedies: components["schemas"]["Remedy"][];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Task
+             * @default
+             */
+            task: string;
+            /** Title */
+            title: string;
+            /** Until */
+            until?: string | null;
+            /** Words */
+            words: string;
+        };
+        /**
+         * News
+         * @description One line of what happened since the user was here, with its evidence.
+         */
+        News: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Build */
+            build: string;
+            /**
+             * Commit
+             * @default
+             */
+            commit: string;
+            /** Evidence */
+            evidence: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "ended" | "paused" | "failed" | "delivered" | "landed" | "planned";
+            /** Seq */
+            seq: number;
+            /**
+             * Tasks
+             * @default []
+             */
+            tasks: string[];
+            /** Title */
+            title: string;
+            /** Words */
+            words: string;
         };
         /**
          * NotRun
@@ -1056,6 +1314,16 @@ export interface components {
             until?: string | null;
         };
         /**
+         * Range
+         * @description From the tenth to the ninetieth of a hundred cases.
+         */
+        Range: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+        };
+        /**
          * Receipt
          * @description A message was accepted; the event `message.delivered` names it once an agent has it.
          */
@@ -1066,6 +1334,35 @@ export interface components {
             message_id: string;
             /** Task */
             task: string;
+        };
+        /**
+         * Remedy
+         * @description One thing that a person can do: in words, as a command line, and as a request.
+         */
+        Remedy: {
+            /** Body */
+            body?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Command */
+            command: string;
+            /**
+             * Method
+             * @default POST
+             * @enum {string}
+             */
+            method: "GET" | "POST";
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            /**
+             * Takes
+             * @default
+             */
+            takes: string;
+            /** Words */
+            words: string;
         };
         /**
          * Report
