@@ -31,6 +31,15 @@ _NO_NAME = re.compile(
     r"(?:ENOTFOUND|EAI_AGAIN) (\S+)|(?i:could not resolve host:? )(\S+)|Failed to resolve '([^']+)'"
     r"|(?i:lookup )(\S+?)(?: on \S+)?: (?:no such host|dial|connection refused|server misbehaving)"
 )
+_NOT_TRUSTED = re.compile(
+    r"(?i)CERTIFICATE_VERIFY_FAILED|SELF[-_ ]SIGNED[-_ ]CERT|UNABLE_TO_(?:VERIFY_LEAF|GET_ISSUER)|UnknownIssuer"
+    r"|unable to get local issuer certificate|PKIX path building failed|certificate signed by unknown authority"
+)
+_NAME_AUTHORITY = (
+    "what answered there is signed by an authority that is not trusted here, as by the proxy of a company: name the file of"
+    " its certificate in your environment (SSL_CERT_FILE, and PIP_CERT or NODE_EXTRA_CA_CERTS), or lend set-up your own"
+    " settings with --package-settings"
+)
 _UNANSWERED = re.compile(r"(?i)connection refused|ECONNREFUSED|couldn't connect to server")
 _OWN_LOOPBACK = (
     "nothing answered there: each check has a loopback of its own; if this is a service that you run, name it in"
@@ -139,14 +148,19 @@ def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Findin
 def with_way_out(one: Finding, step: str) -> Finding:
     """Return the finding with a fix, if it has none and its message tells that a host's name could not be looked up.
 
-    Or that a connection was refused, which in a check most often means a service outside of its sandbox.
+    Or that its certificate is not trusted, or that a connection was refused, which in a check most often means a service
+    outside of its sandbox.
 
     `step` is the key of `[network]`. Programs that ask no proxy look names up themselves, which nothing in a sandbox
     answers.
     """
-    found = _NO_NAME.search(one.message) if not one.fix and one.severity == "error" else None
+    if one.fix or one.severity != "error":
+        return one
+    if _NOT_TRUSTED.search(one.message):
+        return one.model_copy(update={"fix": _NAME_AUTHORITY})
+    found = _NO_NAME.search(one.message)
     if found is None:
-        unanswered = step == "checks" and not one.fix and one.severity == "error" and _UNANSWERED.search(one.message)
+        unanswered = step == "checks" and _UNANSWERED.search(one.message)
         return one.model_copy(update={"fix": _OWN_LOOPBACK}) if unanswered else one
     host = next(filter(None, found.groups())).rstrip(".'`\"")
     fix = (

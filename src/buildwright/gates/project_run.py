@@ -26,6 +26,7 @@ from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
 from buildwright.gates.causes import refused_by_the_wall, with_cause, with_lack, with_way_out
+from buildwright.gates.certificates import lend_certificates
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
 from buildwright.gates.comparison import MOST_NAMED
@@ -121,6 +122,7 @@ class ProjectRun:
         shown = judged.options.package_settings
         self._settings = found_settings(os.environ) if shown else {}
         self._registries = found_variables(os.environ) if shown else {}
+        self._certificates: dict[str, str] | None = None
         self._mask = masking(Supplies())
         self._witness = PytestWitness(private)
         self._more = more or {}
@@ -276,8 +278,10 @@ class ProjectRun:
         folder: Path | None = None,
         offline: bool = False,
     ) -> Completed:
+        network = Network() if offline else self._needs.network[step]
         env = {
             **self._env,
+            **(await self._trusted() if network.all or network.registries or network.hosts else {}),
             **(self._registries if step == "setup" else {}),
             **joined(self._env, self._needs.environment(step, os.environ)),
             **self._more,
@@ -288,7 +292,6 @@ class ProjectRun:
         on_command, running = self._judged.on_command, RunningCommand(name, command, seconds)
         if on_command is not None:
             on_command(self._mask(str(running)))
-        network = Network() if offline else self._needs.network[step]
         wanted = Command(
             argv=beside(services, command, self._private),
             cwd=folder or self._files,
@@ -312,6 +315,12 @@ class ProjectRun:
         if on_command is not None:
             on_command(running.ended(done.exit_code))
         return done
+
+    async def _trusted(self) -> dict[str, str]:
+        """Return the variables that name copies of the user's certificates, made once for this judgement."""
+        if self._certificates is None:
+            self._certificates = await asyncio.to_thread(lend_certificates, os.environ, self._private)
+        return self._certificates
 
     async def _reach(self, network: Network, command: str) -> Reach | None:
         """Return the hosts that a command may reach in a sandbox without network; None when there are none."""
