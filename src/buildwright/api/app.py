@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from buildwright import errors
 from buildwright.api import fixes
+from buildwright.api.description import ApiDescription
 from buildwright.api.guard import Guard
 from buildwright.api.idempotency import IdempotentRequest
 from buildwright.api.openapi import complete
@@ -112,10 +113,13 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
                 app, records, signer, hosting, intake, rates, IdempotentRequest(records, app.clock), log, hosts, address
             )
             streams_end = asyncio.create_task(_end_streams(site), name="end of streams")
+            sessions = asyncio.create_task(site.sessions.watch(), name="sessions")
             try:
                 yield site
             finally:
                 site.closing.set()
+                sessions.cancel()
+                await asyncio.gather(sessions, return_exceptions=True)
                 await streams_end
     finally:
         await records.close()
@@ -152,14 +156,16 @@ def fastapi_for(site: ServerState | None = None) -> FastAPI:
         title="Buildwright",
         version=meta.number(),
         description="Turns a description of software into merged, proven changes. Streams, examples: docs/guides/http.md.",
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # it is sent by the route below
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         separate_input_output_schemas=False,
     )
     api.state.site = site
     for router in ROUTERS:
         api.include_router(router)
+    if site is not None:
+        description = ApiDescription(site.app.settings.home, api.openapi)
+        api.add_route(description.PATH, description.answer, include_in_schema=False)
     _handle_errors(api)
     return api
 
@@ -228,7 +234,7 @@ def _allowed(request: Request) -> str:
     A path may have several routes, of which Starlette names only the first. Routes of other path
     patterns that match it too do not count.
     """
-    if request.url.path == "/openapi.json":
+    if request.url.path == ApiDescription.PATH:
         return "GET, HEAD"
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
     fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]

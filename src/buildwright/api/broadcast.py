@@ -91,11 +91,11 @@ class EncodedFrames:
         return place._replace(event=self.last, at=microseconds(self.moment.recorded.at), part=0)
 
 
-Why: TypeAlias = Literal["ended", "slow", "closing", "vanished", "failed", "gone"]
+Why: TypeAlias = Literal["ended", "slow", "closing", "vanished", "signed-out", "failed", "gone"]
 """Why the frames of a subscription end.
 
-The build has ended, the client is too slow, the server ends, the build was removed, the store does not answer, the
-client has gone.
+The build has ended, the client is too slow, the server ends, the build was removed, its user has signed out, the
+store does not answer, the client has gone.
 """
 
 

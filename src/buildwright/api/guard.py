@@ -97,7 +97,7 @@ class _Request:
         self._send = send
         self._commands = prefers_commands(headers)
         try:
-            problem = self._refusal(scope, headers)
+            problem = await self._refusal(scope, headers)
             if problem is not None and problem.status == 401 and _opens_page(scope, headers):
                 there = "" if scope["path"] == FRONT else f"?next={quote(scope['path'], safe='/')}"
                 await RedirectResponse(f"/sign-in{there}", 303)(scope, receive, self._answer)
@@ -134,7 +134,7 @@ class _Request:
         """Note that the body cannot be used: what the application answers to it is not sent."""
         self._refused = problem.model_copy(update={"correlationId": self._correlation_id})
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+    async def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         if host_of(headers) not in self._site.hosts:
             text = "this server is not known by that host name"
             return plain(
@@ -154,7 +154,7 @@ class _Request:
             return too_large(most, self._correlation_id)
         path = scope["path"]
         try:
-            scope["state"]["caller"] = identify(self._site, headers, scope["method"])
+            scope["state"]["caller"] = await identify(self._site, headers, scope["method"])
         except BuildwrightError as error:
             if path in PUBLIC or path.startswith(PUBLIC_BELOW):
                 return None
@@ -220,10 +220,10 @@ def _opens_page(scope: Scope, headers: Headers) -> bool:
     return is_page(scope["path"]) and wants_page(scope["method"], headers)
 
 
-def identify(site: ServerState, headers: Headers, method: str) -> Caller:
+async def identify(site: ServerState, headers: Headers, method: str) -> Caller:
     """Return the caller: from a bearer token, or from a session cookie on a request from our own pages.
 
-    Raises Unauthorized, Forbidden (another site's page sent the cookie).
+    Raises Unauthorized, Forbidden (another site's page sent the cookie), StoreFailed.
     """
     now = site.app.clock.now()
     given = headers.getlist("authorization")
@@ -241,7 +241,8 @@ def identify(site: ServerState, headers: Headers, method: str) -> Caller:
     claims = site.signer.read(session, "session", now)
     if method not in _SAFE and not same_site(site, headers):
         raise Forbidden("another site's page sent this request", fix="use the pages of this server")
-    return Caller(claims.user_id, claims.kind)
+    await site.sessions.check(claims.session)
+    return Caller(claims.user_id, claims.kind, claims.session)
 
 
 def same_site(site: ServerState, headers: Headers) -> bool:

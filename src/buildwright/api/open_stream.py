@@ -169,7 +169,7 @@ async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
         raise missing
     if rows[0].user_id != caller.user_id:
         raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
-    return Selection(caller.user_id, rows[0].project_id, rows[0])
+    return Selection(caller.user_id, rows[0].project_id, rows[0], caller.session)
 
 
 async def project_of(site: ServerState, caller: Caller, project_id: str) -> Selection:
@@ -177,7 +177,7 @@ async def project_of(site: ServerState, caller: Caller, project_id: str) -> Sele
     missing = NotFound(f"there is no project {project_id[:80]}", fix="see GET /projects for yours")
     if not is_clean(project_id):
         raise missing
-    selection = Selection(caller.user_id, project_id)
+    selection = Selection(caller.user_id, project_id, session=caller.session)
     if await site.records.runs.latest_by_project(project_id, caller.user_id) is not None:
         return selection
     try:

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from buildwright.api.broadcast import Broadcasts
 from buildwright.api.idempotency import IdempotentRequest
 from buildwright.api.rates import Rates
+from buildwright.api.sessions import Sessions
 from buildwright.core.build import Build
 from buildwright.engine.build_cache import BuildCache
 from buildwright.errors import Forbidden, Unauthorized
@@ -40,7 +41,9 @@ class Caller(NamedTuple):
 
     user_id: str
     kind: str
-    """`session` (a cookie) or `bearer`."""
+    """`session` (a cookie), `bearer` or `ticket`."""
+    session: str = ""
+    """The id of the session that it came with; "" for a bearer token."""
 
 
 @dataclass(slots=True)
@@ -69,8 +72,11 @@ class ServerState:
     """The newest states of builds, so that another look at one is cheap."""
     tails: Broadcasts = field(init=False)
     """The broadcasts that streams read from."""
+    sessions: Sessions = field(init=False)
+    """The sessions that have signed out."""
 
     def __post_init__(self) -> None:
+        self.sessions = Sessions(self.records.tokens)
         self.seen = StateCache(self.app.builds)
         self.tails = Broadcasts(self.app.builds, self.records.runs, self.log, self._handed_over)
         self.hosting.on_news(self.tails.hear)

@@ -26,6 +26,8 @@ class Selection(NamedTuple):
     user_id: str
     project_id: str
     build: BuildRow | None = None
+    session: str = ""
+    """The session that it ends with; "" for none."""
 
 
 class Topics(NamedTuple):
@@ -109,7 +111,7 @@ class Subscription:
         self.topics = topics
         self.members: dict[str, Member] = {}
         self.stopped: asyncio.Future[Why] = asyncio.get_running_loop().create_future()
-        """Why it must end before its time: `slow`, `closing`, `vanished`."""
+        """Why it must end before its time: `slow`, `closing`, `vanished`, `signed-out`."""
         self._newest: Newest | None = None
         self._events: deque[EncodedFrames] = deque()
         self._lines: deque[EncodedFrames] = deque()

@@ -35,6 +35,8 @@ class Claims(NamedTuple):
     jti: str
     """The token's own id, for tokens that can be used once."""
     expires_at: datetime
+    session: str = ""
+    """The id of the session that it belongs to: its own, if it is one; "" for none."""
 
 
 class Signer:
@@ -60,8 +62,8 @@ class Signer:
         self._issuer = issuer
         self._audience = audience
 
-    def issue(self, user_id: str, kind: Kind, seconds: float, now: datetime) -> str:
-        """Return a token that is valid for `seconds`, rounded up to a whole second."""
+    def issue(self, user_id: str, kind: Kind, seconds: float, now: datetime, session: str = "") -> str:
+        """Return a token that is valid for `seconds`, rounded up to a whole second, or until its `session` signs out."""
         import jwt
 
         claims = {
@@ -72,6 +74,7 @@ class Signer:
             "exp": math.ceil(now.timestamp() + seconds),
             "jti": secrets.token_urlsafe(16),
             "kind": kind,
+            **({"sid": session} if session else {}),
         }
         return jwt.encode(claims, self._key, _ALGORITHM)
 
@@ -85,6 +88,7 @@ class Signer:
             all(_is_time(found[name]) for name in ("iat", "exp"))
             and _is_time(nbf)
             and all(isinstance(found[name], str) and found[name] for name in ("sub", "jti", "kind"))
+            and isinstance(found.get("sid", ""), str)
             and found["kind"] in kinds
             and found["iat"] <= moment
             and nbf <= moment
@@ -92,7 +96,8 @@ class Signer:
             raise _refused()
         if found["exp"] <= moment:
             raise Unauthorized("this token has expired", fix=_SIGN_IN)
-        return Claims(found["sub"], found["kind"], found["jti"], datetime.fromtimestamp(found["exp"], UTC))
+        session = found["jti"] if found["kind"] == "session" else found.get("sid", "")
+        return Claims(found["sub"], found["kind"], found["jti"], datetime.fromtimestamp(found["exp"], UTC), session)
 
     def _claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a token with right signature, header, issuer and audience, and with no claim missing."""

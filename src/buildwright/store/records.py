@@ -5,6 +5,7 @@ Must never keep a token, only its id until it has expired.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -41,6 +42,11 @@ class SpentTokens:
         )
         insert = self._database.insert(used_tokens).values(jti=jti, expires_at=expires_at).on_conflict_do_nothing()
         return bool(await self._database.change(insert.returning(used_tokens.c.jti)))
+
+    async def used(self, jtis: Collection[str]) -> set[str]:
+        """Return those of the ids that have been used and are not forgotten yet. Raises StoreFailed."""
+        rows = await self._database.fetch(select(used_tokens.c.jti).where(used_tokens.c.jti.in_(jtis)))
+        return {row.jti for row in rows}
 
 
 class HostedBuilds:

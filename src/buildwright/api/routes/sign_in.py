@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from html import escape
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -111,8 +112,14 @@ async def sign_in(request: Request, site: SiteOf) -> Response:
 
 
 @router.post("/sign-out", status_code=204, responses=responses())
-async def sign_out(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only a signed-in user can sign out
-    """Forget the session in this browser. A page is led to the one for signing in."""
+async def sign_out(request: Request, site: SiteOf, caller: CallerOf) -> Response:
+    """End the session of this browser: its cookie counts nowhere any more, and its streams end. A bearer token stays.
+
+    A page is led to the one for signing in.
+    """
+    if caller.session:
+        now = site.app.clock.now()
+        await site.sessions.end(caller.session, now + timedelta(seconds=SESSION_SECONDS), now)
     answer = RedirectResponse("/sign-in?out=true", 303) if sends_form(request.headers) else Response(status_code=204)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return answer
@@ -133,5 +140,5 @@ async def me(caller: CallerOf) -> Me:
 @router.post("/api/tickets", status_code=201, responses=responses())
 async def ticket(site: SiteOf, caller: CallerOf) -> Ticket:
     """Return a ticket that opens one WebSocket: `/ws?ticket=...`. It keeps long-lived tokens out of URLs."""
-    text = site.signer.issue(caller.user_id, "ticket", TICKET_SECONDS, site.app.clock.now())
+    text = site.signer.issue(caller.user_id, "ticket", TICKET_SECONDS, site.app.clock.now(), caller.session)
     return Ticket(ticket=text, seconds=TICKET_SECONDS)

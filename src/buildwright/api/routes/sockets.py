@@ -39,6 +39,7 @@ _CLOSES: dict[Why, tuple[int, str]] = {
     "slow": (1013, "too slow: connect again with the cursor of `reset`"),
     "closing": (1001, "the server is shutting down: connect again in a moment"),
     "vanished": (4404, "the build was removed"),
+    "signed-out": (4401, "you have signed out"),
     "failed": (1011, "the store does not answer: connect again in a moment"),
 }
 _REFUSALS = ((Unauthorized, 4401), (Forbidden, 4403), (NotFound, 4404), (StoreFailed, 1011))
@@ -88,7 +89,7 @@ def _code_of(error: BuildwrightError) -> int:
 async def caller_by(site: ServerState, websocket: WebSocket) -> Caller:
     """Return the caller: from a bearer token, a ticket, or a session on a page of this server.
 
-    Raises Unauthorized, Forbidden.
+    Raises Unauthorized, Forbidden, StoreFailed.
     """
     headers = websocket.headers
     origins = headers.getlist("origin")
@@ -100,8 +101,9 @@ async def caller_by(site: ServerState, websocket: WebSocket) -> Caller:
         claims = site.signer.read(ticket[:LONGEST_TICKET], "ticket", now)
         if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
             raise Unauthorized("this ticket was used before", fix="get a new one: POST /api/tickets")
-        return Caller(claims.user_id, claims.kind)
-    caller = identify(site, headers, "GET")
+        await site.sessions.check(claims.session)
+        return Caller(claims.user_id, claims.kind, claims.session)
+    caller = await identify(site, headers, "GET")
     if caller.kind == "session" and not origins:
         raise Forbidden("a cookie counts only on a page of this server", fix="send a bearer token or a ticket")
     return caller
@@ -156,8 +158,9 @@ class _Socket:
         """Send until one side stops; return why, `gone` when the client has sent a subscription or has left."""
         sending = asyncio.create_task(deliver(reader, self._put, commands=prefers_commands(self._websocket.headers)))
         try:
-            either: set[asyncio.Future[Any]] = {sending, hearing, reader.stopped}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            with self._site.sessions.stream(self._selection.session, reader.stop):
+                either: set[asyncio.Future[Any]] = {sending, hearing, reader.stopped}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if reader.stopped.done():
                 return reader.stopped.result()
             return sending.result() if sending.done() else "gone"

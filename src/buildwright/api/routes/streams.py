@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends, Header, Query
 from pydantic import BaseModel, Field
@@ -28,9 +28,6 @@ from buildwright.api.state import CallerOf, ServerState, SiteOf
 from buildwright.api.subscription import Selection, Sent, Subscription, Topics
 from buildwright.errors import Refused
 from buildwright.views.frames import Names
-
-if TYPE_CHECKING:
-    from buildwright.telemetry.meters import Meters
 
 router = Router(tags=["streams"])
 
@@ -161,7 +158,7 @@ async def _stream(
     if after and hello.resume == "live" and reader.is_at_end:
         reader.leave()
         return Response(status_code=204)  # which tells a browser not to come back
-    return EventStream(reader, hello, site.app.meters)
+    return EventStream(reader, hello, site)
 
 
 class EventStream(Response):
@@ -169,16 +166,18 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, reader: Subscription, hello: Hello, meters: Meters) -> None:
+    def __init__(self, reader: Subscription, hello: Hello, site: ServerState) -> None:
         super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._reader = reader
         self._hello = hello
-        self._meters = meters
+        self._meters = site.app.meters
+        self._sessions = site.sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            with self._meters.stream("sse") as dropped:
+            ends = self._sessions.stream(self._reader.selection.session, self._reader.stop)
+            with ends, self._meters.stream("sse") as dropped:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 why = await self._run(receive, send, prefers_commands(Headers(scope=scope)))
                 if why == "slow":
@@ -214,7 +213,7 @@ class EventStream(Response):
             await asyncio.gather(sending, leaving, return_exceptions=True)
 
     async def _part(self, scope: Scope, send: Send, why: Why) -> None:
-        kind = "end" if why in {"ended", "vanished"} else "reset"
+        kind = "end" if why in {"ended", "vanished", "signed-out"} else "reset"
         cursor = self._reader.cursor()
         try:
             async with asyncio.timeout(PARTING_SECONDS):
