@@ -95,6 +95,17 @@ def test_all_that_is_wrong_is_named_at_once(program: Program) -> None:
     assert missing in ([], ["BUILDWRIGHT_CORRELATION_ID"])
 
 
+def test_a_port_that_is_taken_says_how_to_take_another(program: Program) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        served = program("serve", "--port", port)
+    assert served.code == 7
+    assert f"port {port} is in use" in served.err
+    assert "--port" in served.err
+
+
 def test_what_is_set_well_starts(program: Program, tmp_path: Path) -> None:
     program.environment |= {
         "BUILDWRIGHT_RATE_BUILDS": "30/minute;500/hour",
