@@ -37,8 +37,15 @@ class Ends:
     text: str = "I begin"
 
 
-Round: TypeAlias = list[str | Use] | Status | Ends | None
-"""One answer: texts and tool calls; an error; one that is cut short; or None: no answer, ever."""
+@dataclass(frozen=True)
+class Broken:
+    """The connection breaks off while the model answers."""
+
+    text: str = "I begin"
+
+
+Round: TypeAlias = list[str | Use] | Status | Ends | Broken | None
+"""One answer: texts and tool calls; an error; one that is cut short, or breaks off; or None: no answer, ever."""
 
 
 @dataclass
@@ -63,9 +70,16 @@ class FakeMessages:
             return web.json_response(error, status=answer.status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        parts, ends = ([answer.text], answer.reason) if isinstance(answer, Ends) else (answer or [], "end_turn")
-        for event in _events(parts, turn, body["model"], ends):
+        if isinstance(answer, Ends | Broken):
+            parts, ends = [answer.text], getattr(answer, "reason", "end_turn")
+        else:
+            parts, ends = answer or [], "end_turn"
+        events = _events(parts, turn, body["model"], ends)
+        for event in events[:3] if isinstance(answer, Broken) else events:
             await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        if isinstance(answer, Broken) and request.transport is not None:
+            request.transport.abort()
+            return response
         await response.write_eof()
         return response
 

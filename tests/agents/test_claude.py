@@ -24,7 +24,7 @@ from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Message, ModelEndpoint, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign, wait_for
-from tests.agents.fake_messages import FakeMessages, Round, Status, Use, serving
+from tests.agents.fake_messages import Broken, FakeMessages, Round, Status, Use, serving
 
 PATH = os.pathsep.join((os.environ["PATH"], str(Path(sys.executable).parent)))
 SLEEP = "python3 -c 'import time; time.sleep(4712)'"
@@ -219,8 +219,35 @@ async def test_a_failing_model_is_a_result_with_its_kind(
     async with serving(rounds(Status(status, kind, text))) as fake:
         out = await play(sandbox, fake, assign())
     assert (finish(out).ok, finish(out).failure) == (False, failure), finish(out)
+    # As often as it is told to, and no more: each costs.
+    assert len(fake.requests) == (1 if status == 400 else 2)
     if status != 400:
         assert any(isinstance(activity, Warned) and "retry 1 of 1" in activity.text for activity in out)
+
+
+async def test_an_answer_that_breaks_off_is_asked_for_a_bounded_number_of_times(
+    sandbox: Sandbox, assign: Assign
+) -> None:
+    """After its retries it asks once more, without a stream; no loop around that multiplies it."""
+    async with serving(rounds(Broken())) as fake:
+        out = await play(sandbox, fake, assign(), retries=2)
+    assert not finish(out).ok
+    assert finish(out).failure == "unavailable", finish(out)
+    assert 3 <= len(fake.requests) <= 4
+
+
+async def test_nothing_runs_on_behind_a_turn(sandbox: Sandbox, assign: Assign) -> None:
+    """The turn would end while it still works; what it has not done by then would be cut off, and more turns be paid."""
+    call = {"command": "sleep 1; echo x > late.txt", "description": "wait", "run_in_background": True}
+    assignment = assign()
+    async with serving(rounds([Use("Bash", call)], ["Done."])) as fake:
+        out = await play(sandbox, fake, assignment)
+    assert finish(out).ok
+    (shell,) = [tool for tool in fake.requests[0]["tools"] if tool["name"] == "Bash"]
+    assert "run_in_background" not in shell["input_schema"]["properties"]
+    assert len(fake.requests) == 2
+    refused = "run_in_background" in last_text(fake.requests[1])
+    assert refused or (assignment.lane / "late.txt").exists()
 
 
 async def test_after_kill_9_of_the_program_nothing_is_left(sandbox: Sandbox, assign: Assign) -> None:
