@@ -70,10 +70,8 @@ class FakeMessages:
             return web.json_response(error, status=answer.status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        if isinstance(answer, Ends | Broken):
-            parts, ends = [answer.text], getattr(answer, "reason", "end_turn")
-        else:
-            parts, ends = answer or [], "end_turn"
+        parts: Sequence[str | Use] = [answer.text] if isinstance(answer, Ends | Broken) else answer or []
+        ends = answer.reason if isinstance(answer, Ends) else "end_turn"
         events = _events(parts, turn, body["model"], ends)
         for event in events[:3] if isinstance(answer, Broken) else events:
             await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
