@@ -79,7 +79,7 @@ def _server_answers(url: str, seconds: float) -> None:
 
 async def _worker_works(settings: Settings, name: str, seconds: float) -> None:
     """Check that the database has a living worker called `name`. Raises BadSettings, Unreachable, StoreFailed."""
-    from buildwright.store.postgres_inspection import workers_of
+    from buildwright.store.postgres_workers import workers_of
     from buildwright.wiring.runners import state_of
 
     if not settings.database_url:

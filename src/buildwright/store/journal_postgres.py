@@ -42,6 +42,7 @@ from buildwright.store.journal_rows import newest_of, replay
 from buildwright.store.money import StoreLedger
 from buildwright.store.postgres_opening import prepare
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Connection, Pool, address_of, literal, transaction
+from buildwright.store.postgres_workers import workers
 from buildwright.store.rows import recorded_from
 from buildwright.store.stats import Asking, run_on_postgres
 
@@ -241,7 +242,7 @@ class PostgresBuilds:
         await self._run(lambda conn: board.beat(conn, worker))
 
     async def workers(self) -> list[WorkerRow]:
-        return await self._run(board.workers)
+        return await self._run(workers)
 
     async def sign_off(self, holder: str) -> None:
         await self._run(lambda conn: board.sign_off(conn, holder))

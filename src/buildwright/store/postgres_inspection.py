@@ -1,4 +1,4 @@
-"""Looks at a shared PostgreSQL database from outside: its workers, its revision, what killed processes left in it.
+"""Looks at a shared PostgreSQL database from outside: its revision, what killed processes left in it.
 
 Must never create, migrate or change anything while looking. Only what is certain can be mended: a dead process of this
 machine, or a worker that was silent for a day.
@@ -10,9 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from buildwright.errors import StoreFailed
-from buildwright.ports import Leftover, RepairResult, WorkerRow
-from buildwright.store import postgres_queue as board
+from buildwright.ports import Leftover, RepairResult
 from buildwright.store import postgres_retention as retention
 from buildwright.store.lease_holders import may_live
 from buildwright.store.opening import revisions
@@ -79,23 +77,3 @@ async def _delete_orphan(url: str, build_id: str) -> bool:
 async def _run(url: str, work: Callable[[Connection], Awaitable[T]]) -> T:
     async with single(url, _PATIENCE) as pool:
         return await pool.run(lambda connection, _: work(connection))
-
-
-async def workers_of(url: str, seconds: float) -> list[WorkerRow]:
-    """Return all workers that have signed on at a PostgreSQL database, waiting at most about `seconds` for it.
-
-    Raises BadSettings, Unreachable, and StoreFailed when its revision is not the one this Buildwright works with.
-    """
-
-    async def look(connection: Connection, again: bool) -> list[WorkerRow]:  # noqa: ARG001  looking may be repeated
-        shown = address_of(url).shown
-        found, wanted = await stored_revision(connection, shown), revisions()[-1]
-        if found != wanted:
-            raise StoreFailed(
-                f"{shown} is of schema revision {found or 'none'}, this Buildwright works with {wanted}",
-                fix="run `buildwright db migrate`, or the Buildwright that fits the database",
-            )
-        return await board.workers(connection)
-
-    async with single(url, seconds, seconds) as pool:
-        return await pool.run(look)

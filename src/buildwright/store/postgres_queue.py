@@ -351,15 +351,6 @@ async def beat(connection: Connection, worker: WorkerRow) -> None:
     await connection.execute(_BEAT, *row, text_of(worker.report))
 
 
-async def workers(connection: Connection) -> list[WorkerRow]:
-    """Return all workers, in the order they started."""
-    found = await connection.fetch(
-        "SELECT holder, name, slots, busy, started_at, beat_at, heartbeat_seconds,"
-        " extract(epoch FROM clock_timestamp() - beat_at)::float8, report FROM workers ORDER BY started_at, holder"
-    )
-    return [WorkerRow(*row) for row in found]
-
-
 async def sign_off(connection: Connection, holder: str) -> None:
     """Remove a worker, those known to be dead, and those silent for a day."""
     known = await connection.fetch("SELECT holder FROM workers")

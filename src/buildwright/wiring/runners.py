@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from buildwright.views.overview import WorkerHolds
-
 if TYPE_CHECKING:
     from buildwright.ports import ActionQueue, Builds, WorkerRow
+    from buildwright.views.overview import WorkerHolds
 
 
 class Runners(NamedTuple):
@@ -37,6 +36,8 @@ class Runners(NamedTuple):
 
 async def runners_of(builds: Builds, board: ActionQueue | None, build_id: str) -> Runners:
     """Return the runners of a build; without a board there are no workers. Raises StoreFailed."""
+    from buildwright.views.overview import WorkerHolds
+
     runner = await builds.holder(build_id)
     if board is None:
         return Runners(runner, False, 0, ())
