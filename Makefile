@@ -94,7 +94,7 @@ containers: tools $(VENV)/.dev ## --sandbox container on a real engine, and comp
 		command -v $${tool%:*} >/dev/null || { echo "Installing $$package ..."; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package >/dev/null; } || \
 		{ echo "make containers needs $$package: sudo apt-get install $$package"; exit 1; }; done
-	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/containers tests/contract/test_sandbox.py
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/containers tests/contract/test_sandbox.py tests/contract/test_walls.py
 
 fuzz: tools $(VENV)/.dev ## ten thousand requests and more that are made of the API's description, with every check (a quarter of an hour)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/api/test_schema.py

@@ -91,6 +91,28 @@ def project(folder: Path, port: int) -> Path:
     return folder
 
 
+def part(engine: Podman, service: str, healthy: float) -> str:
+    """What of the time until a service was healthy was its own: since its process began, and of that at work."""
+    told = engine("inspect", "--format", "{{.State.StartedAt.UnixMilli}} {{.State.Pid}}", f"buildwright_{service}_1")
+    started, pid = map(int, told.split())
+    since = time.time() - started / 1000
+    worked = processor_seconds(pid)
+    before = f"{healthy - since:.1f} s of the engine and of what it waits for"
+    return f"{service}: {before}, then {since:.1f} s, {worked:.1f} s of them at work"
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time of a container, its health checks among it: by cgroups of version 1 or 2."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, kinds, path = line.split(":", 2)
+        if "cpuacct" in kinds.split(","):
+            return int(Path(f"/sys/fs/cgroup/{kinds}{path}/cpuacct.usage").read_text()) / 1e9
+        if not kinds and (told := Path(f"/sys/fs/cgroup{path}/cpu.stat")).exists():
+            (used,) = re.findall(r"^usage_usec (\d+)", told.read_text(), re.MULTILINE)
+            return int(used) / 1e6
+    raise AssertionError(f"nothing counts the time of process {pid}")
+
+
 @pytest.mark.timeout(3600)  # most of it is making the images, of what is fetched
 def test_it_comes_up_healthy_answers_and_is_gone(engine: Podman, tmp_path: Path) -> None:
     make_images(engine, tmp_path)
@@ -111,13 +133,12 @@ def test_it_comes_up_healthy_answers_and_is_gone(engine: Podman, tmp_path: Path)
             asked = engine.around("podman", "healthcheck", "run", f"buildwright_{service}_1")
             while subprocess.run(asked, env=engine.environment, capture_output=True, check=False).returncode != 0:
                 assert time.monotonic() - began < 300, engine("logs", f"buildwright_{service}_1")
-                time.sleep(
-                    1.0
-                )  # as compose.yaml has it: each check is a process that takes time from what it waits for
+                time.sleep(1.0)  # as compose.yaml has it: a check is a process that takes time from what it waits for
             healthy[service] = time.monotonic() - began
+            parts.append(part(engine, service, healthy[service]))
 
     engine("run", "--rm", "buildwright:local", "python3", "-c", COMPILED)
-    began, healthy = time.monotonic(), dict[str, float]()
+    began, healthy, parts = time.monotonic(), dict[str, float](), list[str]()
     start = ("up", "--detach", "--no-build", "--no-deps")
     # Older podmans do not know how to wait for a healthy service: the order of `depends_on` is kept by hand.
     compose(*start, "db", "redis")
@@ -136,3 +157,4 @@ def test_it_comes_up_healthy_answers_and_is_gone(engine: Podman, tmp_path: Path)
     assert engine("volume", "ls", "--quiet") == ""
     shown = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in healthy.items())
     print(f"healthy after: {shown} (asked: {HEALTHY_SECONDS:g} s); gone after {gone:.1f} s (asked: {GONE_SECONDS:g} s)")
+    print("\n".join((*parts, f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors")))

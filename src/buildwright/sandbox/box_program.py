@@ -118,6 +118,14 @@ def _end_all(first: int) -> int | None:
     return ended
 
 
+def _end_shared(kernel: ctypes.CDLL) -> None:
+    """Remove the shared memory, semaphores and message queues of System V that the command left (sysvipc(7))."""
+    remove = {"shm": (kernel.shmctl, (0, None)), "sem": (kernel.semctl, (0, 0)), "msg": (kernel.msgctl, (0, None))}
+    for kind, (call, words) in remove.items():
+        for line in _read(Path("/proc/sysvipc") / kind).splitlines()[1:]:
+            call(int(line.split()[1]), *words)
+
+
 def _wipe(folder: str, device: int) -> tuple[bool, bool]:
     """Remove what the command left in a folder that is the container's own; folders shown from outside have another device.
 
@@ -128,7 +136,7 @@ def _wipe(folder: str, device: int) -> tuple[bool, bool]:
         entries = list(found)
     for one in entries:
         about = one.stat(follow_symlinks=False)
-        if about.st_dev != device:
+        if about.st_dev != device or (about.st_uid != os.geteuid() and not stat.S_ISDIR(about.st_mode)):
             leads_out = True
             continue
         try:
@@ -137,7 +145,7 @@ def _wipe(folder: str, device: int) -> tuple[bool, bool]:
                     Path(one.path).chmod(stat.S_IRWXU)
                 inner_gone, inner_out = _wipe(one.path, device)
                 gone, leads_out = gone and inner_gone, leads_out or inner_out
-                if not inner_out:
+                if not inner_out and about.st_uid == os.geteuid():
                     Path(one.path).rmdir()
             else:
                 Path(one.path).unlink()
@@ -198,6 +206,7 @@ def main(path: str) -> None:
         last = _end_all(process.pid)
         ended = last if ended is None else ended
         answer |= {"code": 137 if ended is None else _code(ended), "short": short}
+    _end_shared(kernel)
     answer["clean"] = all(_wipe(one, Path(one).stat().st_dev)[0] for one in told["wiped"] if os.access(one, os.W_OK))
     for one in (source, target, errors):
         os.close(one)

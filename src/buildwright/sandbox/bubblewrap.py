@@ -173,7 +173,8 @@ class Bubblewrap:
         arguments += ["--cap-drop", "ALL", "--hostname", "localhost", "--clearenv"]
         if command.network:
             arguments.append("--share-net")
-        arguments += ["--proc", "/proc", "--dev", "/dev"]
+        # Its own namespaces have settings that its user may write, such as how much shared memory there may be.
+        arguments += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
         for folder in IN_MEMORY:
             arguments += ["--size", str(command.memory_bytes), "--tmpfs", folder]
         for path in system_paths(command.network):

@@ -42,7 +42,8 @@ VARIABLES = ("BUILDWRIGHT_CONTAINER_IMAGE", "BUILDWRIGHT_CONTAINER_CPUS", "BUILD
 _GIGABYTE = 1024**3
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": _GIGABYTE}
 _OF_THE_ENGINE = frozenset(("/etc/hosts", "/etc/resolv.conf"))
-_WIPED = ("/tmp", "/dev/shm", "/dev/mqueue", "/var/tmp")  # noqa: S108
+_WIPED = ("/tmp", "/dev/shm", "/dev/mqueue", "/var/tmp", "/sys/fs/cgroup")  # noqa: S108
+"""The last is a folder in memory that any user may write, where podman shows cgroups of version 1."""
 _OWN_PROCESSES = 8
 """Processes of a box beside those of its command: the first one, ours, and those of relays."""
 _MOST_KEPT = 4

@@ -18,7 +18,7 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _ANSWER = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _FAIL, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 """Answers (linux/seccomp.h); the number of the error is added to `_FAIL`."""
 _AT_NUMBER, _AT_MACHINE, _AT_ARGUMENTS = 0, 4, 16
-"""Where a filter reads (struct seccomp_data); of each argument the lower half, which is all that these calls look at."""
+"""Where a filter reads (struct seccomp_data); of each argument the lower half first."""
 _X32 = 0x40000000
 """From here on x86_64 counts calls of another kind (x32), by which each could be made as well."""
 
@@ -29,6 +29,8 @@ _NEW_NAMESPACES = 0x7E020000
 _NEW_TIME = 0x80
 _TERMINAL = (0x5412, 0x541C, 0x5423)
 """TIOCSTI and TIOCLINUX type into a terminal, TIOCSETD loads a driver for one (ioctl_tty(2))."""
+_LARGEST_SEGMENT = 1 << 16
+"""Bytes of System V's shared memory in one piece. There are at most 4,096 (kernel.shmmni); PostgreSQL takes one, of 56."""
 _FAMILIES = (1, 2, 10, 16)
 """AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others, AF_VSOCK among them, are not kept apart by a network namespace."""
 _LOOKS = (7, 12, 14, 16, 17, 0x4204)
@@ -44,8 +46,9 @@ class ForbiddenCall(NamedTuple):
     """ENOSYS where programs have another way for kernels that do not know the call."""
     argument: int = 0
     """Which argument is looked at, from 0."""
-    when: Literal["always", "any bit", "one of", "none of"] = "always"
-    """How the argument compares with `values` where the call is forbidden."""
+    when: Literal["always", "any bit", "one of", "none of", "from"] = "always"
+    """How the argument compares with `values` where the call is forbidden; `from` looks at all of it, the others at the
+    lower half."""
     values: tuple[int, ...] = ()
 
     def on(self, machine: str) -> int | None:
@@ -80,6 +83,8 @@ FORBIDDEN: Mapping[str, ForbiddenCall] = MappingProxyType(
         "unshare": ForbiddenCall(272, 97, when="any bit", values=(_NEW_NAMESPACES | _NEW_TIME,)),
         "clone": ForbiddenCall(56, 220, when="any bit", values=(_NEW_NAMESPACES,)),
         "clone3": ForbiddenCall(435, 435, errno.ENOSYS),  # its flags cannot be seen; libraries go on with clone
+        # Shared memory that no process has attached is no process's memory, and would escape its limit.
+        "shmget": ForbiddenCall(29, 194, errno.EINVAL, 1, "from", (_LARGEST_SEGMENT,)),
         # Keys, which no namespace keeps apart.
         "keyctl": ForbiddenCall(250, 219),
         "add_key": ForbiddenCall(248, 217),
@@ -149,14 +154,18 @@ def _steps(number: int, one: ForbiddenCall) -> list[tuple[int, int, int, int]]:
     answer = (_ANSWER, 0, 0, _FAIL | one.error)
     if one.when == "always":
         return [(_EQUAL, 0, 1, number), answer]
+    allowed = (_ANSWER, 0, 0, _ALLOW)
+    place = _AT_ARGUMENTS + 8 * one.argument
+    if one.when == "from":
+        steps = [(_LOAD, 0, 0, place + 4), (_EQUAL, 0, 2, 0), (_LOAD, 0, 0, place), (_AT_LEAST, 0, 1, one.values[0])]
+        return [(_EQUAL, 0, len(steps) + 2, number), *steps, answer, allowed]
     last = len(one.values) - 1
     compare = _ANY_BIT if one.when == "any bit" else _EQUAL
     # Where a value fits: over the comparisons that are left to the answer, or with "none of" also over that.
     over = 1 if one.when == "none of" else 0
     tests = [
-        (compare, last - place + over, (1 - over) if place == last else 0, value)
-        for place, value in enumerate(one.values)
+        (compare, last - number_of + over, (1 - over) if number_of == last else 0, value)
+        for number_of, value in enumerate(one.values)
     ]
-    allowed = (_ANSWER, 0, 0, _ALLOW)
-    steps = [(_LOAD, 0, 0, _AT_ARGUMENTS + 8 * one.argument), *tests, answer, allowed]
+    steps = [(_LOAD, 0, 0, place), *tests, answer, allowed]
     return [(_EQUAL, 0, len(steps), number), *steps]
