@@ -23,7 +23,10 @@ def test_what_contains_a_build_is_said_and_kept(program: Program, repository: Pa
     walled = program(*words)
     assert walled.code == 0, walled.err
     assert "sandbox bubblewrap" in walled.out
-    assert program("status", "--json").lines[-1]["sandbox"] == "bubblewrap", "not auto: it stays behind this wall"
+    status = program("status", "--json").lines[-1]
+    assert status["sandbox"] == "bubblewrap", "not auto: it stays behind this wall"
+    options = program("events", status["id"]).lines[0]["options"]
+    assert (options["project"], options.get("limits_watched", False)) == (repository.name, False)
     bare = program(*words, "--sandbox", "none", "--new", "--branch", "bare")
     assert bare.code == 0, bare.err
     assert "No sandbox: agents and checks run with your rights" in bare.out
