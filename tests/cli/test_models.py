@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from buildwright.gateway.model_list import keep_list
+from buildwright.gateway.upstream import Provider as ModelProvider
 from tests.cli.conftest import Ended, Program, write_tasks
 from tests.cli.test_remote import serving
 from tests.gateway.provider import Provider, anthropic_stream, openai_stream, running_provider
@@ -256,3 +258,27 @@ def test_every_model_that_auto_may_ask_needs_its_key_at_the_start(
     ended = program("build", tasks, "--repo", repository, *words, ANTHROPIC_API_KEY="sk-ant-x")
     assert ended.code == 78, ended.err
     assert f"OPENAI_API_KEY is not set, and openai/{SPARE} needs it" in " ".join(ended.err.split())
+
+
+def test_a_misspelt_model_is_found_before_the_start(program: Program, repository: Path, tmp_path: Path) -> None:
+    key = "sk-ant-api03-of-no-user"
+    usual = ModelProvider("anthropic", "https://api.anthropic.com/v1", key)
+    keep_list(usual, program.home, frozenset({"claude-house-1"}))
+    program.environment |= {"ANTHROPIC_API_KEY": key}
+    write_options(program, '[models]\nsmall = "claude-houze-1"\nmiddle = "claude-house-1"\n')
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "Greet"})
+    spec = tmp_path / "spec.md"
+    spec.write_text("# Greet\n", encoding="utf-8")
+    for verb, words, meant in (
+        ("build", (tasks, "--model", "claude-sonet-5-5"), "claude-sonnet-5-5"),
+        ("build", (tasks, "--model", "claude-house-1", "--review-model", "claude-opuss-5-5"), "claude-opus-5-5"),
+        ("build", (tasks, "--model", "auto"), "claude-house-1"),
+        ("plan", (spec, "--planner-model", "claude-hause-1"), "claude-house-1"),
+    ):
+        place = ("--repo", repository, "--sandbox", "none") if verb == "build" else ()
+        ended = program(verb, *words, *place)
+        assert (ended.code, f"did you mean {meant}?" in ended.err) == (78, True), (words, ended.err)
+        assert "Anthropic has no model claude-" in ended.err
+    said = program("init", "-m", "it counts", "--model", "claude-haus-1")
+    assert (said.code, "did you mean claude-house-1?" in said.err) == (78, True), said.err
+    assert program("status", "--all", "--json").object["builds"] == []

@@ -297,8 +297,8 @@ def _new_base(event: e.BaseChanged, build: Build, _at: datetime) -> EventLine:
 
 def _contracts_changed(event: e.ContractsChanged, _build: Build, _at: datetime) -> EventLine:
     kept = event.spec.contracts.contracts if event.spec.contracts is not None else ()
-    versions = ", ".join(f"{one.contract_type} {one.version}" for one in kept)
-    return EventLine("again", f"continues with newer contracts: {versions}")
+    versions = ", ".join(f"{one.contract_type} {one.version}" for one in kept if one.version > 1)
+    return EventLine("again", f"continues with newer contracts: {versions or 'all of them'}")
 
 
 def _plan_changed(event: e.PlanChanged, _build: Build, _at: datetime) -> EventLine:

@@ -24,7 +24,7 @@ from buildwright.gateway.upstream import Provider
 FOLDER: Final = "models"
 """Folder of the home with the kept lists."""
 _KEPT_SECONDS: Final = 86_400.0
-_SECONDS: Final = 10.0
+_SECONDS: Final = 5.0
 _MOST_PAGES: Final = 20
 _LARGEST: Final = 4 * 1024 * 1024
 _TITLES: Final = {"anthropic": "Anthropic", "openai": "OpenAI", "google": "Google"}
