@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from buildwright.views.interview import InterviewEntry, InterviewView
     from buildwright.views.lessons import LessonsImported, LessonsView
     from buildwright.views.overview import PlanView
+    from buildwright.views.review import ReviewView
     from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
@@ -156,6 +157,9 @@ class Client(Protocol):
 
     async def change(self, build: Build, task: str = "", attempt: int = 0, *, binary: bool = False) -> Change:
         """Return what the build, or one of its tasks or their attempts, changed. Raises NotFound, GitFailed."""
+
+    async def review(self, build: Build, task: str = "") -> ReviewView:
+        """Return the change of the build, or of a task, with the purpose of each hunk. Raises NotFound, GitFailed."""
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt (0: the newest, or the one to come) at the task is told. Raises NotFound, GitFailed."""

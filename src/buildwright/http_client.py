@@ -42,6 +42,7 @@ from buildwright.views.explain import KeptWorkView
 from buildwright.views.interview import InterviewEntry, InterviewView
 from buildwright.views.lessons import LessonsImported, LessonsView
 from buildwright.views.overview import PlanView, WorkerHolds
+from buildwright.views.review import ReviewView
 from buildwright.views.stats import Stats, StatsPeriod
 from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
@@ -373,6 +374,11 @@ class HttpClient:
         more |= {"binary": "true"} if binary else {}
         found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task, **more)
         return Change(found["old"], found["new"], found["diff"])
+
+    async def review(self, build: Build, task: str = "") -> ReviewView:
+        """Return the change of the build, or of one of its tasks, with the purpose of each hunk."""
+        found = await self._wire.get(f"/api/builds/{build.id}/review", task=task)
+        return ReviewView.model_validate_json(json.dumps(found))
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt (0: the newest, or the one to come) at the task is told, part by part."""

@@ -26,6 +26,7 @@ async def test_a_build_is_shown_on_its_spec_and_by_its_phases(served: Served, re
         "c": (1, 1),
     }
     assert all(edge["met"] for edge in graph["edges"])
+    assert (await served.client.get(f"{path}/messages")).json["messages"] == []
     assert (await served.client.get(f"{path}/choices")).json["paused"] is False
     assert (await served.client.get(f"{path}/forecast")).json["open_tasks"] == 0
     missing = await served.client.get(f"{path}/phases/2/graph")

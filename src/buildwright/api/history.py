@@ -70,6 +70,12 @@ class History:
             gone, _ = self._states.popitem(last=False)
             self._turns.pop(gone, None)
 
+    async def at(self, build_id: str, seq: int) -> Build:
+        """Return the build as of event `seq`, or of its last one. Raises NotFound, StoreFailed."""
+        state = await self._state(build_id, max(1, seq))
+        assert state is not None, "a build has at least one event"
+        return state
+
     async def _state(self, build_id: str, seq: int) -> Build | None:
         """Return the build as of event `seq`, None for 0.
 

@@ -379,6 +379,9 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.BuildReopened: lambda _e, _b, _at: EventLine("again", "continues after its end"),
     e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to stop"),
     e.MessageSent: lambda event, _b, _at: EventLine("dot", f"you said: {one_line(event.text, 120)}"),
+    e.ReviewSent: lambda event, _b, _at: EventLine(
+        "dot", f"you sent a review: {count(len(event.comments), 'comment')}"
+    ),
     e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"{event.task} received your message"),
     e.BaseJudged: _base,
     e.BuildVerified: _verified,

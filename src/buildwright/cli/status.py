@@ -38,7 +38,7 @@ async def status(
         StatusPart | None,
         Parameter(
             help="One part: `spec` with the state of each of its sentences, `phases` of the plan, `choices` of a pause with "
-            "their prices, `forecast` of time and money."
+            "their prices, `forecast` of time and money, your `messages` and what came of them."
         ),
     ] = None,
     watch: Annotated[bool, Parameter(help="Show it again whenever it changes, until it ends or pauses.")] = False,

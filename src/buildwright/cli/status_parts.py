@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from buildwright.views.choices import ChoicesView
     from buildwright.views.forecast import CostForecast
     from buildwright.views.phases import PhaseRail
+    from buildwright.views.receipts import Receipts
     from buildwright.views.spec_progress import SpecProgress
 
-StatusPart = Literal["spec", "phases", "choices", "forecast"]
+StatusPart = Literal["spec", "phases", "choices", "forecast", "messages"]
 """Parts of the state of a build, each a record of its own."""
 _STYLES = {"green": "green", "red": "red", "blue": "cyan", "grey": "dim"}
 _MARKS = {"green": "+", "red": "!", "blue": ">", "grey": " "}
@@ -27,6 +28,7 @@ async def show_part(app: Client, build_id: str, part: StatusPart, output: Output
     from buildwright.views.choices import choices_of
     from buildwright.views.forecast import forecast_of
     from buildwright.views.phases import rail_of
+    from buildwright.views.receipts import receipts_of
     from buildwright.views.spec_progress import spec_progress
 
     build = await app.builds.load(build_id)
@@ -43,6 +45,9 @@ async def show_part(app: Client, build_id: str, part: StatusPart, output: Output
         case "forecast":
             told = forecast_of(build, await app.builds.read(build_id), app.clock.now())
             output.data(told.model_dump(mode="json")) if output.json else _print_forecast(output, told)
+        case "messages":
+            receipts = receipts_of(build, await app.builds.read(build_id))
+            output.data(receipts.model_dump(mode="json")) if output.json else _print_messages(output, receipts)
         case _:
             assert_never(part)
 
@@ -126,3 +131,14 @@ def _print_forecast(output: Output, told: CostForecast) -> None:
     for one in told.thrown_away:
         attempts = "1 attempt" if one.attempts == 1 else f"{one.attempts} attempts"
         output.print(f"Thrown away: {money(one.cost_usd)} in {attempts}: {one.words}")
+
+
+def _print_messages(output: Output, receipts: Receipts) -> None:
+    """Print each message with its way."""
+    if not receipts.messages:
+        output.print("You have sent no message.")
+    for one in receipts.messages:
+        output.print(f"{one.state}: {one_line(one.text, 200)}", style="bold", wrap=True)
+        output.print(f"  {one.words}", wrap=True)
+        for taken in one.taken_in:
+            output.print(f"  {taken.task}, attempt {taken.attempt}: {taken.outcome}")

@@ -63,6 +63,10 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright events --to ./events",
     ),
     "diff": ("buildwright diff 3fa9 money --stat",),
+    "review": (
+        "buildwright review 3fa9 money",
+        "buildwright review 3fa9 --comment 'src/money.py:12: use Decimal'",
+    ),
     "prompt": ("buildwright prompt 3fa9 money", "buildwright prompt 3fa9 money --sizes"),
     "why": ("buildwright why 3fa9 money", "buildwright why 3fa9"),
     "gates": ("buildwright gates 3fa9 money", "buildwright gates 3fa9 --sarif > gates.sarif"),
@@ -158,6 +162,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("logs", "Watch", "Show what agents, checks and git printed."),
     _verb("events", "Watch", "Print the journal of a build, one JSON object per event."),
     _verb("diff", "Watch", "Show what a build, or one of its tasks, changed."),
+    _verb("review", "Watch", "Review what was changed, each hunk with its task, and send comments to the agents."),
     _verb("prompt", "Watch", "Show what the agent of a task is told, and the size of each part."),
     _verb("why", "Watch", "Explain why a task waits, runs, failed, where it came from; or what audits say."),
     _verb("gates", "Watch", "Show which gates ran on which tree, and what they found."),

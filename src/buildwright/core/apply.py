@@ -529,6 +529,7 @@ MOVES: dict[type[Event], Move] = {
     ),
     e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),
     e.MessageSent: Move(_message_sent, _ANY, _GOING),
+    e.ReviewSent: Move(_nothing, _ANY, _GOING),
     e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),
     e.BuildVerified: Move(_verified, frozenset({Stage.VERIFYING}), _LIVE, to_stage=(Stage.DELIVERING,)),
     e.PhaseAudited: Move(phase_audited, _BUILT, _LIVE),

@@ -683,6 +683,31 @@ class MessageSent(Event):
     task: Identifier = ""
 
 
+class ReviewComment(Record):
+    """What a person says of some lines of a file."""
+
+    path: Annotated[Identifier, Field(min_length=1, max_length=1_000)]
+    line: int = Field(ge=1, le=10**9)
+    """Of the new version, or of the old one by `side`."""
+    end_line: int = Field(0, ge=0, le=10**9)
+    """The last line; 0 for `line` alone."""
+    side: Literal["new", "old"] = "new"
+    text: UserText = Field(min_length=1, max_length=5_000)
+    task: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"), Origin.IDENTIFIER] = ""
+    """The task that made these lines; "" when it is not known."""
+
+
+class ReviewSent(Event):
+    """A person has reviewed a change. What follows from it are messages, and tasks for what has landed. Changes nothing."""
+
+    type: Literal["review.sent"] = "review.sent"
+    id: Identifier
+    comments: tuple[ReviewComment, ...]
+    message: UserText = Field("", max_length=20_000)
+    tasks: tuple[TaskId, ...] = ()
+    """Tasks that are made of it."""
+
+
 class MessageDelivered(Event):
     """An agent has heard the message: its receipt."""
 
@@ -800,6 +825,7 @@ AnyEvent = Annotated[
     | BuildReopened
     | StopRequested
     | MessageSent
+    | ReviewSent
     | MessageDelivered
     | BuildVerified
     | PhaseAudited

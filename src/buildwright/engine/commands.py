@@ -25,6 +25,7 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine.build_command import BuildCommand, Words
 from buildwright.engine.resume_command import ResumeBuild
+from buildwright.engine.review_command import SendReview
 from buildwright.engine.task_commands import (
     ChangeSpec,
     ChangeTasks,
@@ -237,6 +238,7 @@ COMMANDS: tuple[type[BuildCommand], ...] = (
     UndoTask,
     ApproveFinding,
     SendMessage,
+    SendReview,
     TakeStep,
     StopBuild,
 )

@@ -517,6 +517,15 @@ ROWS: dict[type[Event], EventFrames] = {
     e.MessageSent: EventFrames(
         lambda ev: {"messageId": ev.id, "message": _short(ev.text), "task": ev.task}, _interjected
     ),
+    e.ReviewSent: EventFrames(
+        lambda ev: {
+            "reviewId": ev.id,
+            "comments": len(ev.comments),
+            "message": _short(ev.message),
+            "tasks": list(ev.tasks),
+        },
+        _nothing,
+    ),
     e.MessageDelivered: EventFrames(lambda ev: {**_of_task(ev), "messageId": ev.id}, _taken_in),
     e.BuildVerified: EventFrames(lambda ev: _verdict(ev.verdict), lambda ev, _m: [_audit("result", {}, ev.verdict)]),
     e.PhaseAudited: EventFrames(

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from buildwright.views.lessons import LessonsImported, LessonsView
     from buildwright.views.overview import PlanView
     from buildwright.views.precheck import PrecheckView
+    from buildwright.views.review import ReviewView
     from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
@@ -456,6 +457,14 @@ class App:
         if build.rebases:
             await self.workspace.stand_on(build.id, build.base)
         return await change_of(self.builds, self.workspace, build, ChangeWanted(task, attempt, binary))
+
+    async def review(self, build: Build, task: str = "") -> ReviewView:
+        """Return the change of the build, or of a task, with the purpose of each hunk. Raises NotFound, GitFailed."""
+        from buildwright.wiring.changes import review
+
+        if build.rebases:
+            await self.workspace.stand_on(build.id, build.base)
+        return await review(self.builds, self.workspace, build, task)
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt at the task is told. Raises NotFound, GitFailed."""

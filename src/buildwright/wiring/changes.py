@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,9 +10,11 @@ from buildwright.core.build import Build, no_task
 from buildwright.core.event import MergePrepared
 from buildwright.engine.kept_work import AttemptWork, work_of_attempt
 from buildwright.errors import NotFound
+from buildwright.views.review import ReviewView, diff_files, owners_in, review_of
 
 if TYPE_CHECKING:
     from buildwright.ports import Builds, KeptWork, Workspace
+    from buildwright.workspace import GitWorkspace
 
 _BLOCK = 1000
 """Events read at once, from the newest backwards."""
@@ -53,6 +56,17 @@ async def change_of(builds: Builds, workspace: Workspace, build: Build, wanted: 
     else:
         old, new = await _ends(builds, build, wanted.task)
     return Change(old, new, "" if old == new else await workspace.diff(build.id, old, new, binary=wanted.binary))
+
+
+async def review(builds: Builds, workspace: GitWorkspace, build: Build, task: str) -> ReviewView:
+    """Return the change of the build, or of one of its tasks, with the purpose of each hunk. Raises NotFound, GitFailed."""
+    old, new, text = await change_of(builds, workspace, build, ChangeWanted(task))
+    files = await asyncio.to_thread(diff_files, text)
+    owners = None
+    if not task:
+        log = await workspace.log_of_lines(build.id, old, new) if old != new else ""
+        owners = await asyncio.to_thread(owners_in, log)
+    return await asyncio.to_thread(review_of, build, task, (old, new), files, owners)
 
 
 async def kept_work(workspace: Workspace, build: Build) -> tuple[KeptWork, ...]:

@@ -267,6 +267,25 @@ class GitWorkspace:
         answer = await self._git.run(pin.mirror, "diff", *options, "--end-of-options", old, new, "--")
         return answer.output.decode(errors="replace")
 
+    async def log_of_lines(self, build_id: str, old: str, new: str) -> str:
+        """Return the change of each commit of a straight history from commit `old` to `new`, oldest first.
+
+        Each is a NUL, the commit's id and a diff without context and renames. Raises GitFailed.
+        """
+        pin = await self._ready(build_id, old, new)
+        options = (
+            "--reverse",
+            "--format=%x00%H",
+            "-p",
+            "-U0",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--no-color",
+        )
+        answer = await self._git.run(pin.mirror, "log", *options, "--end-of-options", f"{old}..{new}")
+        return answer.output.decode(errors="replace")
+
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
         """See `Workspace.read_file`. Raises UnsafePath for a path that no tree can have."""
         pin = await self._ready(build_id, tree)

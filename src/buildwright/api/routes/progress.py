@@ -14,6 +14,7 @@ from buildwright.api.state import SiteOf
 from buildwright.views.choices import ChoicesView, choices_of
 from buildwright.views.forecast import CostForecast, forecast_of
 from buildwright.views.phases import PhaseGraph, PhaseRail, graph_of_phase, rail_of
+from buildwright.views.receipts import Receipts, receipts_of
 from buildwright.views.spec_progress import SpecProgress, spec_progress
 
 router = Router(prefix="/api/builds/{build_id}", tags=["builds"])
@@ -54,3 +55,10 @@ async def build_forecast(site: SiteOf, build: OwnBuild) -> CostForecast:
     """Return what the build has cost, what it is likely to cost in the end, and what was thrown away."""
     events = await site.app.builds.read(build.id)
     return await asyncio.to_thread(forecast_of, build, events, site.app.clock.now())
+
+
+@router.get("/messages", responses=responses(403, 404))
+async def build_messages(site: SiteOf, build: OwnBuild) -> Receipts:
+    """Return your messages with their way: queued, taken in by which attempt before which turn, and what changed then."""
+    events = await site.app.builds.read(build.id)
+    return await asyncio.to_thread(receipts_of, build, events)

@@ -23,6 +23,7 @@ from buildwright.core.graph import Graph
 from buildwright.core.spec import Spec
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import COMMANDS, SendMessage, StopBuild, TakeStep
+from buildwright.engine.review_command import SendReview
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import Standing, standing_of
 
@@ -44,7 +45,18 @@ class StepTaken(BaseModel):
     step_id: str
 
 
-RECEIPTS: dict[type[BuildCommand], type[BaseModel]] = {SendMessage: Receipt, TakeStep: StepTaken}
+class ReviewTaken(BaseModel):
+    """A review was accepted: the event `review.sent` names the tasks that were made of it."""
+
+    build_id: str
+    review_id: str
+
+
+RECEIPTS: dict[type[BuildCommand], type[BaseModel]] = {
+    SendMessage: Receipt,
+    SendReview: ReviewTaken,
+    TakeStep: StepTaken,
+}
 """Answers of commands with a receipt; all others are answered with the build's standing."""
 
 

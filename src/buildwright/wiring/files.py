@@ -1,0 +1,58 @@
+"""Reads the files of a build as they were at an event, from the mirror's objects. Must never look at a checkout."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from buildwright.core.languages import language_of
+from buildwright.core.paths import check_path
+from buildwright.errors import NotFound
+from buildwright.views.files import FileView, TreeView, changed_by, coloured, mark_of, too_large, tree_view
+
+if TYPE_CHECKING:
+    from buildwright.core.build import Build
+    from buildwright.workspace import GitWorkspace
+
+
+async def tree_of(workspace: GitWorkspace, build: Build) -> TreeView:
+    """Return the files of a build at the event that its state is of. Raises NotFound, GitFailed."""
+    base, blobs = await _blobs(workspace, build)
+    tree = build.head_tree or build.base_tree
+    sizes = await workspace.file_sizes(build.id, tree, sorted(blobs)) if tree else {}
+    return await asyncio.to_thread(tree_view, build, build.version, base, blobs, sizes)
+
+
+async def file_of(workspace: GitWorkspace, build: Build, path: str) -> FileView:
+    """Return one file of a build, coloured, as of the event that its state is of. Raises UnsafePath, NotFound, GitFailed."""
+    path = check_path(path)
+    tree = build.head_tree or build.base_tree
+    sizes = await workspace.file_sizes(build.id, tree, [path]) if tree else {}
+    if path not in sizes:
+        raise NotFound(f"there is no file {path} at event {build.version}", fix=f"see GET /api/builds/{build.id}/tree")
+    size = sizes[path]
+    lines, note = None, too_large(size)
+    if not note:
+        content = await workspace.read_file(build.id, tree, path, size + 1) or b""
+        lines, note = await asyncio.to_thread(coloured, path, content)
+    base, blobs = await _blobs(workspace, build)
+    return FileView(
+        build=build.id,
+        at=build.version,
+        path=path,
+        size_bytes=size,
+        language=language_of(path),
+        mark=mark_of(path, base, blobs),
+        task=changed_by(build).get(path, ""),
+        note=note,
+        lines=lines,
+    )
+
+
+async def _blobs(workspace: GitWorkspace, build: Build) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the blobs of the base and of the newest tree by their paths."""
+    tree = build.head_tree or build.base_tree
+    if not tree:
+        return {}, {}
+    base = await workspace.blobs(build.id, build.base_tree)
+    return base, base if tree == build.base_tree else await workspace.blobs(build.id, tree)
