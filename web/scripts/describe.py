@@ -19,7 +19,11 @@ BUILD = "/api/builds/{build_id}"
 USED = {
     "/api/builds": ("get",),
     BUILD: ("get",),
-    f"{BUILD}/gates": ("get",),
+    f"{BUILD}/choices": ("get",),
+    f"{BUILD}/forecast": ("get",),
+    f"{BUILD}/phases": ("get",),
+    f"{BUILD}/phases/{{number}}/graph": ("get",),
+    f"{BUILD}/spec-progress": ("get",),
     f"{BUILD}/logs": ("get",),
     f"{BUILD}/why/{{task}}": ("get",),
     f"{BUILD}/pause": ("post",),

@@ -1,7 +1,7 @@
 // What the pages read from the server, by the names under which it is kept.
 import { queryOptions } from "@tanstack/react-query";
 import { buildPath, Refusal, read } from "./client";
-import type { Build, BuildPage, Gates, Home, LogPage, Me, Why } from "./types";
+import type { Build, BuildPage, Choices, Forecast, Graph, Home, LogPage, Me, Rail, Spec, Why } from "./types";
 
 /** The parts of a build that news of it makes old. */
 export const ofBuild = (id: string) => ["build", id] as const;
@@ -38,11 +38,18 @@ export const why = (id: string, task: string) =>
     queryFn: ({ signal }) => read<Why>(buildPath(id, `/why/${encodeURIComponent(task)}`), signal),
   });
 
-export const gates = (id: string) =>
-  queryOptions({
-    queryKey: [...ofBuild(id), "gates"],
-    queryFn: ({ signal }) => read<Gates>(buildPath(id, "/gates"), signal),
+function part<T>(id: string, path: string) {
+  return queryOptions({
+    queryKey: [...ofBuild(id), path],
+    queryFn: ({ signal }) => read<T>(buildPath(id, `/${path}`), signal),
   });
+}
+
+export const choices = (id: string) => part<Choices>(id, "choices");
+export const forecast = (id: string) => part<Forecast>(id, "forecast");
+export const rail = (id: string) => part<Rail>(id, "phases");
+export const graph = (id: string, phase: number) => part<Graph>(id, `phases/${phase}/graph`);
+export const spec = (id: string) => part<Spec>(id, "spec-progress");
 
 /** The newest line that a task's agent wrote. */
 export const lastLine = (id: string, task: string) =>

@@ -85,7 +85,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/builds/{build_id}/gates": {
+    "/api/builds/{build_id}/choices": {
         parameters: {
             query?: never;
             header?: never;
@@ -94,10 +94,7 @@ export interface paths {
         };
         get: {
             parameters: {
-                query?: {
-                    /** @description Id of a task; "" for all. */
-                    task?: string;
-                };
+                query?: never;
                 header?: never;
                 path: {
                     /** @description Id of the build. */
@@ -113,7 +110,45 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["GatesView"];
+                        "application/json": components["schemas"]["ChoicesView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/builds/{build_id}/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the build. */
+                    build_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CostForecast"];
                     };
                 };
             };
@@ -219,6 +254,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/builds/{build_id}/phases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the build. */
+                    build_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PhaseRail"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/builds/{build_id}/phases/{number}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the build. */
+                    build_id: string;
+                    /** @description Number of the phase, from 1. */
+                    number: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PhaseGraph"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/builds/{build_id}/resume": {
         parameters: {
             query?: never;
@@ -297,6 +410,44 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/builds/{build_id}/spec-progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the build. */
+                    build_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SpecProgress"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -588,6 +739,18 @@ export interface components {
             started_at: string;
         };
         /**
+         * AuditBadge
+         * @description What one check of the audit said of a phase.
+         */
+        AuditBadge: {
+            /** Findings */
+            findings: number;
+            /** Name */
+            name: string;
+            /** Result */
+            result: string;
+        };
+        /**
          * BuildCard
          * @description A build as the first page shows it.
          */
@@ -786,6 +949,47 @@ export interface components {
             words: string;
         };
         /**
+         * ChoicesView
+         * @description The ways out of a build's pause.
+         */
+        ChoicesView: {
+            /** Build */
+            build: string;
+            /**
+             * Choices
+             * @default []
+             */
+            choices: components["schemas"]["PricedChoice"][];
+            /**
+             * Findings
+             * @default []
+             */
+            findings: string[];
+            /** Paused */
+            paused: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Since */
+            since?: string | null;
+            /**
+             * Task
+             * @default
+             */
+            task: string;
+            /** Until */
+            until?: string | null;
+            /** Version */
+            version: number;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
          * Complexity
          * @description How complex a task is likely to be.
          */
@@ -806,6 +1010,59 @@ export interface components {
              * @enum {string}
              */
             size: "small" | "middle" | "large";
+        };
+        /**
+         * Contention
+         * @description A file that several tasks of the phase touch: they are done one after the other.
+         */
+        Contention: {
+            /** File */
+            file: string;
+            /**
+             * Holder
+             * @default
+             */
+            holder: string;
+            /** Tasks */
+            tasks: string[];
+        };
+        /**
+         * CostForecast
+         * @description What a build has cost, and what it is likely to cost and take until its end.
+         */
+        CostForecast: {
+            /** Budget Usd */
+            budget_usd?: number | string | null;
+            /** Build */
+            build: string;
+            /** From Tasks */
+            from_tasks: number;
+            /** Left Usd */
+            left_usd?: number | string | null;
+            /** Open Tasks */
+            open_tasks: number;
+            /**
+             * Points
+             * @default []
+             */
+            points: components["schemas"]["SpentPoint"][];
+            seconds_left?: components["schemas"]["Range"] | null;
+            /** Spent Usd */
+            spent_usd: number | string;
+            /**
+             * Thrown Away
+             * @default []
+             */
+            thrown_away: components["schemas"]["ThrownAway"][];
+            /** Thrown Away Usd */
+            thrown_away_usd: number | string;
+            total_usd?: components["schemas"]["Range"] | null;
+            /** Unpriced */
+            unpriced: number;
+            /** Version */
+            version: number;
+            /** Words */
+            words: string;
         };
         /**
          * Dependency
@@ -914,32 +1171,104 @@ export interface components {
             tasks: number;
         };
         /**
-         * GatesView
-         * @description What the gates said in a build, or of one task of it.
+         * GraphEdge
+         * @description `needing` waits for `needed`.
          */
-        GatesView: {
+        GraphEdge: {
+            /** Critical */
+            critical: boolean;
+            /** Met */
+            met: boolean;
+            /** Needed */
+            needed: string;
+            /** Needing */
+            needing: string;
+        };
+        /**
+         * GraphNode
+         * @description A task in the picture of its phase.
+         */
+        GraphNode: {
             /**
-             * Approvals
-             * @default []
-             */
-            approvals: components["schemas"]["ApprovalView"][];
-            /** Build */
-            build: string;
-            /**
-             * Not Run
-             * @default []
-             */
-            not_run: components["schemas"]["NotRun"][];
-            /**
-             * Task
+             * Agent
              * @default
              */
-            task: string;
+            agent: string;
             /**
-             * Verdicts
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Commit
+             * @default
+             */
+            commit: string;
+            /** Complexity */
+            complexity?: ("simple" | "moderate" | "complex" | "critical") | null;
+            /**
+             * Cost Usd
+             * @default 0
+             */
+            cost_usd: number | string;
+            /**
+             * Files
              * @default []
              */
-            verdicts: components["schemas"]["VerdictView"][];
+            files: string[];
+            /** Id */
+            id: string;
+            /** Layer */
+            layer: number;
+            /**
+             * Milestone
+             * @default
+             */
+            milestone: string;
+            /** Minutes */
+            minutes: number;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /**
+             * Needs Elsewhere
+             * @default []
+             */
+            needs_elsewhere: string[];
+            /** On Critical Path */
+            on_critical_path: boolean;
+            /** Phase */
+            phase: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Row */
+            row: number;
+            /** Seconds */
+            seconds?: number | null;
+            /** Title */
+            title: string;
+            /**
+             * Tokens
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Warnings
+             * @default []
+             */
+            warnings: string[];
+            /**
+             * Wave
+             * @default 0
+             */
+            wave: number;
+            /** Why */
+            why: string;
         };
         /**
          * Home
@@ -1173,16 +1502,6 @@ export interface components {
             words: string;
         };
         /**
-         * NotRun
-         * @description Something that was not run, and why.
-         */
-        NotRun: {
-            /** What */
-            what: string;
-            /** Why */
-            why: string;
-        };
-        /**
          * OptionsChange
          * @description New values of options; what is left out stays as it is.
          */
@@ -1312,6 +1631,166 @@ export interface components {
             task: string;
             /** Until */
             until?: string | null;
+        };
+        /**
+         * PhaseGraph
+         * @description The tasks of one phase as a picture.
+         */
+        PhaseGraph: {
+            /** Build */
+            build: string;
+            /**
+             * Contention
+             * @default []
+             */
+            contention: components["schemas"]["Contention"][];
+            /**
+             * Edges
+             * @default []
+             */
+            edges: components["schemas"]["GraphEdge"][];
+            /** Layers */
+            layers: number;
+            /** Name */
+            name: string;
+            /**
+             * Nodes
+             * @default []
+             */
+            nodes: components["schemas"]["GraphNode"][];
+            /** Number */
+            number: number;
+            /** Rows */
+            rows: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * PhaseRail
+         * @description The phases of a build in their order.
+         */
+        PhaseRail: {
+            /** Build */
+            build: string;
+            /**
+             * Critical Path
+             * @default []
+             */
+            critical_path: string[];
+            /** Current */
+            current: number;
+            /**
+             * Phases
+             * @default []
+             */
+            phases: components["schemas"]["RailPhase"][];
+            seconds_left?: components["schemas"]["Range"] | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * Price
+         * @description What a choice is likely to take, and what is lost by it.
+         */
+        Price: {
+            /** Basis */
+            basis: string;
+            cost_usd?: components["schemas"]["Range"] | null;
+            /**
+             * Lost Requirements
+             * @default []
+             */
+            lost_requirements: string[];
+            /**
+             * Lost Tasks
+             * @default []
+             */
+            lost_tasks: string[];
+            /**
+             * Lost Usd
+             * @default 0
+             */
+            lost_usd: number | string;
+            seconds?: components["schemas"]["Range"] | null;
+            /**
+             * Without
+             * @default []
+             */
+            without: string[];
+            /** Words */
+            words: string;
+        };
+        /**
+         * PricedChoice
+         * @description One way out of a pause, with its price.
+         */
+        PricedChoice: {
+            /** Body */
+            body?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Command */
+            command: string;
+            /**
+             * Method
+             * @default POST
+             * @enum {string}
+             */
+            method: "GET" | "POST";
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            price: components["schemas"]["Price"];
+            /**
+             * Takes
+             * @default
+             */
+            takes: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * RailPhase
+         * @description A phase on the rail.
+         */
+        RailPhase: {
+            /** Attempts */
+            attempts: number;
+            /**
+             * Audit
+             * @default []
+             */
+            audit: components["schemas"]["AuditBadge"][];
+            /** Audited */
+            audited?: boolean | null;
+            /** Done */
+            done: number;
+            /** Failed */
+            failed: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Minutes */
+            minutes: number;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Refused */
+            refused: number;
+            /** Skipped */
+            skipped: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "active" | "paused" | "completed" | "failed";
+            /** Tasks */
+            tasks: number;
+            /** Waiting */
+            waiting: number;
+            /** Working */
+            working: number;
         };
         /**
          * Range
@@ -1461,6 +1940,169 @@ export interface components {
             task: string;
             /** Text */
             text: string;
+        };
+        /**
+         * SpecCheck
+         * @description What one gate said of a change.
+         */
+        SpecCheck: {
+            /**
+             * Command
+             * @default
+             */
+            command: string;
+            /** Exit Code */
+            exit_code?: number | null;
+            /** Gate */
+            gate: string;
+            /** Result */
+            result: string;
+            /** Tests */
+            tests?: number | null;
+        };
+        /**
+         * SpecDocument
+         * @description One text of the spec.
+         */
+        SpecDocument: {
+            /** Name */
+            name: string;
+            /**
+             * Pieces
+             * @default []
+             */
+            pieces: components["schemas"]["SpecPiece"][];
+        };
+        /**
+         * SpecPiece
+         * @description A piece of a text: joined, the pieces are the text.
+         */
+        SpecPiece: {
+            /** Asks */
+            asks: boolean;
+            /** End */
+            end: number;
+            /** Found By */
+            found_by?: ("list" | "quoted" | "feature" | "words") | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "heading" | "item" | "sentence" | "row" | "code" | "other";
+            /** Line */
+            line: number;
+            /** Start */
+            start: number;
+            /**
+             * State
+             * @default grey
+             * @enum {string}
+             */
+            state: "grey" | "blue" | "green" | "red";
+            /**
+             * Tasks
+             * @default []
+             */
+            tasks: string[];
+            /** Text */
+            text: string;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * SpecProgress
+         * @description A spec as its own progress bar.
+         */
+        SpecProgress: {
+            /** Build */
+            build: string;
+            /** Counts */
+            counts?: {
+                [key: string]: number;
+            };
+            /**
+             * Documents
+             * @default []
+             */
+            documents: components["schemas"]["SpecDocument"][];
+            /** Form */
+            form: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Planned */
+            planned: boolean;
+            /**
+             * Tasks
+             * @default []
+             */
+            tasks: components["schemas"]["SpecTask"][];
+            /** Title */
+            title: string;
+            /**
+             * Unasked
+             * @default []
+             */
+            unasked: string[];
+            /**
+             * Uncovered
+             * @default []
+             */
+            uncovered: components["schemas"]["UncoveredPart"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * SpecTask
+         * @description A task that builds a part of the spec, with what proves it.
+         */
+        SpecTask: {
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * Checks
+             * @default []
+             */
+            checks: components["schemas"]["SpecCheck"][];
+            /**
+             * Commit
+             * @default
+             */
+            commit: string;
+            /** Evidence */
+            evidence: string;
+            /** Id */
+            id: string;
+            /** Phase */
+            phase: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * SpentPoint
+         * @description How much the build had cost by then.
+         */
+        SpentPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Cost Usd */
+            cost_usd: number | string;
         };
         /**
          * Standing
@@ -1818,6 +2460,34 @@ export interface components {
             wave: number;
         };
         /**
+         * ThrownAway
+         * @description Money spent on attempts that have ended and did not land, or were taken back, by what became of them.
+         */
+        ThrownAway: {
+            /** Attempts */
+            attempts: number;
+            /** Cost Usd */
+            cost_usd: number | string;
+            /** Result */
+            result: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * UncoveredPart
+         * @description A part that no task builds.
+         */
+        UncoveredPart: {
+            /** Document */
+            document: number;
+            /** Line */
+            line: number;
+            /** Piece */
+            piece: number;
+            /** Text */
+            text: string;
+        };
+        /**
          * UsageView
          * @description Tokens and money of the whole build. `unpriced` counts requests whose price is not known.
          */
@@ -1875,56 +2545,6 @@ export interface components {
              * @default exit code 0
              */
             expected: string;
-        };
-        /**
-         * VerdictView
-         * @description One verdict of the gates on one tree. `task` is "" and `attempt` 0 for the base and the final tree.
-         */
-        VerdictView: {
-            /**
-             * At
-             * Format: date-time
-             */
-            at: string;
-            /**
-             * Attempt
-             * @default 0
-             */
-            attempt: number;
-            /**
-             * Not Run
-             * @default []
-             */
-            not_run: components["schemas"]["NotRun"][];
-            /** Ok */
-            ok: boolean;
-            /**
-             * Phase
-             * @default
-             */
-            phase: string;
-            /**
-             * Reports
-             * @default []
-             */
-            reports: components["schemas"]["Report"][];
-            /**
-             * Seconds
-             * @default 0
-             */
-            seconds: number;
-            /**
-             * Subject
-             * @enum {string}
-             */
-            subject: "base" | "patch" | "merge" | "result" | "phase";
-            /**
-             * Task
-             * @default
-             */
-            task: string;
-            /** Tree */
-            tree: string;
         };
         /**
          * Version

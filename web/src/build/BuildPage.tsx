@@ -14,6 +14,8 @@ import styles from "./build.module.css";
 import { Header, stateOf } from "./Header";
 import { Now } from "./Now";
 import { PauseCard } from "./PauseCard";
+import { Phases } from "./Phases";
+import { SpecPanel } from "./SpecPanel";
 import { SayBox, TaskDrawer } from "./TaskDrawer";
 import { TaskTable } from "./TaskTable";
 
@@ -43,9 +45,11 @@ export function BuildPage({ id }: { readonly id: string }) {
   return (
     <div className={styles.page}>
       <Header build={data} readAt={dataUpdatedAt} />
-      {data.pause && !ended && <PauseCard build={data} pause={data.pause} />}
+      {data.pause && !ended && <PauseCard build={data} />}
       <Result build={data} />
       <Now build={data} readAt={dataUpdatedAt} />
+      <SpecPanel id={id} />
+      <Phases id={id} />
       <Findings build={data} />
       <TaskTable build={data} />
       {!ended && <Messages build={data} />}

@@ -1,5 +1,7 @@
 // The head of a build: what it is, how far it is, what it costs, and what can be done with it now.
-import { useMemo, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useMemo, useState } from "react";
+import { forecast } from "../api/queries";
 import type { Build } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { useActions } from "../shell/kept";
@@ -45,6 +47,7 @@ export function Header({ build, readAt }: { readonly build: Build; readonly read
           name="Cost"
           value={`${dollars(build.usage?.cost_usd ?? 0)}${build.budget_usd ? ` of ${dollars(build.budget_usd)}` : ""}`}
         />
+        <Outlook id={build.id} />
         <Fact name="Tokens" value={(build.usage?.tokens ?? 0).toLocaleString("en")} />
         <Fact name="Build" value={<code>{short(build.id)}</code>} />
         {build.repository && (
@@ -58,12 +61,26 @@ export function Header({ build, readAt }: { readonly build: Build; readonly read
   );
 }
 
-function Fact({ name, value }: { readonly name: string; readonly value: React.ReactNode }) {
+function Fact({ name, value }: { readonly name: string; readonly value: ReactNode }) {
   return (
     <div>
       <dt>{name}</dt>
       <dd>{value}</dd>
     </div>
+  );
+}
+
+/** What it is likely to cost in the end, and what went into work that was thrown away. */
+function Outlook({ id }: { readonly id: string }) {
+  const found = useQuery(forecast(id)).data;
+  if (!found) return null;
+  const total = found.open_tasks > 0 ? found.total_usd : null;
+  const lost = Number(found.thrown_away_usd);
+  return (
+    <>
+      {total && <Fact name="Likely in the end" value={`${dollars(total.low)} to ${dollars(total.high)}`} />}
+      {lost > 0 && <Fact name="Thrown away" value={dollars(lost)} />}
+    </>
   );
 }
 

@@ -1,118 +1,121 @@
-// A paused build: why, what was found, and the ways on, each with the command line that does the same.
+// A paused build: why, what was found, and the ways on, each with its price and the command line that does the same.
+import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import type { Build, Choice, Pause } from "../api/types";
+import { choices } from "../api/queries";
+import type { Build, Choices, PricedChoice } from "../api/types";
 import { buildAddress } from "../shell/router";
 import { useSteer } from "../shell/steer";
 import { Icon } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Skeleton } from "../ui/States";
 import { useTick } from "../ui/useTick";
-import { duration, said, short } from "../ui/words";
+import { duration, said } from "../ui/words";
 import styles from "./build.module.css";
 
 const TITLES: Record<string, string> = {
+  go: "Resume",
   retry: "Try again",
   skip: "Skip",
   abort: "End the build",
+  approve: "Approve",
 };
+/** Answers that take words of their own along; for others the words go to the agents as a message before. */
+const WITH_WORDS = ["retry", "abort"];
 
-/** The body of the request for a choice, with the value of the field that it takes. */
-export function bodyOf(choice: Choice, value: string, message: string): object {
-  const [name = "", field] = (choice.takes ?? "").split(".");
-  const taken = !name ? {} : field ? { [name]: { [field]: value } } : { [name]: value || true };
-  const told = message && (choice.name === "retry" || choice.name === "abort") ? { message } : {};
-  return { choice: choice.name, ...taken, ...told };
+export function PauseCard({ build }: { readonly build: Build }) {
+  const found = useQuery(choices(build.id)).data;
+  if (!found) {
+    return (
+      <section className={styles.pause} aria-label="Why the build is paused">
+        <Skeleton widths={[40, 100]} />
+      </section>
+    );
+  }
+  return found.paused ? <Card build={build} found={found} /> : null;
 }
 
-export function PauseCard({ build, pause }: { readonly build: Build; readonly pause: Pause }) {
+function Card({ build, found }: { readonly build: Build; readonly found: Choices }) {
   const [message, setMessage] = useState("");
   const { busy, steer } = useSteer(build.id);
   const id = useId();
-  const choose = async (choice: Choice, value: string) => {
+  const lines = [...(found.findings ?? []), ...(build.pause?.proposed ?? [])];
+  const choose = async (choice: PricedChoice) => {
     const words = message.trim();
-    if (words && choice.name !== "retry" && choice.name !== "abort") {
-      // The answer to such a pause has no words of its own: they go to the agents as a message.
-      const sent = await steer({ part: "say", body: { text: words }, done: "The agents will be told." });
-      if (!sent) return;
-    }
-    const done = choice.name === "abort" ? "The build ends." : "The build goes on.";
-    if (await steer({ part: "resume", body: bodyOf(choice, value, words), done })) setMessage("");
+    const takes = choice.takes ?? "";
+    const own = takes || (WITH_WORDS.includes(choice.name) ? "message" : "");
+    if (
+      words &&
+      !own &&
+      !(await steer({ part: "say", body: { text: words }, done: "The agents will be told." }))
+    )
+      return;
+    const part = choice.path.replace(/^\/api\/builds\/[^/]+\//, "");
+    const body = { ...choice.body, ...(words && own && { [own]: words }) };
+    const done =
+      choice.name === "abort"
+        ? "The build ends."
+        : choice.name === "approve"
+          ? "Approved."
+          : "The build goes on.";
+    if (await steer({ part, body, done })) setMessage("");
   };
   return (
     <section className={styles.pause} aria-label="Why the build is paused">
       <h2>
         <Icon mark="paused" />
-        {pause.reason === "user" ? "You paused this build" : `Paused: ${pause.reason}`}
-        {pause.until && <Until at={pause.until} />}
+        {found.reason === "user" ? "You paused this build" : `Paused: ${found.reason}`}
+        {found.until && <Until at={found.until} />}
       </h2>
-      {pause.message && <p className={styles.pauseWords}>{pause.message}</p>}
-      {(pause.fault || pause.task) && (
+      {found.words && <p className={styles.pauseWords}>{found.words}</p>}
+      {(build.pause?.fault || found.task) && (
         <p className={styles.quiet}>
-          {pause.fault && <>At fault: {pause.fault}. </>}
-          {pause.task && (
-            <a href={`${buildAddress(build.id)}?task=${encodeURIComponent(pause.task)}`}>
-              See task {pause.task}
+          {build.pause?.fault && <>At fault: {build.pause.fault}. </>}
+          {found.task && (
+            <a href={`${buildAddress(build.id)}?task=${encodeURIComponent(found.task)}`}>
+              See task {found.task}
             </a>
           )}
         </p>
       )}
-      {[...(pause.findings ?? []), ...(pause.proposed ?? [])].length > 0 && (
+      {lines.length > 0 && (
         <ul className={styles.findings}>
-          {[...(pause.findings ?? []), ...(pause.proposed ?? [])].map((found) => (
-            <li key={found}>{found}</li>
+          {lines.map((line) => (
+            <li key={line}>{line}</li>
           ))}
         </ul>
       )}
       <label htmlFor={id} className={styles.label}>
-        Tell the agents <span className={styles.quiet}>(optional)</span>
+        Tell the agents <span className={styles.quiet}>(optional; an approval needs its reason here)</span>
       </label>
       <textarea id={id} rows={2} value={message} onChange={(event) => setMessage(event.target.value)} />
       <ul className={styles.choices}>
-        {(pause.choices ?? []).map((choice) => (
-          <ChoiceRow
-            key={`${choice.name} ${choice.takes}`}
-            choice={choice}
-            build={build.id}
-            busy={busy !== ""}
-            onChoose={(value) => void choose(choice, value)}
-          />
+        {found.choices.map((choice) => (
+          <li key={choice.command + choice.name}>
+            <Button
+              look={
+                choice.name === "abort"
+                  ? "danger"
+                  : choice.name === "go" || choice.name === "retry"
+                    ? "primary"
+                    : "plain"
+              }
+              disabled={busy !== "" || Boolean(choice.takes && !message.trim())}
+              onClick={() => void choose(choice)}
+            >
+              {TITLES[choice.name] ?? said(choice.name)}
+            </Button>
+            <div>
+              <p>{said(choice.words)}</p>
+              <p className={styles.quiet} title={choice.price.basis}>
+                {choice.price.words}
+              </p>
+            </div>
+            {choice.command && <Command line={choice.command} />}
+          </li>
         ))}
       </ul>
     </section>
-  );
-}
-
-interface RowProps {
-  readonly choice: Choice;
-  readonly build: string;
-  readonly busy: boolean;
-  readonly onChoose: (value: string) => void;
-}
-
-function ChoiceRow({ choice, build, busy, onChoose }: RowProps) {
-  const [value, setValue] = useState(choice.value ?? "");
-  const takes = choice.takes ?? "";
-  const option = choice.name === "go" ? "" : ` --${choice.name}`;
-  return (
-    <li>
-      <Button
-        look={choice.name === "abort" ? "danger" : "primary"}
-        disabled={busy}
-        onClick={() => onChoose(value)}
-      >
-        {TITLES[choice.name] ?? (takes === "accept_plan" ? "Take this plan" : "Resume")}
-      </Button>
-      <div>
-        <p>{said(choice.words)}</p>
-        {takes && takes !== "accept_plan" && (
-          <label className={styles.taken}>
-            {said(takes.split(".").at(-1) ?? takes)}
-            <input value={value} onChange={(event) => setValue(event.target.value)} />
-          </label>
-        )}
-      </div>
-      {!takes && <Command line={`buildwright resume ${short(build)}${option}`} />}
-    </li>
   );
 }
 

@@ -5,21 +5,31 @@ import { ofBuild } from "../api/queries";
 import { Refresher } from "./refresher";
 import { BuildStream, type StreamState } from "./stream";
 
+/** What shows each event at once; the rest is made of the whole journal, and follows a moment later. */
+const QUICK = new Set(["status", "choices"]);
+const SLOW_MS = 1_500;
+
 const Stream = createContext<BuildStream | null>(null);
 
 export function LiveBuild({ id, children }: { readonly id: string; readonly children: ReactNode }) {
   const client = useQueryClient();
   const stream = useMemo(() => {
-    const refresher = new Refresher(() =>
+    const reader = (quick: boolean) => () =>
       client.refetchQueries(
-        { queryKey: ofBuild(id), type: "active" },
+        {
+          queryKey: ofBuild(id),
+          type: "active",
+          predicate: ({ queryKey }) => QUICK.has(String(queryKey[2])) === quick,
+        },
         { cancelRefetch: false, throwOnError: false },
-      ),
-    );
+      );
+    const quick = new Refresher(reader(true));
+    const slow = new Refresher(reader(false), SLOW_MS);
     return new BuildStream(id, {
       onNews: (resync) => {
         if (resync) client.removeQueries({ queryKey: ofBuild(id), type: "inactive" });
-        void refresher.ask();
+        void quick.ask();
+        void slow.ask();
       },
     });
   }, [client, id]);

@@ -7,7 +7,7 @@ export interface Run {
 const ESCAPE = "\u001b";
 // Everything that a terminal takes as a command: CSI ... letter, OSC ... BEL or ST, and two-character ones.
 const SEQUENCE = new RegExp(
-  `${ESCAPE}(?:\\[([0-9;:]*)([@-~])|\\][^\\u0007${ESCAPE}]*(?:\\u0007|${ESCAPE}\\\\)|[@-Z\\\\^_])`,
+  `${ESCAPE}(?:\\[([0-9;:<=>?]*)[ -/]*([@-~])|\\][^\\u0007${ESCAPE}]*(?:\\u0007|${ESCAPE}\\\\)|[@-Z\\\\^_])`,
   "g",
 );
 

@@ -1,0 +1,26 @@
+// Every page in both themes and three widths: what axe finds, and whether anything is wider than the window.
+import { given, inBrowser, overflows, wrong } from "./open.mjs";
+
+await inBrowser(async (page) => {
+  const found = [];
+  let seen = 0;
+  for (const [path, ready] of Object.entries(given.pages)) {
+    await page.goto(given.address + path);
+    await page.getByText(ready).first().waitFor();
+    await page.waitForLoadState("networkidle").catch(() => {});
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      for (const width of [1440, 1023, 390]) {
+        await page.setViewportSize({ width, height: 900 });
+        const where = `${path} ${colorScheme} ${width}`;
+        for (const one of await wrong(page)) found.push(`${where}: ${one}`);
+        if (await overflows(page)) found.push(`${where}: wider than the window`);
+        seen += 1;
+        if (given.shots && width === 1440 && colorScheme === "light") {
+          await page.screenshot({ path: `${given.shots}/${seen}.png` });
+        }
+      }
+    }
+  }
+  return { seen, found, text: await page.locator("main").innerText() };
+});

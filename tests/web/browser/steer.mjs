@@ -1,0 +1,38 @@
+// By keyboard alone: see a build run without loading the page again, pause it, resume it with a message, read its log.
+import { given, inBrowser } from "./open.mjs";
+
+await inBrowser(async (page) => {
+  let loads = 0;
+  page.on("load", () => {
+    loads += 1;
+  });
+  await page.getByRole("heading", { level: 1, name: "Guestbook" }).waitFor();
+  await page.locator('[data-link="live"]').waitFor();
+  const lane = page.getByRole("region", { name: "Now" });
+  await lane.getByText("first line").waitFor();
+
+  await page.keyboard.press("p");
+  await page.getByRole("heading", { name: "You paused this build" }).waitFor();
+  const words = page.getByLabel(/Tell the agents/).first();
+  await words.focus();
+  await page.keyboard.type("be brief");
+  await page.keyboard.press("Tab");
+  const resume = page.getByRole("region", { name: "Why the build is paused" }).getByRole("button", { name: "Resume" });
+  await resume.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "You paused this build" }).waitFor({ state: "detached" });
+  await page.request.post(`${given.address}/api/builds/${given.build}/say`, { data: { text: "from elsewhere" } }).catch(() => {});
+
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").waitFor();
+  await page.keyboard.type("Log");
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Log" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("region", { name: "Lines of the log" }).getByText("first line").first().waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("first line");
+  await page.locator("mark").first().waitFor();
+  const title = await page.title();
+  return { loads, title };
+});

@@ -1,0 +1,114 @@
+"""The pages in a real browser, on a real server, with a build whose agent follows a script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import OWNER, Served, ended, repository, served
+from tests.web.conftest import Browse
+
+__all__ = ["repository", "served"]
+
+pytestmark = pytest.mark.timeout(400)
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(2)</script>",
+    '"><svg onload=alert(3)>',
+    "javascript:alert(4)",
+    "</title><script>alert(5)</script>",
+    "{{constructor.constructor('alert(6)')()}}",
+    "<iframe srcdoc='<script>alert(7)</script>'>",
+    "<a href='javascript:alert(8)'>x</a>",
+    "<style>@import 'https://evil.example/x.css';</style>",
+    "<base href='https://evil.example/'>",
+)
+
+
+async def begun(served: Served, repository: Path, command: str, title: str, *tasks: dict[str, Any]) -> str:
+    """A build by the shell agent."""
+    options = {
+        "agent": "shell",
+        "agent_command": command,
+        "sandbox": "none",
+        "accept_base": True,
+        "checks": [{"name": "there", "command": "test -n there"}],
+    }
+    wanted = {"repository": str(repository), "title": title, "tasks": list(tasks), "options": options}
+    answer = await served.client.post("/api/builds", wanted)
+    assert answer.status == 202, answer.text
+    return str(answer.json["build_id"])
+
+
+def signed_in(served: Served) -> dict[str, str]:
+    token = served.site.signer.issue(OWNER, "sign-in", 600, served.site.app.clock.now())
+    return {"address": served.address, "token": token}
+
+
+async def test_a_person_follows_pauses_resumes_and_reads_by_keyboard(
+    served: Served, repository: Path, tmp_path: Path, browse: Browse
+) -> None:
+    done = tmp_path / "done"
+    command = f'echo first line; while [ ! -e "{done}" ]; do sleep 0.1; done; echo done > "$BUILDWRIGHT_TASK_ID.txt"'
+    build = await begun(served, repository, command, "Guestbook", {"id": "greet", "title": "Greet visitors"})
+    said = await browse("steer.mjs", **signed_in(served), build=build, next=f"/builds/{build}")
+    done.touch()
+    assert said["faults"] == []
+    assert said["asked"] == [served.address], "something was asked of elsewhere"
+    assert said["loads"] == 0, "the page was loaded again"
+    assert "Guestbook" in said["title"]
+    status = await ended(served.client, build)
+    assert status["outcome"] == "succeeded"
+    events = (await served.client.get(f"/api/builds/{build}/events?limit=500")).json["items"]
+    kinds = [event["type"] for event in events]
+    assert kinds.count("build.paused") == kinds.count("build.resumed") == 1
+    assert [event["text"] for event in events if event["type"] == "message.sent"][:1] == ["be brief"]
+
+
+async def test_every_page_is_accessible_in_both_themes_and_at_three_widths(
+    served: Served, repository: Path, tmp_path: Path, browse: Browse
+) -> None:
+    command = 'echo trying; test "$BUILDWRIGHT_TASK_ID" != hard || exit 3; echo x > "$BUILDWRIGHT_TASK_ID.txt"'
+    tasks = [
+        {"id": "easy", "title": "Easy", "goal": "It is easy.", "acceptance": ["A file is there."]},
+        {"id": "hard", "title": "Hard", "goal": "It is hard.", "depends_on": ["easy"]},
+        {"id": "later", "title": "Later", "depends_on": ["hard"]},
+    ]
+    build = await begun(served, repository, command, "Three tasks", *tasks)
+    assert (await ended(served.client, build))["pause"]["reason"] == "failure"
+    pages = {
+        "/": "Needs you",
+        f"/builds/{build}": "See task hard",
+        f"/builds/{build}?task=hard": "Why the last attempt was refused",
+        f"/builds/{build}/log": "trying",
+    }
+    said = await browse("pages.mjs", 380, **signed_in(served), pages=pages)
+    assert said["seen"] == 6 * len(pages)
+    assert said["found"] == []
+    assert said["faults"] == []
+
+
+async def test_hostile_names_and_lines_run_no_script(served: Served, repository: Path, browse: Browse) -> None:
+    printed = "; ".join(f"printf '%s\\n' {_quoted(text)}" for text in HOSTILE)
+    tasks = [
+        {"id": f"t{place}", "title": text, "goal": text, "acceptance": [text], "milestone": f"Phase {text}"[:60]}
+        for place, text in enumerate(HOSTILE)
+    ]
+    build = await begun(served, repository, f"{printed}; exit 3", HOSTILE[0], *tasks)
+    assert (await ended(served.client, build, 120))["pause"]["reason"] == "failure"
+    pages = {
+        "/": HOSTILE[0],
+        f"/builds/{build}": HOSTILE[1],
+        f"/builds/{build}?task=t0": "Attempts",
+        f"/builds/{build}/log": HOSTILE[2],
+    }
+    said = await browse("hostile.mjs", **signed_in(served), pages=pages)
+    assert said["faults"] == []
+    assert said["asked"] == [served.address]
+    assert said["strange"] == 0
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"

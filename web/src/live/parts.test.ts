@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { waitBefore } from "./backoff";
+import { Lines, MOST_LINES } from "./lines";
+import { Refresher } from "./refresher";
+
+const line = (seq: number) => ({
+  seq,
+  ts: "",
+  task: "",
+  attempt: 0,
+  kind: "",
+  level: "info" as const,
+  text: String(seq),
+});
+
+test("tries come ever later, and never at the same time everywhere", () => {
+  expect([1, 2, 3, 30, 99].map((tries) => waitBefore(tries, 0.5))).toEqual([
+    1_000, 2_000, 3_000, 30_000, 30_000,
+  ]);
+  expect([waitBefore(4, 0), waitBefore(4, 1)]).toEqual([3_000, 5_000]);
+});
+
+test("a log keeps each line once and lets the oldest go", () => {
+  const lines = new Lines();
+  expect(lines.add([line(1), line(2)])).toBe(2);
+  expect(lines.add([line(2), line(3)])).toBe(1);
+  expect(lines.all.map((one) => one.seq)).toEqual([1, 2, 3]);
+  lines.add(Array.from({ length: MOST_LINES }, (_, place) => line(place + 4)));
+  expect(lines.all.length).toBeLessThanOrEqual(MOST_LINES);
+  expect(lines.dropped + lines.all.length).toBe(MOST_LINES + 3);
+  expect(lines.last).toBe(MOST_LINES + 3);
+});
+
+test("a flood of news is read as fast as it is answered, and its end is never missed", async () => {
+  let running = 0;
+  let most = 0;
+  let reads = 0;
+  const refresher = new Refresher(async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((done) => setTimeout(done, 20));
+    reads += 1;
+    running -= 1;
+  }, 1);
+  const first = refresher.ask();
+  for (let news = 0; news < 50; news += 1) {
+    void refresher.ask();
+    await new Promise((done) => setTimeout(done, 1));
+  }
+  const before = reads;
+  void refresher.ask();
+  await first;
+  expect(most).toBe(1);
+  expect(reads).toBeGreaterThan(before);
+  expect(reads).toBeLessThan(40);
+});

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import type { Action } from "./kept";
+import { actionFor } from "./keys";
+import { fitting } from "./Palette";
+import { placeOf } from "./router";
+
+const action = (title: string, keys?: string, command?: string): Action => ({
+  id: title,
+  title,
+  run: () => {},
+  ...(keys && { keys }),
+  ...(command && { command }),
+});
+
+test("each address is one page", () => {
+  expect(placeOf("/")).toEqual({ page: "home" });
+  expect(placeOf("/builds/3fa9")).toEqual({ page: "build", build: "3fa9" });
+  expect(placeOf("/builds/3fa9/log")).toEqual({ page: "log", build: "3fa9" });
+  for (const path of ["/builds/", "/builds/3fa9/", "/builds/../x", "/builds/3fa9/other", "/docs"]) {
+    expect(placeOf(path).page).toBe("nowhere");
+  }
+});
+
+test("keys mean an action alone or after another", () => {
+  const actions = [action("Home", "g h"), action("Pause", "p")];
+  expect(actionFor("p", "", actions)?.title).toBe("Pause");
+  expect(actionFor("h", "g", actions)?.title).toBe("Home");
+  expect(actionFor("h", "", actions)).toBeUndefined();
+});
+
+test("the palette finds by words in any order, also of the command", () => {
+  const actions = [
+    action("Resume the build", "r", "buildwright resume 3fa9"),
+    action("Stop …"),
+    action("Light theme"),
+  ];
+  expect(fitting(actions, "build RES").map((one) => one.title)).toEqual(["Resume the build"]);
+  expect(fitting(actions, "buildwright resume")).toHaveLength(1);
+  expect(fitting(actions, "nothing")).toEqual([]);
+});
