@@ -186,6 +186,23 @@ def test_an_event_class_of_the_usual_form_is_refused_where_it_is_written() -> No
             label: str
 
 
+@pytest.mark.parametrize("name", ["build", "seq", "at"])
+def test_a_field_named_as_what_stands_beside_every_event_is_refused_where_it_is_written(name: str) -> None:
+    with pytest.raises(TypeError, match=f"Odd.{name} stands beside the fields of every event already"):
+        type("Odd", (e.Event,), {"__annotations__": {name: TaskId}, "__module__": __name__})
+
+
+def test_the_type_of_an_event_is_its_name_and_no_other_field() -> None:
+    for hint, given in ((Identifier, ""), (Literal["odd.one"], "odd.two"), (int, 3)):
+        with pytest.raises(TypeError, match=r"Odd.type is the name of the event: declare it as a Literal"):
+            type("Odd", (e.Event,), {"__annotations__": {"type": hint}, "type": given, "__module__": __name__})
+
+
+def test_no_event_has_a_field_that_its_place_would_hide() -> None:
+    for cls in e.EVENT_TYPES.values():
+        assert e.BESIDE & cls.model_fields.keys() == {"type"}
+
+
 def test_a_declared_event_is_taken_and_knows_its_traits() -> None:
     class AgentSang(e.Event, ends_step=True):
         type: Literal["agent.sang"] = "agent.sang"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
@@ -36,6 +36,8 @@ StepMode = Literal["auto", "plan_only", "implement_only", "verify_only"]
 """What one step of a build driven by hand may be: anything, or only one kind of action (see `mode` of each action)."""
 
 
+BESIDE: Final = frozenset({"schema", "build", "seq", "at", "type"})
+"""What is told beside the fields of an event, wherever it is shown as one object. No event has a field of such a name."""
 _QUESTION = 300
 """Characters of an agent's question, from its end, that a reason repeats."""
 
@@ -43,8 +45,9 @@ _QUESTION = 300
 class Event(Record):
     """A fact about one build.
 
-    Each text declares its origin: `ForeignText`, `UserText` or `Identifier`. A class with an undeclared text raises
-    TypeError when it is made. Traits are given beside the name: `class BuildPaused(Event, ends_step=True)`.
+    Each text declares its origin: `ForeignText`, `UserText` or `Identifier`. A class with an undeclared text, or a
+    field that has a name of `BESIDE`, raises TypeError when it is made. Traits are given beside the name: `class
+    BuildPaused(Event, ends_step=True)`.
     """
 
     ends_step: ClassVar[bool] = False
@@ -61,6 +64,13 @@ class Event(Record):
     @classmethod
     def __pydantic_init_subclass__(cls, **_traits: bool) -> None:
         cls.judges = "round" in cls.model_fields
+        own = cls.model_fields.keys()
+        if taken := sorted((BESIDE & own) - {"type"}):
+            raise TypeError(
+                f"{cls.__name__}.{taken[0]} stands beside the fields of every event already: name it otherwise"
+            )
+        if "type" in own and cls.model_fields["type"].annotation != Literal[cls.model_fields["type"].default]:
+            raise TypeError(f"{cls.__name__}.type is the name of the event: declare it as a Literal, with that default")
         sanitizer_of(cls)  # raises TypeError; the fields are known only now
 
 
@@ -862,8 +872,6 @@ def decode(kind: str, text: str | bytes) -> AnyEvent:
 EVENT_TYPES: dict[str, type[Event]] = {cls.model_fields["type"].default: cls for cls in Event.__subclasses__()}
 """Every event class by its wire name."""
 
-_NOT_THE_EVENTS = frozenset({"schema", "build", "seq", "at", "type"})
-
 
 def event_fields(recorded: Recorded) -> dict[str, Any]:
     """Return an event's number, time and type beside its own fields. Fields with their default are left out."""
@@ -877,5 +885,5 @@ def from_fields(fields: Mapping[str, Any]) -> Recorded:
     """
     at = fields["at"]
     moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)
-    own = {name: value for name, value in fields.items() if name not in _NOT_THE_EVENTS}
+    own = {name: value for name, value in fields.items() if name not in BESIDE}
     return Recorded(int(fields["seq"]), moment, decode(fields["type"], json.dumps(own)))
