@@ -9,10 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from buildwright.core import event as e
 from buildwright.core.lessons import ChosenLessons, GivenLesson, TrialOutcome
 from buildwright.errors import NotFound
+from buildwright.store import revisions
 from buildwright.store.database import Database
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
@@ -111,3 +113,74 @@ async def test_what_is_retired_stays_so_when_it_is_learned_again(book: LessonSto
     await book.learn("ann", lesson("1", build="b2"))
     kept = await book.get("ann", "1")
     assert (kept.state, kept.why, kept.seen) == ("retired", "it saves nothing", 2)
+
+
+async def trials(database: Path | str) -> int:
+    records = Database.open(database)
+    ((number,),) = await records.fetch(text("SELECT count(*) FROM lesson_trials"))
+    await records.close()
+    return int(number)
+
+
+async def test_trials_go_with_their_build_and_what_they_came_to_stays(
+    database: Path | str, book: LessonStore, journals: SqliteBuilds | PostgresBuilds
+) -> None:
+    for number, name in enumerate(("b1", "b2", "b3"), 1):
+        await journals.create(name, [created(name)], AT)
+        await journals.append(name, 1, [e.StopRequested(), e.BuildFinished(outcome="stopped")], AT)
+        for task in ("t", "u"):
+            await book.begin("ann", name, task, chosen("1", held=("2",)))
+            await book.end("ann", name, task, TrialOutcome(number, task == "u", Decimal("0.25")))
+        await book.begin("ann", name, "open", chosen("1", held=("2",)))
+        await book.begin("bob", name, "t", chosen("1"))
+        await book.end("bob", name, "t", TrialOutcome(number, False, Decimal(1)))
+    before = await book.effects("ann"), await book.effects("bob")
+    # 1, 2, 3 attempts, and one more for those of the task that failed.
+    arm = before[0]["1"].given
+    assert (arm.tasks, arm.attempts, arm.squares, arm.failed, arm.cost_usd) == (6, 15, 43, 3, Decimal("1.5"))
+    assert await trials(database) == 3 * 7
+    for left, name in ((14, "b1"), (7, "b3"), (7, "b3"), (0, "b2")):
+        await journals.retire(name)
+        assert await trials(database) == left
+        assert (await book.effects("ann"), await book.effects("bob")) == before
+        assert await book.effects("ann", {"2"}) == {"2": before[0]["2"]}
+    assert await book.begun("ann") == []
+    await book.learn("ann", lesson("1"))
+    await book.forget("ann", "1")
+    assert await book.effects("ann") == {"2": before[0]["2"]}
+    assert await book.effects("bob") == before[1]
+
+
+async def test_nothing_is_lost_between_ends_of_trials_and_builds_that_are_removed(
+    book: LessonStore, journals: SqliteBuilds | PostgresBuilds
+) -> None:
+    """A trial that ends at the moment in which its build is removed is counted once, or was not over."""
+    names = [f"b{number}" for number in range(8)]
+    for name in names:
+        await journals.create(name, [created(name)], AT)
+        await journals.append(name, 1, [e.StopRequested(), e.BuildFinished(outcome="stopped")], AT)
+        await book.begin("ann", name, "t", chosen("1", held=("2",)))
+    ends = [book.end("ann", name, "t", TrialOutcome(1, False, Decimal(1))) for name in names]
+    counted, _ = await asyncio.gather(asyncio.gather(*ends), asyncio.gather(*map(journals.retire, names)))
+    assert set(map(frozenset, counted)) <= {frozenset(), frozenset({"1", "2"})}
+    number = sum(bool(one) for one in counted)
+    effects = await book.effects("ann")
+    assert (effects["1"].given.tasks, effects["2"].held_out.tasks) == (number, number) if number else not effects
+
+
+async def test_trials_of_builds_that_were_removed_before_are_summed_by_the_migration(
+    database: Path | str, book: LessonStore, journals: SqliteBuilds | PostgresBuilds
+) -> None:
+    await journals.create("b1", [created("b1")], AT)
+    for build in ("b1", "gone", "gone too"):
+        for task in ("t", "u"):
+            await book.begin("ann", build, task, chosen("1", held=("2",)))
+            await book.end("ann", build, task, TrialOutcome(2, task == "u", Decimal("0.1")))
+        await book.begin("ann", build, "open", chosen("1"))
+    before = await book.effects("ann")
+    await journals.close()
+    while (await revisions.version(database) or "") >= "0012":
+        await revisions.rollback(database)
+    await revisions.migrate(database)
+    assert await trials(database) == 5
+    assert await book.effects("ann") == before

@@ -8,17 +8,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, cast, delete, func, select, update
+from sqlalchemy import ColumnElement, Integer, cast, delete, func, literal, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from buildwright.core.lessons import Arm, ChosenLessons, Effect, Lesson, TrialOutcome, again
 from buildwright.errors import NotFound
 from buildwright.store.database import Database
+from buildwright.store.lesson_sums import SUMS
 from buildwright.store.stats import COST_UNITS
-from buildwright.store.tables import build_runs, lesson_trials, lessons
+from buildwright.store.tables import build_runs, lesson_sums, lesson_trials, lessons
 
 _LESSON = lessons.c
 _TRIAL = lesson_trials.c
+_SUM = lesson_sums.c
 _COLUMNS = [_LESSON[name] for name in Lesson.model_fields]
 _MOST_SOURCES = 50
 _MOST = 2_000
@@ -90,8 +92,9 @@ class LessonStore:
         """Remove a lesson and what its trials came to. Raises NotFound."""
 
         async def work(connection: AsyncConnection) -> bool:
-            mine = (_TRIAL.user_id == user_id) & (_TRIAL.lesson_id == lesson_id)
-            await connection.execute(delete(lesson_trials).where(mine))
+            for table in (lesson_trials, lesson_sums):
+                mine = (table.c.user_id == user_id) & (table.c.lesson_id == lesson_id)
+                await connection.execute(delete(table).where(mine))
             gone = await connection.execute(delete(lessons).where(_is(user_id, lesson_id)).returning(_LESSON.id))
             return gone.first() is not None
 
@@ -137,17 +140,20 @@ class LessonStore:
 
     async def effects(self, user_id: str, lessons: Collection[str] = ()) -> dict[str, Effect]:
         """Return what is known of the effect of these lessons, or of all, without those that no task has ended with."""
-        counts = (
-            func.count(),
-            func.sum(_TRIAL.attempts),
-            func.sum(_TRIAL.attempts * _TRIAL.attempts),
-            func.sum(cast(_TRIAL.failed, Integer)),
-            func.sum(_TRIAL.cost),
+        one = (literal(1).label("tasks"), _TRIAL.attempts, (_TRIAL.attempts * _TRIAL.attempts).label("squares"))
+        of_trials = select(
+            _TRIAL.lesson_id, _TRIAL.given, *one, cast(_TRIAL.failed, Integer).label("failed"), _TRIAL.cost
         )
-        query = select(_TRIAL.lesson_id, _TRIAL.given, *counts).where(_TRIAL.user_id == user_id, _TRIAL.ended)
-        query = query.where(_TRIAL.lesson_id.in_(lessons)) if lessons else query
+        of_trials = of_trials.where(_TRIAL.user_id == user_id, _TRIAL.ended)
+        of_removed = select(_SUM.lesson_id, _SUM.given, *(_SUM[name] for name in SUMS)).where(_SUM.user_id == user_id)
+        if lessons:
+            of_trials = of_trials.where(_TRIAL.lesson_id.in_(lessons))
+            of_removed = of_removed.where(_SUM.lesson_id.in_(lessons))
+        # In one statement: a build that is removed meanwhile is in one of both.
+        both = union_all(of_trials, of_removed).subquery().c
+        query = select(both.lesson_id, both.given, *(func.sum(both[name]) for name in SUMS))
         found: dict[str, dict[str, Arm]] = {}
-        for row in await self._database.fetch(query.group_by(_TRIAL.lesson_id, _TRIAL.given)):
+        for row in await self._database.fetch(query.group_by(both.lesson_id, both.given)):
             lesson, given, *sums = tuple(row)
             tasks, attempts, squares, failed, cost = map(int, sums)
             arm = Arm(

@@ -23,7 +23,7 @@ _OURS = (
         "interviews",
         "interview_costs",
     ),
-    *("project_contracts", "lessons", "lesson_trials"),
+    *("project_contracts", "lessons", "lesson_trials", "lesson_sums"),
     *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),
     *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),
     *("metrics_sums", "metrics_durations", "metrics_tasks", "metrics_attempts", "metrics_positions"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict
 from buildwright.ports import Loose, Weight
-from buildwright.store import money, stats
+from buildwright.store import lesson_sums, money, stats
 from buildwright.store.lease_holders import in_words, is_here, may_live
 from buildwright.store.postgres_pool import Connection, literal, transaction
 from buildwright.store.postgres_rows import find_version, not_found, text_of
@@ -104,6 +104,7 @@ async def retire_head(connection: Connection, build_id: str) -> None:
             await _refuse_live(connection, build_id)
             await stats.run_on_postgres(connection, stats.keep_pruned(build_id))
             await stats.run_on_postgres(connection, money.forget_build(build_id))
+            await stats.run_on_postgres(connection, lesson_sums.keep_sums(build_id))
             await connection.execute(_DELETE_HEAD, build_id)
     failpoint("prune.journal.after")
 

@@ -19,6 +19,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict, NotFound
 from buildwright.ports import Loose, Weight
 from buildwright.store.lease_holders import in_words, is_here, may_live
+from buildwright.store.lesson_sums import keep_sums
 from buildwright.store.money import forget_build
 from buildwright.store.stats import keep_pruned, run_on_sqlite
 from buildwright.store.values import to_text
@@ -70,6 +71,7 @@ def retire_head(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
     refuse_live(conn, build_id, now)
     run_on_sqlite(conn, keep_pruned(build_id))
     run_on_sqlite(conn, forget_build(build_id))
+    run_on_sqlite(conn, keep_sums(build_id))
     conn.execute("DELETE FROM build_runs WHERE build_id = ?", (build_id,))
     conn.execute("DELETE FROM leases WHERE build_id = ?", (build_id,))
     for table in sorted(_tables_by_build(conn) - {"build_runs", "leases", *IN_PIECES}):

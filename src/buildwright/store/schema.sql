@@ -109,6 +109,17 @@ CREATE TABLE leases (
 	PRIMARY KEY (build_id)
 )
  WITHOUT ROWID;
+CREATE TABLE lesson_sums (
+	user_id TEXT NOT NULL, 
+	lesson_id VARCHAR(64) NOT NULL, 
+	given BOOLEAN NOT NULL, 
+	tasks BIGINT NOT NULL, 
+	attempts BIGINT NOT NULL, 
+	squares BIGINT NOT NULL, 
+	failed BIGINT NOT NULL, 
+	cost BIGINT NOT NULL, 
+	PRIMARY KEY (user_id, lesson_id, given)
+);
 CREATE TABLE lesson_trials (
 	user_id TEXT NOT NULL, 
 	lesson_id VARCHAR(64) NOT NULL, 
@@ -520,4 +531,4 @@ LEFT JOIN (
     UNION ALL
     SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.skipped') f WHERE e.type = 'build.forked'
 ) AS b ON b.build_id = p.build_id AND b.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0011');
+INSERT INTO alembic_version (version_num) VALUES ('0012');

@@ -725,3 +725,21 @@ UNION ALL
 SELECT turn, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) / 10000000000, 'interview-' || project_id
 FROM interview_costs;
 UPDATE alembic_version SET version_num='0011' WHERE alembic_version.version_num = '0010';
+-- Running upgrade 0011 -> 0012
+CREATE TABLE lesson_sums (
+    user_id TEXT NOT NULL, 
+    lesson_id VARCHAR(64) NOT NULL, 
+    given BOOLEAN NOT NULL, 
+    tasks BIGINT NOT NULL, 
+    attempts BIGINT NOT NULL, 
+    squares BIGINT NOT NULL, 
+    failed BIGINT NOT NULL, 
+    cost BIGINT NOT NULL, 
+    PRIMARY KEY (user_id, lesson_id, given)
+);
+INSERT INTO lesson_sums (user_id, lesson_id, given, tasks, attempts, squares, failed, cost)
+SELECT user_id, lesson_id, given, count(*), sum(attempts), sum(attempts * attempts),
+    sum(CASE WHEN failed THEN 1 ELSE 0 END), sum(cost)
+FROM lesson_trials WHERE ended AND NOT EXISTS (SELECT 1 FROM build_runs r WHERE r.build_id = lesson_trials.build_id) GROUP BY user_id, lesson_id, given;
+DELETE FROM lesson_trials WHERE NOT EXISTS (SELECT 1 FROM build_runs r WHERE r.build_id = lesson_trials.build_id);
+UPDATE alembic_version SET version_num='0012' WHERE alembic_version.version_num = '0011';

@@ -315,6 +315,16 @@ lesson_trials = Table(
 )
 """Tasks that a lesson was chosen for, with it (`given`) or without. `cost` is in units of 1e-10 USD."""
 
+lesson_sums = Table(
+    "lesson_sums",
+    metadata,
+    Column("user_id", Plain, primary_key=True),
+    Column("lesson_id", String(64), primary_key=True),
+    Column("given", Boolean, primary_key=True),
+    *_columns("tasks attempts squares failed cost", BigInteger),
+)
+"""What the trials came to whose builds were removed: sums over their tasks, `squares` over the squares of attempts."""
+
 # --- Money ------------------------------------------------------------------------------------------------------------
 
 
