@@ -14,6 +14,7 @@ from buildwright.core.limits import Options
 from buildwright.gateway import LocalGateway
 from buildwright.ports import ModelAccess
 from tests.cli.conftest import Program, write_tasks
+from tests.git import git
 
 GIVEN = ("--no-gates", "--sandbox", "none")
 
@@ -81,6 +82,42 @@ def test_a_task_and_a_project_have_purses_of_their_own(program: Program, reposit
     assert "The budget of project target of $0.3 is spent" in paused.out
     assert "--max-project-cost 0.60" in paused.out
     assert program("resume", "--max-project-cost", "5").code == 0
+
+
+@pytest.mark.timeout(240)
+def test_a_planner_that_an_empty_purse_refuses_pauses_with_the_raise_as_a_choice(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    first = program("build", two_tasks(tmp_path), "--repo", repository, "--cassette", paid(tmp_path), *GIVEN)
+    assert first.code == 0, first.err
+    planned = {"tasks": [{"id": "a", "title": "A", "goal": "write a.txt", "files_expected": ["a.txt"]}]}
+    turns = [
+        {"when": {"task": "plan"}, "reply": {"json": planned}},
+        {"when": {"task": "a"}, "reply": {"files": {"a.txt": "planned"}}},
+    ]
+    cassette = tmp_path / "planned.yaml"
+    cassette.write_text(json.dumps({"version": 1, "model": "claude-sonnet-4-5", "turns": turns}), encoding="utf-8")
+    spec = tmp_path / "spec.md"
+    spec.write_text("# Words\n\nWrite a.txt.\n", encoding="utf-8")
+    day = ("--max-day-cost", "0.5", "--branch", "planned")
+    paused = program("build", spec, "--repo", repository, "--cassette", cassette, *GIVEN, *day)
+    assert paused.code == 5, paused.err
+    assert "The day's budget" in paused.out
+    assert "of $0.5 is spent ($0.6)" in paused.out
+    assert "--max-day-cost 1.20" in paused.out
+    assert "plan again" not in paused.out
+    (build,) = program("status", "", "--json").lines
+    assert build["pause"]["reason"] == "budget"
+    chosen = [(one["name"], one["takes"], one["value"]) for one in build["pause"]["choices"]]
+    assert chosen[0] == ("go", "options.day_budget_usd", "1.20")
+    still = program("resume")
+    assert still.code == 5, still.err
+    raised = program("resume", "--max-day-cost", "20")
+    assert raised.code == 0, raised.err
+    kinds = [line["type"] for line in program("events", "").lines]
+    assert kinds.count("build.paused") == 2
+    assert "plan.rejected" not in kinds
+    assert git(repository, "show", "planned:a.txt") == "planned"
 
 
 def test_a_repository_cannot_raise_the_budget_of_a_day(program: Program, repository: Path, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class SimulatedGateway:
         self._process = process
         self._ledger = ledger
         self._opened = 0
+        self._shut: set[str] = set()
 
     async def open(self, access: ModelAccess) -> ModelEndpoint:
         self._opened += 1
@@ -105,13 +106,13 @@ class SimulatedGateway:
         return ()
 
     def metered(self, door: ModelEndpoint) -> list[Spend]:
-        taken = self._ledger.open_doors.get(door.token, [])
-        if door.token in self._ledger.open_doors:
+        taken = self._ledger.open_doors.pop(door.token, [])
+        if door.token not in self._shut:
             self._ledger.open_doors[door.token] = []
         return taken
 
     async def shut(self, door: ModelEndpoint) -> None:
-        self._ledger.open_doors.pop(door.token, None)
+        self._shut.add(door.token)
 
     async def close(self) -> None:
         """Nothing to let go of."""

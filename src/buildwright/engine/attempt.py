@@ -37,7 +37,6 @@ from buildwright.core.activity import (
     UsedTokens,
     Warned,
     Wrote,
-    provider_trouble,
 )
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
@@ -57,7 +56,7 @@ from buildwright.engine.kept_work import (
     keep_lane,
 )
 from buildwright.engine.lessons import give
-from buildwright.engine.usage import access, spent
+from buildwright.engine.usage import access, pause_for, shut_door, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, GateBroken, Refused
 from buildwright.ports import (
     Agent,
@@ -219,11 +218,9 @@ async def _door(
         if metering is not None and door is not None and gateway is not None:
             metering.cancel()
             await asyncio.gather(metering, return_exceptions=True)
-            for fact in spent(gateway, door, bench.newest()):
-                bench.report(fact)
             if key.task and (places := gateway.denied(door)):
                 bench.report(e.AgentDenied(task=key.task, attempt=key.attempt, places=places))
-            await gateway.shut(door)
+            await shut_door(bench, door)
 
 
 @asynccontextmanager
@@ -272,7 +269,7 @@ async def _follow(
             if switch := model_instead(bench.newest(), task, attempt, trouble.kind):
                 return (switch,)
             if trouble.kind in NOT_THE_TASKS_FAULT:
-                return (_pause(bench, trouble.kind, told, trouble.model or assignment.model, assignment),)
+                return (pause_for(bench, assignment.door, trouble.kind, told, trouble.model or assignment.model, task),)
             return (broke(kind=trouble.kind, message=told),)
         limit = f"the agent timed out after {seconds:g} s, the limit for one attempt"
         return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time', bench.world.load())}"),)
@@ -300,7 +297,7 @@ async def _follow(
             return (switch,)
         if kind in NOT_THE_TASKS_FAULT:
             model = trouble.model if trouble is not None else ""
-            return (_pause(bench, kind, summary, model or assignment.model, assignment),)
+            return (pause_for(bench, assignment.door, kind, summary, model or assignment.model, task),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
     done = e.AgentFinished(
@@ -324,20 +321,6 @@ def _explains(trouble: ModelTrouble, kind: FailureKind) -> bool:
     return kind in VAGUE or trouble.kind == "request_limit"
 
 
-def _pause(bench: ActionContext, kind: FailureKind, told: str, model: str, assignment: Assignment) -> e.BuildPaused:
-    """Return the pause for a provider's failure, or for an empty purse. A limit whose end is known ends the pause."""
-    gateway, door, until = bench.world.gateway, assignment.door, None
-    if gateway is not None and door is not None and kind in {"rate_limit", "overloaded"}:
-        until = gateway.limit(door)
-    return e.BuildPaused(
-        reason="budget" if kind == "budget" else "trouble",
-        message=provider_trouble(kind, told, model),
-        task=assignment.task.id,
-        fault="limits" if kind == "budget" else "provider",
-        until=until,
-    )
-
-
 @asynccontextmanager
 async def _stopping_the_clock(
     bench: ActionContext, door: ModelEndpoint | None, time_limit: asyncio.Timeout
@@ -349,7 +332,8 @@ async def _stopping_the_clock(
         while gateway is not None and door is not None:
             await bench.world.clock.sleep(METER_SECONDS)
             ends = time_limit.when()
-            if ends is not None and gateway.limit(door) is not None:
+            limit = gateway.limit(door)
+            if ends is not None and limit is not None and limit > bench.world.clock.now():
                 time_limit.reschedule(ends + METER_SECONDS)
 
     watching = asyncio.create_task(watch(), name="clock of an attempt")

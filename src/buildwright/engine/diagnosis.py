@@ -20,7 +20,7 @@ from buildwright.core.limits import Options
 from buildwright.core.repetition import rejections
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.proposal import read_proposal
-from buildwright.engine.usage import access, spent
+from buildwright.engine.usage import access, shut_door
 from buildwright.errors import BadSettings, BadSpec, ModelFailed, NotFound
 from buildwright.ports import Builds, LogLine
 from buildwright.views.stuck import StuckView, stuck_event, with_context
@@ -178,9 +178,7 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
     except TimeoutError:
         return _Answer(None, f"the model did not answer within {DIAGNOSIS_SECONDS:g} s")
     finally:
-        for fact in spent(gateway, door, bench.newest()):
-            bench.report(fact)
-        await gateway.shut(door)
+        await shut_door(bench, door)
 
 
 async def stuck_of(builds: Builds, build_id: str, number: int = 0) -> StuckView:

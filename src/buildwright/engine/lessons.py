@@ -37,7 +37,7 @@ from buildwright.core.lessons import (
 )
 from buildwright.core.sanitize import Mask
 from buildwright.engine.action_context import ActionContext
-from buildwright.engine.usage import access, spent
+from buildwright.engine.usage import access, shut_door
 from buildwright.errors import BadSettings, BadSpec, DiskFull, GitFailed, ModelFailed, NotFound, StoreFailed
 from buildwright.ports import BuildReader, LessonBook, Workspace
 
@@ -221,9 +221,7 @@ async def _worded(bench: ActionContext, action: JudgePatch, build: Build, case: 
         bench.logbook.note("engine", f"the model words no lesson: {why}", action.task, action.attempt)
         return plain
     finally:
-        for fact in spent(gateway, door, bench.newest()):
-            bench.report(fact)
-        await gateway.shut(door)
+        await shut_door(bench, door)
     draft = answer.model_copy(update={"confidence": min(answer.confidence, MOST_OF_MODEL)})
     usable = pattern_of(draft.pattern) and tidy(draft.content, world.mask)
     return _Worded(draft, model, world.lesson_writer.instructions) if usable else plain

@@ -51,7 +51,7 @@ from buildwright.engine.kept_work import keep_refused, keep_unlanded
 from buildwright.engine.lessons import learn
 from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
-from buildwright.engine.usage import access, spent
+from buildwright.engine.usage import PASSES, access, pause_for, shut_door
 from buildwright.errors import (
     AgentFailed,
     BadGraph,
@@ -208,13 +208,13 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
         door = await world.gateway.open(access(build, attempt=attempt))
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
-    bench.logbook.note("engine", "planning: reading the repository")
-    context = await world.plan_context(build) if world.plan_context else ""
-    bench.logbook.note("engine", "planning: asking the model for tasks")
     model = build.options.planning_model
     outcome: AnyEvent
     digest = world.instructions.get("reviser" if build.new_spec else "planner", "")
     try:
+        bench.logbook.note("engine", "planning: reading the repository")
+        context = await world.plan_context(build) if world.plan_context else ""
+        bench.logbook.note("engine", "planning: asking the model for tasks")
         if build.new_spec:
             tasks, dropped = await world.planner.revise(build, context, model, door)
             cleaned = tuple(sanitize(task, world.mask) for task in tasks)
@@ -233,12 +233,14 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     except (BadGraph, IllegalMove) as bad:
         outcome = e.PlanRejected(message=f"the model's plan cannot be built: {bad}", instructions=digest)
     except ModelFailed as failure:
+        trouble = world.gateway.trouble(door)
+        if trouble is not None and trouble.kind in PASSES:
+            return (pause_for(bench, door, trouble.kind, trouble.message, trouble.model or model),)
         told = provider_trouble(failure.kind, str(failure), model, failure.fix or "")
         outcome = e.PlanRejected(message=told, instructions=digest)
     finally:
-        costs = spent(world.gateway, door, build)
-        await world.gateway.shut(door)
-    return (*costs, outcome)
+        await shut_door(bench, door)
+    return (outcome,)
 
 
 async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Build) -> AnyEvent:

@@ -26,7 +26,7 @@ from buildwright.core.review import (
 )
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.judge import consent_of, with_consent
-from buildwright.engine.usage import access, spent
+from buildwright.engine.usage import access, shut_door
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
 from buildwright.ports import ReviewRequest
 
@@ -87,9 +87,7 @@ async def _ask(bench: ActionContext, action: JudgePatch, build: Build, verdict: 
     except TimeoutError:
         return no_review(f"the model did not answer within {REVIEW_SECONDS:g} s")
     finally:
-        for fact in spent(gateway, door, bench.newest()):
-            bench.report(fact)
-        await gateway.shut(door)
+        await shut_door(bench, door)
 
 
 async def _diff(bench: ActionContext, action: JudgePatch, build: Build) -> ShownDiff:

@@ -18,7 +18,7 @@ from buildwright.core.build import Build, Sealing
 from buildwright.core.sealed import SealedFile, SealedRun, SealedTests
 from buildwright.core.task import Task
 from buildwright.engine.action_context import ActionContext
-from buildwright.engine.usage import access, spent
+from buildwright.engine.usage import access, shut_door
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
 from buildwright.ports import Builds, Judged, ModelEndpoint, SealedTrial, Sealer, Workspace
 
@@ -67,9 +67,7 @@ async def seal_tests(bench: ActionContext, action: SealTests, build: Build) -> e
         why = f"the model did not answer within {SEALING_SECONDS:g} s"
         sealed = e.TestsSealed(task=action.task, why_none=why)
     finally:
-        for fact in spent(gateway, door, bench.newest()):
-            bench.report(fact)
-        await gateway.shut(door)
+        await shut_door(bench, door)
     bench.logbook.note("engine", f"{sealed.tests} sealed tests", action.task)
     return sealed
 

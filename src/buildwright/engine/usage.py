@@ -5,11 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
+from buildwright.core.activity import FailureKind, provider_trouble
 from buildwright.core.build import Build
-from buildwright.core.event import AnyEvent, BudgetReached, LimitMet, TokensUsed
+from buildwright.core.event import AnyEvent, BudgetReached, BuildPaused, LimitMet, TokensUsed
 from buildwright.core.limits import Options
+from buildwright.engine.action_context import ActionContext
 from buildwright.ports import Gateway, MarkReached, ModelAccess, ModelEndpoint, Purse, PurseName
+
+PASSES: Final = frozenset({"rate_limit", "overloaded", "budget"})
+"""Failures of a request that time or money ends: no reason to ask otherwise."""
 
 
 def purses(build: Build, task: str = "") -> tuple[Purse, ...]:
@@ -66,6 +72,33 @@ def spent(gateway: Gateway, door: ModelEndpoint, build: Build) -> tuple[AnyEvent
         if not spend.request or spend.request not in counted(build, spend.task)
     )
     return (*used, *_noticed(gateway, build))
+
+
+async def shut_door(bench: ActionContext, door: ModelEndpoint) -> None:
+    """Shut an action's door and report what is to be recorded of it. What requests under way came to counts too."""
+    gateway = bench.world.gateway
+    assert gateway is not None
+    try:
+        await gateway.shut(door)
+    finally:
+        for fact in spent(gateway, door, bench.newest()):
+            bench.report(fact)
+
+
+def pause_for(
+    bench: ActionContext, door: ModelEndpoint | None, kind: FailureKind, told: str, model: str, task: str = ""
+) -> BuildPaused:
+    """Return the pause for a provider's failure, or for an empty purse. The end of a limit ends it, be it past already."""
+    gateway, until = bench.world.gateway, None
+    if gateway is not None and door is not None and kind in {"rate_limit", "overloaded"}:
+        until = gateway.limit(door)
+    return BuildPaused(
+        reason="budget" if kind == "budget" else "trouble",
+        message=provider_trouble(kind, told, model),
+        task=task,
+        fault="limits" if kind == "budget" else "provider",
+        until=until,
+    )
 
 
 def _noticed(gateway: Gateway, build: Build) -> list[AnyEvent]:

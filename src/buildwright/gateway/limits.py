@@ -2,8 +2,8 @@
 
 A window is of one provider, key and model. While it lasts, requests wait here, and none reaches the provider. At its end
 one goes first, and the others follow when the provider has answered it; so does the first one of a process, which does not
-know yet whether a limit is in force. Windows of other processes come from the ledger, twice a second; no request waits
-for the database.
+know yet whether a limit is in force. Windows of other processes come from the ledger, twice a second; no request but a
+refused one waits for the database.
 """
 
 from __future__ import annotations
@@ -157,9 +157,9 @@ class QuotaWindows:
                 gate.close(window.until, window.kind, now)
 
     def limit(self, opened: Opened) -> datetime | None:
-        """Return when the limit ends that a door has met; None when it has."""
+        """Return when the last of the limits ends, or ended, that a door has met; None when it has met none."""
         until = max((self._gates[key].until for key in opened.limits), default=0.0)
-        return datetime.fromtimestamp(until, UTC) if until > time.time() else None
+        return datetime.fromtimestamp(until, UTC) if until else None
 
     @asynccontextmanager
     async def turn(

@@ -108,7 +108,7 @@ class LocalGateway:
         return self._notices.take(build_id)
 
     def limit(self, door: ModelEndpoint) -> datetime | None:
-        """Return when the provider's limit ends that a door has met; None when it has, or there is none."""
+        """Return when the provider's limit ends, or ended, that a door has met; None when it has met none."""
         opened = self._doors.get(door_id(door))
         return self._limits.limit(opened) if opened is not None else None
 

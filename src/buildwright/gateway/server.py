@@ -18,7 +18,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from functools import partial
 from urllib.parse import urlencode
 
@@ -303,21 +303,27 @@ class GatewayServer:
         turn: LimitedRequest,
     ) -> web.StreamResponse:
         reply = await self._send_on(asked.protocol, asked.model, raw, request, asked)
-        pieces = reply.pieces
-        if reply.status < 300:
-            await turn.answered(reply.status, reply.headers)
-            call.reader = reply.reader
-            content_type = next((reply.headers[name] for name in reply.headers if name.lower() == "content-type"), "")
-            pieces = _kept(opened, asked, found, pieces, reply.reader, content_type)
+        if reply.status >= 300:
+            # Read and noted first: a client that has its refusal may end, and then it matters why, and until when.
+            refusal: list[bytes] = []
+            with suppress(BrokenOff):
+                async with aclosing(reply.pieces):
+                    async for piece in reply.pieces:
+                        refusal.append(piece)  # noqa: PERF401  what came before it broke off counts
+            call.refused(reply.status, reply.reader.error)
+            await turn.answered(reply.status, reply.headers, reply.reader.error)
+            call.ended()
+            return await http.send(request, _again(refusal), *_head(asked.protocol, reply))
+        await turn.answered(reply.status, reply.headers)
+        call.reader = reply.reader
+        content_type = next((reply.headers[name] for name in reply.headers if name.lower() == "content-type"), "")
+        pieces = _kept(opened, asked, found, reply.pieces, reply.reader, content_type)
         try:
             response = await http.send(request, pieces, *_head(asked.protocol, reply))
         finally:
-            call.refused(reply.status, reply.reader.error)
-            if reply.status < 300 and call.hold is not None:
+            if call.hold is not None:
                 self._meter.charge(call.hold, opened, asked, reply.reader, _name_of(found))
-            elif reply.status >= 300:
-                await turn.answered(reply.status, reply.headers, reply.reader.error)
-        if self._recorder is not None and reply.status < 300 and reply.reader.done and reply.reader.error is None:
+        if self._recorder is not None and reply.reader.done and reply.reader.error is None:
             provider = upstream.read_provider(self._environment, asked.protocol)
             hidden = [opened.token] + ([provider.key] if provider is not None else [])
             access = opened.access
@@ -375,6 +381,11 @@ class GatewayServer:
         finally:
             if call.hold is not None:
                 self._meter.charge(call.hold, opened, asked, reader, _name_of(purchase))
+
+
+async def _again(pieces: list[bytes]) -> AsyncGenerator[bytes, None]:
+    for piece in pieces:
+        yield piece
 
 
 def _head(protocol: Protocol, reply: upstream.ProviderReply) -> tuple[int, Mapping[str, str]]:

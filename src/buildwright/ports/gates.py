@@ -208,7 +208,7 @@ class Gateway(Protocol):
         """Return what there is to tell a build since the last call: marks of purses, limits of providers."""
 
     def limit(self, door: ModelEndpoint) -> datetime | None:
-        """Return when the provider's limit ends that requests through a door have met; None when it has, or there is none."""
+        """Return when the provider's limit ends, or ended, that requests through a door have met; None without one."""
 
     def trouble(self, door: ModelEndpoint) -> ModelTrouble | None:
         """Return how the last request through a door failed, None if it did not."""
@@ -217,7 +217,7 @@ class Gateway(Protocol):
         """Return the requests through a door that the gateway does not serve: other addresses, wrong tokens."""
 
     async def shut(self, door: ModelEndpoint) -> None:
-        """Close a door: its token is invalid from now on."""
+        """Close a door: its token is invalid from now on, and its requests end. What they came to can be taken once more."""
 
     async def close(self) -> None: ...
 
