@@ -23,7 +23,7 @@ MUST_BE_SEEN = (
     *("agent: right", "agent: slow", "agent: wrong", "agent: nothing", "agent: crash", "agent: clash", "agent: hang"),
     *("agent: overloaded", "agent: unsafe", "agent: mute", "agent: refuse", "agent: listen"),
     *("merge.conflicted", "merge.judged", "change.landed", "task.failed", "task.skipped", "task.waited", "build.stuck"),
-    *("build.verified", "build.delivered", "delivery.failed", "message.delivered", "plan.rejected"),
+    *("other checks", "build.verified", "build.delivered", "delivery.failed", "message.delivered", "plan.rejected"),
 )
 """What a thousand seeds must have met, or the simulation does not try what it is for."""
 

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from buildwright.core.build import Build, Control, unapproved
+from buildwright.core.limits import Check
+from buildwright.core.options_change import OptionsChange
 from buildwright.engine import commands
 from buildwright.engine.resume_command import Choice, ResumeBuild
 from buildwright.engine.task_commands import RedoTask, UndoTask
@@ -24,6 +26,8 @@ from tests.simulation.store import SimulatedBuilds
 
 MOST_ANSWERS = 8
 """Pauses that the patient user of a wild world answers before giving the build up."""
+MOST_CHECKS = 3
+"""Checks that this user names in one build."""
 
 
 class Broken(Exception):
@@ -146,8 +150,9 @@ class SimulatedWorld:
                 continue
             answers += 1
             choice, budget = self._answer(build, draw, answers)
+            checks = self._other_checks(build, choice)
             try:
-                await commands.ask(self.store, process, BUILD, LiveResume(choice, budget_usd=budget))
+                await commands.ask(self.store, process, BUILD, LiveResume(choice, budget_usd=budget, options=checks))
             except IllegalMove:
                 self.luck.seen["answer came late"] += 1
             else:
@@ -163,6 +168,23 @@ class SimulatedWorld:
         if build.failed:
             return draw.choice(("retry", "retry", "skip", "abort")), budget
         return draw.choice(("go", "go", "go", "abort")), budget
+
+    def _other_checks(self, build: Build, choice: Choice) -> OptionsChange | None:
+        """Let a user name another check now and then: what was judged by the others counts no more.
+
+        Always with a task that is given up, because nothing that lands later may prove the final tree.
+        """
+        number = len(build.options.checks) + 1
+        draw = random.Random(f"checks/{self.scenario.seed}/{number}/{build.version}")
+        if (
+            self.scenario.tame
+            or number > MOST_CHECKS
+            or (choice != "skip" and draw.random() > 0.3)
+            or choice == "abort"
+        ):
+            return None
+        self.luck.seen["other checks"] += 1
+        return OptionsChange(checks=(*build.options.checks, Check(name=f"check-{number}", command="true")))
 
     # --- Fate -----------------------------------------------------------------------------------------------------
 
