@@ -165,9 +165,8 @@ def fastapi_for(site: ServerState | None = None) -> FastAPI:
     api.state.site = site
     for router in ROUTERS:
         api.include_router(router)
-    if site is not None:
-        description = ApiDescription(site.app.settings.home, api.openapi)
-        api.add_route(description.PATH, description.answer, include_in_schema=False)
+    description = ApiDescription(api.openapi)
+    api.add_route(description.PATH, description.answer, include_in_schema=False)
     _handle_errors(api)
     return api
 

@@ -19,46 +19,48 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from buildwright.api.state import state_of
+
 _MADE_BY = ("fastapi", "pydantic")
 """Libraries whose version changes what it says."""
 
 
 class ApiDescription:
-    """The description of the API of the server of a home. `make` returns it, the same for the same program."""
+    """The description of the API of one server. `make` returns it, the same for the same program."""
 
     PATH = "/openapi.json"
 
-    def __init__(self, home: Path, make: Callable[[], dict[str, Any]]) -> None:
-        self._folder = home / "api"
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
         self._make = make
         self._text: bytes | None = None
         self._making = asyncio.Lock()
 
-    async def answer(self, _request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer with the description. Other requests are answered while it is made."""
         async with self._making:
             if self._text is None:
-                self._text = await asyncio.to_thread(self._kept_or_made)
+                self._text = await asyncio.to_thread(self._kept_or_made, state_of(request).app.settings.home / "api")
         return Response(self._text, media_type="application/json")
 
-    def _kept_or_made(self) -> bytes:
-        file = self._folder / f"openapi-{_program()}.json"
+    def _kept_or_made(self, folder: Path) -> bytes:
+        file = folder / f"openapi-{_program()}.json"
         with suppress(OSError):
             return file.read_bytes()
         text = json.dumps(self._make(), separators=(",", ":"), ensure_ascii=False).encode()
         with suppress(OSError):  # a full or read-only disk: it is made anew the next time
-            self._keep(file, text)
+            _keep(file, text)
         return text
 
-    def _keep(self, file: Path, text: bytes) -> None:
-        """Write the file as a whole, and take away those of other versions."""
-        self._folder.mkdir(exist_ok=True, mode=0o700)
-        aside = file.with_suffix(f".{os.getpid()}")
-        aside.write_bytes(text)
-        aside.replace(file)
-        for other in self._folder.glob("openapi-*.json"):
-            if other != file:
-                other.unlink(missing_ok=True)
+
+def _keep(file: Path, text: bytes) -> None:
+    """Write the file as a whole, and take away those of other versions."""
+    file.parent.mkdir(exist_ok=True, mode=0o700)
+    aside = file.with_suffix(f".{os.getpid()}")
+    aside.write_bytes(text)
+    aside.replace(file)
+    for other in file.parent.glob("openapi-*.json"):
+        if other != file:
+            other.unlink(missing_ok=True)
 
 
 def _program() -> str:
