@@ -118,16 +118,19 @@ ENDS = {
     "refused": "{kind: 400, times: 50}",
     "unavailable": "{kind: cut, times: 50, after_chars: 2}",
 }
+ASKS = {"auth": 3, "refused": 3, "unavailable": 12}
+"""How often any of them may ask for one turn that fails so: what is over that is refused, and another kind of failure."""
 WAITS = ("aider", "unavailable")
 """It tries again for a minute, which no setting of it shortens: `make agents` waits."""
 
 
 @pytest.mark.parametrize(("name", "kind"), [pair for pair in product(names(PROGRAMS), ENDS) if FULL or pair != WAITS])
-async def test_the_gateway_knows_how_a_failed_run_ended(
+async def test_the_gateway_knows_how_a_failed_run_ended_and_it_is_not_asked_on_and_on(
     gateway: LocalGateway, assign: Assign, path: str, name: str, kind: str
 ) -> None:
     turns = f"  - {{reply: {{text: All done.}}, faults: [{ENDS[kind]}]}}\n"
-    assignment = await scripted(gateway, assign(limits=Limits(task_seconds=60)), turns)
+    limits = Limits(task_seconds=60, requests=ASKS[kind])
+    assignment = await scripted(gateway, assign(limits=limits), turns, limits=limits)
     finished = finish(await play(ProgramAgent(program(name), NoSandbox(), path), assignment))
     assert not finished.ok
     assert assignment.door is not None
