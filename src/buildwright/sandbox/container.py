@@ -167,15 +167,16 @@ class ContainerSandbox:
     ) -> AsyncIterator[ContainerBox]:
         """Yield a box for one command alone; at the end it is kept, or removed if it is not well."""
         wanted = await self._wanted(engine, command, writable)
-        for gone in [one for one in self._kept if not one.wanted.is_there()]:
-            self._kept.remove(gone)
-            await engine.remove(gone)
+        # Taken out before anything is waited for: others use the same list meanwhile.
+        gone = [one for one in self._kept if not one.wanted.is_there()]
         box = next((one for one in self._kept if one.wanted == wanted), None)
-        if box is not None:
-            self._kept.remove(box)
-            if not await self._is_well(engine, box):
-                await engine.remove(box)
-                box = None
+        for one in (*gone, *([box] if box is not None else [])):
+            self._kept.remove(one)
+        for one in gone:
+            await asyncio.shield(engine.remove(one))
+        if box is not None and not await self._is_well(engine, box):
+            await engine.remove(box)
+            box = None
         if box is None:
             box = await engine.start(wanted, self._options.cpus, self._home)
             try:
