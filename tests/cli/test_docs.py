@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8
 BELOW: dict[str, list[tuple[str, ...]]] = {
     "db": [("migrate",), ("rollback",), ("version",), ("rebuild-stats",)],
     "cluster": [("up",), ("down",), ("status",)],
-    "contracts": [("generate",), ("list",), ("show",), ("edit",), ("diff",), ("stale",), ("export",)],
+    "contracts": [("generate",), ("list",), ("show",), ("edit",), ("diff",), ("stale",), ("take",), ("export",)],
     "task": [("add",), ("edit",), ("drop",), ("merge",), ("split",), ("reorder",), ("redo",), ("undo",)],
     "lessons": [("list",), ("show",), ("forget",), ("export",), ("import",)],
     "secrets": [("scan",), ("allow",), ("allowed",)],

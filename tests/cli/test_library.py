@@ -444,9 +444,11 @@ async def test_a_pause_is_answered_with_other_options_and_from_the_work_of_an_at
 
 async def test_an_interview_is_held_and_lessons_are_kept_by_a_program(tmp_path: Path) -> None:
     cassette = tmp_path / "model.yaml"
-    reply = {"reply": "Go on.", "answers": [{"section": "product_intent", "text": "It counts.", "origin": "said"}]}
+    question = {"section": "tech_stack", "text": "Which language?", "suggestions": ["Python", "Rust"]}
+    answer = {"section": "product_intent", "text": "It counts.", "origin": "said"}
+    reply = {"reply": "Go on.", "answers": [answer], "questions": [question]}
     when = {"task": "plan", "attempt": 1, "tool": "final_result_interview"}
-    turn = {"when": when, "reply": {"json": reply}, "usage": {"input": 100, "output": 10}}
+    turn = {"when": when, "reply": {"json": reply}, "usage": {"input": 100, "output": 10, "cache_read": 40}}
     cassette.write_text(json.dumps({"version": 1, "model": "claude-sonnet-5-5", "turns": [turn]}), encoding="utf-8")
     entry = LessonEntry(pattern="*.py", content="Use Decimal for money.", confidence=0.9)
     async with Buildwright(home=tmp_path / "home", options=NOOP) as buildwright:
@@ -457,7 +459,7 @@ async def test_an_interview_is_held_and_lessons_are_kept_by_a_program(tmp_path: 
             project, InterviewMessage("It counts.", cassette=str(cassette)), told.append
         )
         assert told[-1] == "Go on."
-        assert (view.cost.requests, view.cost.input_tokens) == (1, 100)
+        assert (view.cost.requests, view.cost.input_tokens, view.cost.cache_read_tokens) == (1, 100, 40)
         (cost,) = await buildwright.costs("build")
         assert (cost.key, cost.requests, cost.input_tokens) == (f"interview-{project}", 1, 100)
         assert (await buildwright.import_lessons([entry])).added == 1

@@ -23,7 +23,7 @@ SHOWN = [
 
 BELOW = {
     "task": {"add", "edit", "drop", "merge", "split", "reorder", "redo", "undo"},
-    "contracts": {"generate", "list", "show", "edit", "diff", "stale", "export"},
+    "contracts": {"generate", "list", "show", "edit", "diff", "stale", "take", "export"},
     "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},
     "lessons": {"list", "show", "forget", "export", "import"},

@@ -248,7 +248,8 @@ def _cost(cost: InterviewCost) -> str:
     from buildwright.cli.event_text import count
 
     unpriced = f" and {count(cost.unpriced, 'request')} without a known price" if cost.unpriced else ""
-    tokens = f"{cost.input_tokens + cost.cache_tokens:,} tokens in, {cost.output_tokens:,} out"
+    cached = f" ({cost.cache_read_tokens:,} from the provider's cache)" if cost.cache_read_tokens else ""
+    tokens = f"{cost.input_tokens + cost.cache_tokens:,} tokens in{cached}, {cost.output_tokens:,} out"
     return f"{tokens}, in {count(cost.requests, 'request')}: {money(cost.cost_usd)}{unpriced}"
 
 

@@ -34,6 +34,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright contracts generate shop --answers answers.yaml",
         "buildwright contracts edit shop schema",
         "buildwright contracts stale shop",
+        "buildwright contracts take shop",
     ),
     "check": ("buildwright check --repo ~/src/app", "buildwright check --base v2.1 --check 'make test' --json"),
     "map": ("buildwright map --repo ~/src/app", 'buildwright map --about "refund a payment" --tokens 2000 --json'),

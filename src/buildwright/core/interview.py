@@ -87,6 +87,8 @@ class InterviewCost(Record):
     output_tokens: int = 0
     cache_tokens: int = 0
     """Tokens that were read from the provider's cache, or written into it."""
+    cache_read_tokens: int = 0
+    """Those that were read from it; 0 in an interview that is older than this field."""
     cost_usd: Decimal = Decimal(0)
     unpriced: int = 0
 

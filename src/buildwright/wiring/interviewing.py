@@ -225,6 +225,7 @@ def _sum(cost: InterviewCost, spends: Sequence[Spend]) -> InterviewCost:
         input_tokens=cost.input_tokens + sum(each.input_tokens for each in spends),
         output_tokens=cost.output_tokens + sum(each.output_tokens for each in spends),
         cache_tokens=cost.cache_tokens + sum(each.cache_read_tokens + each.cache_write_tokens for each in spends),
+        cache_read_tokens=cost.cache_read_tokens + sum(each.cache_read_tokens for each in spends),
         cost_usd=cost.cost_usd + sum((Decimal(each.cost_usd) for each in spends if each.cost_usd), Decimal(0)),
         unpriced=cost.unpriced + sum(each.cost_usd is None for each in spends),
     )
