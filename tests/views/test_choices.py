@@ -33,7 +33,7 @@ def test_each_choice_of_a_failure_has_its_price_and_its_command() -> None:
     found = {one.name: one for one in view.choices}
     retry = found["retry"].price
     assert (retry.cost_usd, retry.seconds) == (Range(low=0.25, high=0.25), Range(low=3, high=3))
-    assert (retry.basis, retry.words) == ("2 attempts at these tasks", "1 more attempt: 3 to 3 s, $0.25 to $0.25")
+    assert (retry.basis, retry.words) == ("2 attempts at these tasks", "1 more attempt: 3 s, $0.25")
     skip = found["skip"].price
     assert (skip.lost_tasks, skip.without, skip.lost_requirements) == (("money",), ("entry",), ("R1 exact amounts",))
     assert skip.words == "loses 1 task; entry would do without it; $0.50 was spent on that"

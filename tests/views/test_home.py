@@ -187,4 +187,6 @@ def test_without_two_done_tasks_the_forecast_says_that_it_does_not_know() -> Non
     recorded = journal(started("money"))
     told = forecast_of(build_of(recorded), recorded, LATER)
     assert (told.total_usd, told.seconds_left, told.open_tasks) == (None, None, 4)
-    assert "fewer than 2 tasks are done" in told.words
+    assert told.words == "It has cost $0.00. No model was asked yet."
+    asked = journal(started("money"), e.TokensUsed(task="money", attempt=1, model="m", cost_usd=Decimal("0.10")))
+    assert "fewer than 2 tasks are done" in forecast_of(build_of(asked), asked, LATER).words

@@ -191,14 +191,20 @@ def _of_the_rest(build: Build, now: datetime) -> Price:
 def _said(price: Price, before: str) -> Price:
     time, money = price.seconds, price.cost_usd
     parts = [_time(time)] if time is not None else []
-    parts += [f"${money.low:.2f} to ${money.high:.2f}"] if money is not None else []
+    parts += [_span("${:.2f}", money.low, money.high)] if money is not None else []
     return price.model_copy(update={"words": before + (", ".join(parts) or "it is not known what that takes")})
 
 
 def _time(seconds: Range) -> str:
     if seconds.high < 90:
-        return f"{seconds.low:.0f} to {seconds.high:.0f} s"
-    return f"{seconds.low / 60:.0f} to {seconds.high / 60:.0f} min"
+        return _span("{:.0f}", seconds.low, seconds.high) + " s"
+    return _span("{:.0f}", seconds.low / 60, seconds.high / 60) + " min"
+
+
+def _span(form: str, low: float, high: float) -> str:
+    """Return both ends, or one where they look alike."""
+    ends = (form.format(low), form.format(high))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def _lost_money(usd: Decimal) -> str:

@@ -232,6 +232,8 @@ def _words(build: Build, total: Range | None, left: int) -> str:
     said = f"It has cost ${spent.quantize(_CENT)}{of}."
     if build.is_terminal or not left:
         return said
+    if not build.usage.requests:
+        return f"{said} No model was asked yet."
     if total is None:
         priced = "a request has no known price" if build.usage.unpriced else f"fewer than {LEAST} tasks are done"
         return f"{said} What it will cost is not known: {priced}."
