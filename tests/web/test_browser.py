@@ -81,7 +81,7 @@ async def test_every_page_is_accessible_in_both_themes_and_at_three_widths(
     pages = {
         "/": "Needs you",
         f"/builds/{build}": "See task hard",
-        f"/builds/{build}?task=hard": "Why the last attempt was refused",
+        f"/builds/{build}?task=hard": "Attempts",
         f"/builds/{build}/log": "trying",
     }
     said = await browse("pages.mjs", 380, **signed_in(served), pages=pages)

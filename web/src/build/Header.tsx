@@ -13,7 +13,7 @@ import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
 import ui from "../ui/ui.module.css";
 import { useTick } from "../ui/useTick";
-import { count, dollars, duration, short } from "../ui/words";
+import { count, dollars, duration, range, short } from "../ui/words";
 import styles from "./build.module.css";
 
 /** One word for the state of a build: how it ended, whether it is paused, or its stage. */
@@ -78,7 +78,7 @@ function Outlook({ id }: { readonly id: string }) {
   const lost = Number(found.thrown_away_usd);
   return (
     <>
-      {total && <Fact name="Likely in the end" value={`${dollars(total.low)} to ${dollars(total.high)}`} />}
+      {total && total.high > 0 && <Fact name="Likely in the end" value={range(total, dollars)} />}
       {lost > 0 && <Fact name="Thrown away" value={dollars(lost)} />}
     </>
   );

@@ -8,7 +8,7 @@ import { Badge, Icon, toneOf } from "../ui/Badge";
 import { cx } from "../ui/cx";
 import { Panel } from "../ui/Panel";
 import { Skeleton } from "../ui/States";
-import { count, duration } from "../ui/words";
+import { count, duration, range } from "../ui/words";
 import styles from "./phases.module.css";
 
 const STATES: Record<RailPhase["status"], string> = {
@@ -26,10 +26,7 @@ export function Phases({ id }: { readonly id: string }) {
   const shown = chosen || found.current || 1;
   const left = found.seconds_left;
   return (
-    <Panel
-      title="Phases"
-      count={left ? `${duration(left.low)} to ${duration(left.high)} left` : found.phases.length}
-    >
+    <Panel title="Phases" count={left ? `${range(left, duration)} left` : found.phases.length}>
       <ol className={styles.rail}>
         {found.phases.map((phase) => (
           <li key={phase.number}>

@@ -12,7 +12,7 @@ import { Panel } from "../ui/Panel";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import ui from "../ui/ui.module.css";
 import { useTick } from "../ui/useTick";
-import { age, count, dollars, duration, short } from "../ui/words";
+import { age, count, dollars, duration, range, short } from "../ui/words";
 import styles from "./home.module.css";
 import { Inbox } from "./Inbox";
 import { looked, newsSince } from "./visit";
@@ -157,7 +157,7 @@ function BuildLine({ card, readAt }: { readonly card: Card; readonly readAt: num
         <p className={styles.quiet}>
           {card.phase_count ? `Phase ${card.phase_number} of ${card.phase_count}: ${card.phase} · ` : ""}
           {done} of {count(card.total, "task")} · <Elapsed card={card} readAt={readAt} />
-          {left && ` · ${duration(left.low)} to ${duration(left.high)} left`} · {dollars(card.cost_usd)}
+          {left && ` · ${range(left, duration)} left`} · {dollars(card.cost_usd)}
           {card.budget_usd ? ` of ${dollars(card.budget_usd)}` : ""}
         </p>
       </div>

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { me } from "../api/queries";
 import { cx } from "../ui/cx";
+import { short } from "../ui/words";
 import { KeysDialog } from "./KeysDialog";
 import { chooseTheme, type Theme, useActions, useAnnounced, useTheme } from "./kept";
 import { useKeys } from "./keys";
@@ -64,6 +65,7 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
       () => [
         { id: "home", title: "Go to all builds", keys: "g h", run: () => go("/") },
         { id: "keys", title: "Show the keys of this page", keys: "?", run: () => setOpen("keys") },
+        { id: "sign-out", title: "Sign out", run: signOut },
         { id: "light", title: "Light theme", run: () => chooseTheme("light") },
         { id: "dark", title: "Dark theme", run: () => chooseTheme("dark") },
         { id: "system", title: "Theme of the system", run: () => chooseTheme("system") },
@@ -72,6 +74,28 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
     ),
   );
   const build = "build" in place ? place.build : "";
+  useActions(
+    useMemo(() => {
+      if (!build) return [];
+      const name = short(build);
+      return [
+        {
+          id: "overview",
+          title: "Go to the overview of this build",
+          keys: "g b",
+          command: `buildwright status ${name}`,
+          run: () => go(buildAddress(build)),
+        },
+        {
+          id: "log",
+          title: "Go to the log of this build",
+          keys: "g l",
+          command: `buildwright logs ${name}`,
+          run: () => go(buildAddress(build, "log")),
+        },
+      ];
+    }, [build]),
+  );
   return (
     <div className={styles.frame}>
       <a className={styles.skip} href="#main">
@@ -131,6 +155,11 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
       {open === "keys" && <KeysDialog onClose={close} />}
     </div>
   );
+}
+
+/** The form at the foot of the frame, which narrow windows do not show. */
+function signOut(): void {
+  document.querySelector<HTMLFormElement>('form[action="/sign-out"]')?.submit();
 }
 
 function Announced() {

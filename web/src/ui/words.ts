@@ -9,6 +9,15 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }
 
+/** The range between two amounts, each written by `write`; one amount where both are written alike. */
+export function range(
+  amounts: { readonly low: number; readonly high: number },
+  write: (amount: number) => string,
+): string {
+  const [low, high] = [write(amounts.low), write(amounts.high)];
+  return low === high ? low : `${low} to ${high}`;
+}
+
 /** How long ago something was, in one unit. */
 export function age(milliseconds: number): string {
   const seconds = Math.max(0, milliseconds) / 1000;
