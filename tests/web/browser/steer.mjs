@@ -2,6 +2,7 @@
 import { inBrowser } from "./open.mjs";
 
 await inBrowser(async (page) => {
+  await page.waitForLoadState("load");
   let loads = 0;
   page.on("load", () => {
     loads += 1;

@@ -26,7 +26,7 @@ import { runsOf } from "./ansi";
 import { Found } from "./found";
 import styles from "./log.module.css";
 
-const ROW = 20;
+const ROW = 24;
 const NEAR = 2 * ROW;
 
 export function LogPage({ id }: { readonly id: string }) {

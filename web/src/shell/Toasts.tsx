@@ -41,10 +41,12 @@ function One({ toast }: { readonly toast: Toast }) {
 export function Toasts() {
   const toasts = useToasts();
   return (
-    <ul className={styles.toasts} aria-label="Messages">
-      {toasts.map((toast) => (
-        <One key={toast.id} toast={toast} />
-      ))}
-    </ul>
+    <section aria-label="What was done">
+      <ul className={styles.toasts}>
+        {toasts.map((toast) => (
+          <One key={toast.id} toast={toast} />
+        ))}
+      </ul>
+    </section>
   );
 }
