@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field, TypeAdapter
 
@@ -69,7 +69,8 @@ class Event(Record):
             raise TypeError(
                 f"{cls.__name__}.{taken[0]} stands beside the fields of every event already: name it otherwise"
             )
-        if "type" in own and cls.model_fields["type"].annotation != Literal[cls.model_fields["type"].default]:
+        kind = cls.model_fields["type"] if "type" in own else None
+        if kind is not None and (get_origin(kind.annotation), get_args(kind.annotation)) != (Literal, (kind.default,)):
             raise TypeError(f"{cls.__name__}.type is the name of the event: declare it as a Literal, with that default")
         sanitizer_of(cls)  # raises TypeError; the fields are known only now
 
