@@ -14,6 +14,9 @@ OF_MAVEN := junit4 libmaven-compiler-plugin-java libmaven-dependency-plugin-java
 # The system's certificates where it has any (a company's proxy may have its own), else those that uv brings.
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
+# Without compiled files each of the many processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One worker more than there are processors: many tests wait for a server, a clock or a process. Each worker has a database
 # of Redis to itself, of which there are 16.
 WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores + 1 : 8)))
