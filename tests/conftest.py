@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from tests import services
 from tests.podman import Podman
 from tests.servers import PostgresServer, RedisServer
+from tests.starter import Starter, plain_environment
 
 # How long an example takes says how busy the machine is, and nothing of the program.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -93,3 +94,11 @@ def podman() -> Iterator[Podman]:
         yield engine
     finally:
         engine.stop()
+
+
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    """What starts the program without importing it each time."""
+    started = Starter(plain_environment())
+    yield started
+    started.close()

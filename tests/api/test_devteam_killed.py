@@ -174,7 +174,7 @@ async def test_an_api_process_and_a_worker(tmp_path: Path, repository: Path) -> 
                 "BUILDWRIGHT_HUB": f"{address}/hub.git",
             }
             program = program_in(
-                tmp_path / "api", tmp_path / "desk", USER="ann", BUILDWRIGHT_ROOTS=str(tmp_path), **shared
+                tmp_path / "api", tmp_path / "desk", None, USER="ann", BUILDWRIGHT_ROOTS=str(tmp_path), **shared
             )
             options = {**CHECKED, "delivery": {"kind": "push", "branch": "made"}}
             with machine(tmp_path / "worker", shared) as log, serve(program) as server:

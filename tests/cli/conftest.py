@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +12,11 @@ from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "src"
+from tests.faults.amount import FULL
+from tests.starter import Started, Starter, as_in_a_terminal, plain_environment
+
+Process = subprocess.Popen[str] | Started
+"""A program that runs; what both can do is the same."""
 WRITES = 'echo "$BUILDWRIGHT_TASK_ID" > "$BUILDWRIGHT_TASK_ID.txt"'
 """An agent's command that adds one file named after its task."""
 
@@ -41,49 +43,46 @@ class Ended:
 
 @dataclass
 class Program:
-    """Starts `python -m buildwright`."""
+    """Starts `python -m buildwright`, by the starter where that makes no difference."""
 
     home: Path
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
-    patience: float = 60
+    patience: float = 180
     """Seconds that a run may take."""
+    starter: Starter | None = None
+    """What starts it faster, None for a Python of its own."""
 
     def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
         process = self.start(*arguments, **environment)
         out, err = process.communicate(timeout=self.patience)
-        return Ended(process.returncode, out, err)
+        return Ended(process.wait(), out, err)
 
-    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, **environment: str) -> Process:
         """Start it and do not wait."""
+        words, whole = [*map(str, arguments)], self.environment | environment
+        if self.starter is not None and self.starter.can(whole):
+            return self.starter.start(words, self.directory, whole)
         return subprocess.Popen(
-            [sys.executable, "-m", "buildwright", *map(str, arguments)],
+            [sys.executable, "-m", "buildwright", *words],
             cwd=self.directory,
-            env=self.environment | environment,
+            env=whole,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            preexec_fn=_as_in_a_terminal,  # noqa: PLW1509  it only sets signals
+            preexec_fn=as_in_a_terminal,  # noqa: PLW1509  it only sets signals
         )
 
 
-def _as_in_a_terminal() -> None:
-    """What whoever runs the tests ignores (they may run in the background) is not ignored by the program."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
+def program(tmp_path: Path, starter: Starter) -> Program:
     directory = tmp_path / "work"
     directory.mkdir()
     home = tmp_path / "home"
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "KF_RULE_CACHE_DIR")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    environment |= {"PYTHONPATH": str(SOURCE), "BUILDWRIGHT_HOME": str(home), "PYTHONUTF8": "1"}
-    return Program(home, directory, environment)
+    environment = plain_environment() | {"BUILDWRIGHT_HOME": str(home)}
+    return Program(home, directory, environment, starter=None if FULL else starter)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.conftest import WRITES, Program, shell, write_tasks
+from tests.cli.conftest import WRITES, Process, Program, shell, write_tasks
 from tests.git import git
 
 CASSETTE = """
@@ -36,7 +36,7 @@ turns:
 """
 
 
-def wait_for(process: subprocess.Popen[str], words: str) -> str:
+def wait_for(process: Process, words: str) -> str:
     """Everything that the program says until the words are there."""
     assert process.stderr is not None
     said = ""

@@ -22,9 +22,10 @@ from buildwright.core.interview import SECTIONS
 from buildwright.core.limits import Options
 from buildwright.gateway import LocalGateway
 from buildwright.ports import ModelAccess
-from tests.cli.conftest import Program, _as_in_a_terminal
+from tests.cli.conftest import Program
 from tests.cli.test_remote import serving
 from tests.git import git
+from tests.starter import as_in_a_terminal
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -74,7 +75,7 @@ class Terminal:
             stdout=child,
             stderr=child,
             start_new_session=True,
-            preexec_fn=_as_in_a_terminal,  # noqa: PLW1509  it only sets signals
+            preexec_fn=as_in_a_terminal,  # noqa: PLW1509  it only sets signals
         )
         os.close(child)
         self.shown = ""

@@ -16,9 +16,10 @@ import pytest
 
 from buildwright.cli.app import make_app
 from buildwright.cli.verbs import VERBS
-from tests.cli.conftest import SOURCE, WRITES, Program, shell, write_tasks
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
 from tests.cli.test_docs import BELOW, options_of
 from tests.git import git
+from tests.starter import SOURCE
 
 NAMES = "|".join(verb.name for verb in VERBS)
 COMMAND = re.compile(rf"(?<![\w./-])buildwright ((?:{NAMES})\b[^`\n;|]*)")

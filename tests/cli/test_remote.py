@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,14 +17,14 @@ import pytest
 from buildwright import Buildwright, Limits, NewBuild, Options, Spec, Task
 from buildwright.core.graph import Graph
 from buildwright.errors import IllegalMove, NotFound
-from tests.cli.conftest import WRITES, Program, shell, write_tasks
+from tests.cli.conftest import WRITES, Process, Program, shell, write_tasks
 from tests.git import git
 
 
 class Serving(NamedTuple):
     """A server that runs, and what a client of it needs."""
 
-    process: subprocess.Popen[str]
+    process: Process
     environment: dict[str, str]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from tests.cli.conftest import Program
+from tests.cli.conftest import Process, Program
 
 WRONG = {
     "BUILDWRIGHT_RATE_BUILDS": "often",
@@ -39,7 +38,7 @@ WRONG = {
 class Server(NamedTuple):
     """A server that runs."""
 
-    process: subprocess.Popen[str]
+    process: Process
     address: str
     sign_in: str
     token: str

@@ -20,7 +20,8 @@ import pytest
 from buildwright.engine import commands
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.wiring import SystemClock
-from tests.cli.conftest import Ended, Program, _as_in_a_terminal, shell, write_tasks
+from tests.cli.conftest import Ended, Program, shell, write_tasks
+from tests.starter import as_in_a_terminal
 
 WORKS = (
     'echo "at work on $BUILDWRIGHT_TASK_ID"; while [ ! -e {} ]; do sleep 0.05; done; echo x > "$BUILDWRIGHT_TASK_ID"'
@@ -42,7 +43,7 @@ class Running:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                preexec_fn=_as_in_a_terminal,  # noqa: PLW1509  it only sets signals
+                preexec_fn=as_in_a_terminal,  # noqa: PLW1509  it only sets signals
             )
 
     @property

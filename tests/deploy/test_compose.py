@@ -18,10 +18,11 @@ import pytest
 
 from buildwright.supervisor.processes import Rights
 from buildwright.supervisor.servers import ServerProgram
-from tests.cli.conftest import SOURCE, WRITES, Program, shell
+from tests.cli.conftest import WRITES, Program, shell
 from tests.deploy.composed import argv_of, composed
 from tests.git import git
 from tests.servers import PostgresServer, RedisServer
+from tests.starter import SOURCE
 
 PATIENCE = 60.0
 REDIS_PASSWORD = "0123456789abcdef"

@@ -18,28 +18,27 @@ import pytest
 
 from buildwright.core.limits import Limits, Options
 from buildwright.library import Orchestrator
-from tests.cli.conftest import SOURCE, WRITES, Program, shell, write_tasks
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
 from tests.git import git
 from tests.services import fresh_database, redis_of_this_worker
+from tests.starter import SOURCE, Starter, plain_environment
 from tests.workspace.served import smart_http
 
 KEY = "sk-ant-test-0123456789abcdefghijklmnopqrstuvwxyz"
 PATIENCE = 60.0
 
 
-def program_in(home: Path, directory: Path, **environment: str) -> Program:
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
-    own = {name: os.environ[name] for name in kept if name in os.environ}
-    own |= {"PYTHONPATH": str(SOURCE), "BUILDWRIGHT_HOME": str(home), "PYTHONUTF8": "1"}
+def program_in(home: Path, directory: Path, starter: Starter | None = None, **environment: str) -> Program:
+    own = plain_environment() | {"BUILDWRIGHT_HOME": str(home)}
     directory.mkdir(exist_ok=True)
-    return Program(home, directory, own | environment, patience=PATIENCE)
+    return Program(home, directory, own | environment, patience=PATIENCE, starter=starter)
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def cluster(starter: Starter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """One cluster for all tests here. Its workers have a key, which nobody may ever see."""
     folder = tmp_path_factory.mktemp("cluster")
-    program = program_in(folder / "home", folder / "work")
+    program = program_in(folder / "home", folder / "work", starter)
     try:
         up = program("cluster", "up", "--workers", "3", "--json", ANTHROPIC_API_KEY=KEY)
         assert up.code == 0, up.err
@@ -230,7 +229,7 @@ def machine(home: Path, shared: dict[str, str]) -> Iterator[Path]:
 
 
 async def test_machines_that_share_three_addresses_bring_the_result_home(
-    tmp_path: Path, three: Path, repository: Path
+    starter: Starter, tmp_path: Path, three: Path, repository: Path
 ) -> None:
     hub = tmp_path / "hubs" / "hub.git"
     git(tmp_path, "init", "-q", "--bare", str(hub))
@@ -242,7 +241,7 @@ async def test_machines_that_share_three_addresses_bring_the_result_home(
                 "REDIS_URL": redis_of_this_worker(),
                 "BUILDWRIGHT_HUB": f"{address}/hub.git",
             }
-            user = program_in(tmp_path / "user", tmp_path / "desk", **shared)
+            user = program_in(tmp_path / "user", tmp_path / "desk", starter, **shared)
             waiting = user("build", three, "--repo", repository, "--check", "true", *shell(WRITES))
             assert (waiting.code, "no worker is running" in waiting.err) == (6, True)
             build_id = newest(user, "Sample", "running")
@@ -296,7 +295,9 @@ def test_a_worker_that_cannot_work_says_why_and_how_to_mend_it(
     assert "hush" not in ended.err + ended.out
 
 
-async def test_what_a_machine_lacks_is_left_to_others_and_said(tmp_path: Path, three: Path, repository: Path) -> None:
+async def test_what_a_machine_lacks_is_left_to_others_and_said(
+    starter: Starter, tmp_path: Path, three: Path, repository: Path
+) -> None:
     """A worker without the sandbox that a build asks for lets go of it and names what to install."""
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -308,7 +309,7 @@ async def test_what_a_machine_lacks_is_left_to_others_and_said(tmp_path: Path, t
             "REDIS_URL": redis_of_this_worker(),
             "BUILDWRIGHT_HUB": str(tmp_path / "hub.git"),
         }
-        user = program_in(tmp_path / "user", tmp_path / "desk", **shared)
+        user = program_in(tmp_path / "user", tmp_path / "desk", starter, **shared)
         arguments = ("--agent", "shell", "--agent-command", WRITES, "--sandbox", "bubblewrap", "--check", "true")
         with machine(tmp_path / "low", shared | {"PATH": str(bare)}):
             build_id = started(user, three, "--repo", repository, *arguments)

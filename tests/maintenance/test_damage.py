@@ -21,11 +21,11 @@ from buildwright.settings import Settings
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.lease_holders import this_process
 from buildwright.wiring.failpoints import arm_from
-from tests.cli.conftest import WRITES, Program, shell, write_tasks
+from tests.cli.conftest import WRITES, Process, Program, shell, write_tasks
 from tests.cli.test_prune import files, rows
 
 
-def begin(program: Program, folder: Path, repository: Path, name: str) -> tuple[subprocess.Popen[str], Path]:
+def begin(program: Program, folder: Path, repository: Path, name: str) -> tuple[Process, Path]:
     """A build whose agent waits for a file; the process, and that file."""
     started, go = folder / f"{name}.started", folder / f"{name}.go"
     tasks = write_tasks(folder / f"{name}.json", {"id": name, "title": name, "goal": name}, title=name)
@@ -38,7 +38,7 @@ def begin(program: Program, folder: Path, repository: Path, name: str) -> tuple[
     return running, go
 
 
-def kill(running: subprocess.Popen[str]) -> None:
+def kill(running: Process) -> None:
     running.send_signal(signal.SIGKILL)
     running.communicate()
 

@@ -21,7 +21,8 @@ from buildwright.core.spec import Spec
 from buildwright.maintenance.event_files import KEPT_FOR, NEWEST, EventFiles
 from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.api.conftest import NOTHING, serving
-from tests.cli.conftest import SOURCE, Program
+from tests.cli.conftest import Program
+from tests.starter import SOURCE
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SMALL = 3_000

@@ -21,9 +21,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.cli.conftest import SOURCE, Ended, Program, write_tasks
+from tests.cli.conftest import Ended, Program, write_tasks
 from tests.git import git
 from tests.obedient.injections import HIDINGS, Injection, sentence
+from tests.starter import SOURCE
 
 AGENT = Path(__file__).with_name("agent.py")
 _SECRET_FILES = (
