@@ -11,7 +11,6 @@ from starlette.routing import Route, WebSocketRoute
 from buildwright.api.app import fastapi_for
 from tests.api.seeded import WRITTEN, Seeds
 
-
 _FILES = ("/static/", "/assets/", "/builds/")
 """Below these lie files of the package: a page is the same for each name in its path, and asks the API for the rest."""
 

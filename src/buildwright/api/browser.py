@@ -1,4 +1,4 @@
-"""Which paths are pages for a browser, and who asks for one. Must never show one."""
+"""What a request tells of its client: a browser that opens a page or sends a form, or a program. Must never decide on rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages in a browser: the built files of `web/`, and who is led where. Must never show anything of a build.
+"""The pages in a browser: the built files of `web/`, and where each request leads. Must never show anything of a build.
 
 The pages are a program that runs in the browser and stands on the API like any other client.
 """
