@@ -12,6 +12,8 @@ await inBrowser(async (page) => {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       for (const width of [1440, 1023, 390]) {
         await page.setViewportSize({ width, height: 900 });
+        // The next frame shows the new theme and width.
+        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
         const where = `${path} ${colorScheme} ${width}`;
         for (const one of await wrong(page)) found.push(`${where}: ${one}`);
         if (await overflows(page)) found.push(`${where}: wider than the window`);

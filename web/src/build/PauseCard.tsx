@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { choices } from "../api/queries";
 import type { Build, Choices, PricedChoice } from "../api/types";
+import { answerTitle } from "../shell/answers";
 import { buildAddress } from "../shell/router";
 import { useSteer } from "../shell/steer";
 import { Icon } from "../ui/Badge";
@@ -13,13 +14,6 @@ import { useTick } from "../ui/useTick";
 import { duration, said } from "../ui/words";
 import styles from "./build.module.css";
 
-const TITLES: Record<string, string> = {
-  go: "Resume",
-  retry: "Try again",
-  skip: "Skip",
-  abort: "End the build",
-  approve: "Approve",
-};
 /** Answers that take words of their own along; for others the words go to the agents as a message before. */
 const WITH_WORDS = ["retry", "abort"];
 
@@ -103,7 +97,7 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
               disabled={busy !== "" || Boolean(choice.takes && !message.trim())}
               onClick={() => void choose(choice)}
             >
-              {TITLES[choice.name] ?? said(choice.name)}
+              {answerTitle(choice.name)}
             </Button>
             <div>
               <p>{said(choice.words)}</p>

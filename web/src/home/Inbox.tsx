@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { ask, Refusal } from "../api/client";
 import type { Need, Remedy } from "../api/types";
+import { answerTitle } from "../shell/answers";
 import { announce, toast } from "../shell/kept";
 import { buildAddress } from "../shell/router";
 import { Button } from "../ui/Button";
@@ -93,7 +94,7 @@ function Way({ remedy, busy, onAnswer }: WayProps) {
         disabled={busy || Boolean(takes && !text.trim())}
         onClick={() => void onAnswer(remedy, text)}
       >
-        {said(remedy.name)}
+        {answerTitle(remedy.name)}
       </Button>
       <div>
         {takes ? (
