@@ -172,16 +172,13 @@ class SimulatedWorld:
     def _other_checks(self, build: Build, choice: Choice) -> OptionsChange | None:
         """Let a user name another check now and then: what was judged by the others counts no more.
 
-        Always with a task that is given up, because nothing that lands later may prove the final tree.
+        Always where nothing that lands later may prove the final tree: with a task that is given up, or when all are done.
         """
         number = len(build.options.checks) + 1
+        if self.scenario.tame or number > MOST_CHECKS or choice == "abort":
+            return None
         draw = random.Random(f"checks/{self.scenario.seed}/{number}/{build.version}")
-        if (
-            self.scenario.tame
-            or number > MOST_CHECKS
-            or (choice != "skip" and draw.random() > 0.3)
-            or choice == "abort"
-        ):
+        if choice != "skip" and not build.all_tasks_done and draw.random() > 0.3:
             return None
         self.luck.seen["other checks"] += 1
         return OptionsChange(checks=(*build.options.checks, Check(name=f"check-{number}", command="true")))
