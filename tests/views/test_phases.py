@@ -12,7 +12,7 @@ from buildwright.core import event as e
 from buildwright.core.finding import Report, Verdict
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
-from buildwright.views.layout import Place, layered
+from buildwright.views.layout import Spot, layered
 from buildwright.views.phases import graph_of_phase, rail_of
 from tests.views.test_overview import LATER, build_of, finished, journal, landed, started
 
@@ -98,7 +98,7 @@ def test_each_task_has_a_place_of_its_own_behind_what_it_needs(graph: tuple[int,
     assert layered(count, edges) == places
 
 
-def crossings(places: list[Place], edges: list[tuple[int, int]]) -> int:
+def crossings(places: list[Spot], edges: list[tuple[int, int]]) -> int:
     lines = [(places[a], places[b]) for a, b in edges if places[b].layer == places[a].layer + 1]
     return sum(
         a.layer == c.layer and (a.row - c.row) * (b.row - d.row) < 0
@@ -109,7 +109,7 @@ def crossings(places: list[Place], edges: list[tuple[int, int]]) -> int:
 
 def test_the_order_of_the_rows_avoids_crossings() -> None:
     edges = [(0, 5), (1, 4), (2, 3)]
-    assert crossings([Place(0, 0), Place(0, 1), Place(0, 2), Place(1, 0), Place(1, 1), Place(1, 2)], edges) == 3
+    assert crossings([Spot(0, 0), Spot(0, 1), Spot(0, 2), Spot(1, 0), Spot(1, 1), Spot(1, 2)], edges) == 3
     assert crossings(layered(6, edges), edges) == 0
 
 

@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     line: int
 
 
-class _Line(NamedTuple):
+class _TextLine(NamedTuple):
     start: int
     text: str
     number: int
@@ -86,31 +86,31 @@ def _asked(text: str) -> Iterator[Piece]:
             at = end
 
 
-def _lines(text: str) -> Iterator[_Line]:
+def _lines(text: str) -> Iterator[_TextLine]:
     at = 0
     for number, line in enumerate(text.split("\n"), 1):
-        yield _Line(at, line, number)
+        yield _TextLine(at, line, number)
         at += len(line) + 1
 
 
-def _behind_front_matter(lines: list[_Line]) -> int:
+def _behind_front_matter(lines: list[_TextLine]) -> int:
     if lines and lines[0].text.strip() == "---":
         end = next((place for place, line in enumerate(lines[1:], 1) if line.text.strip() == "---"), 0)
         return end + 1 if end else 0
     return 0
 
 
-def _fence_end(lines: list[_Line], at: int, fence: str) -> int:
+def _fence_end(lines: list[_TextLine], at: int, fence: str) -> int:
     closing = re.compile(rf" {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$")
     return next((i for i in range(at + 1, len(lines)) if closing.match(lines[i].text)), len(lines) - 1)
 
 
-def _is_underlined(lines: list[_Line], at: int) -> bool:
+def _is_underlined(lines: list[_TextLine], at: int) -> bool:
     below = lines[at + 1].text
     return _UNDERLINE.fullmatch(below) is not None and _ITEM.match(lines[at].text) is None and len(below.strip()) > 1
 
 
-def _block_end(lines: list[_Line], at: int) -> int:
+def _block_end(lines: list[_TextLine], at: int) -> int:
     """Return the line behind a paragraph or an item: before an empty line, or one that begins something else."""
     for place in range(at + 1, len(lines)):
         text = lines[place].text
@@ -119,7 +119,7 @@ def _block_end(lines: list[_Line], at: int) -> int:
     return len(lines)
 
 
-def _block(text: str, lines: list[_Line]) -> Iterator[Piece]:
+def _block(text: str, lines: list[_TextLine]) -> Iterator[Piece]:
     """Yield an item whole, and of a paragraph its sentences."""
     first = lines[0]
     if mark := _ITEM.match(first.text):

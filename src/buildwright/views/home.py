@@ -25,7 +25,7 @@ _RED_PAUSES = frozenset({"base", "failure", "stuck", "delivery", "plan", "troubl
 """Pauses because something does not work; the others wait for a person's word, for money or for time."""
 
 
-class Health(Record):
+class BuildHealth(Record):
     """How a build, or a project by its newest build, is doing: the colour, and why in words."""
 
     colour: Literal["green", "yellow", "red"]
@@ -43,7 +43,7 @@ class BuildCard(Record):
     """In words for people."""
     outcome: str
     """"" until it has ended."""
-    health: Health
+    health: BuildHealth
     phase: str = ""
     """Name of the phase it is in; "" before there is a plan."""
     phase_number: int = 0
@@ -75,14 +75,14 @@ class HomeProject(Record):
     name: str
     registered: bool
     """Whether `/projects/{id}` has it."""
-    health: Health
+    health: BuildHealth
     builds: tuple[BuildCard, ...] = ()
     """Those that have not ended and the newest one, newest first."""
     more_builds: int = 0
     """Older ones."""
 
 
-class News(Record):
+class NewsLine(Record):
     """One line of what happened since the user was here, with its evidence."""
 
     build: str
@@ -107,7 +107,7 @@ class Home(Record):
     projects: tuple[HomeProject, ...]
     """With what needs a person first, then the newest."""
     inbox: tuple[Need, ...]
-    news: tuple[News, ...] = ()
+    news: tuple[NewsLine, ...] = ()
     """At most five lines, the newest first; () without `since`."""
     more_news: int = 0
     """Lines that were left out: the least important."""
@@ -120,31 +120,35 @@ class SeenBuild(NamedTuple):
     events: Sequence[Recorded] = ()
 
 
-def health_of(build: Build, *, unattended: bool = False) -> Health:
+def health_of(build: Build, *, unattended: bool = False) -> BuildHealth:
     """Return how a build is doing. `unattended`: it runs, and no process carries it out."""
     if build.outcome == "succeeded":
         skipped = f"{build.skipped} of its tasks were given up" if build.skipped else ""
-        return Health(colour="yellow", cause=skipped) if skipped else Health(colour="green", cause="It has succeeded.")
+        return (
+            BuildHealth(colour="yellow", cause=skipped)
+            if skipped
+            else BuildHealth(colour="green", cause="It has succeeded.")
+        )
     if build.outcome == "stopped":
-        return Health(colour="yellow", cause="You have stopped it.")
+        return BuildHealth(colour="yellow", cause="You have stopped it.")
     if build.outcome:
-        return Health(colour="red", cause=_sentence(build.message or f"It has {build.outcome}"))
+        return BuildHealth(colour="red", cause=_sentence(build.message or f"It has {build.outcome}"))
     if build.pause is not None:
         cause = build.pause.message.partition("\n")[0] or ("You have paused it" if build.pause.reason == "user" else "")
         colour: Literal["yellow", "red"] = "red" if build.pause.reason in _RED_PAUSES else "yellow"
-        return Health(colour=colour, cause=_sentence(cause or f"It is paused: {build.pause.reason}"))
+        return BuildHealth(colour=colour, cause=_sentence(cause or f"It is paused: {build.pause.reason}"))
     if build.failed:
-        return Health(colour="red", cause=f"{_named(build.failed)} failed.")
+        return BuildHealth(colour="red", cause=f"{_named(build.failed)} failed.")
     if unattended:
-        return Health(colour="yellow", cause="No process carries it out.")
+        return BuildHealth(colour="yellow", cause="No process carries it out.")
     if build.waits_for_step:
-        return Health(colour="yellow", cause="It waits for a step.")
+        return BuildHealth(colour="yellow", cause="It waits for a step.")
     if build.failures_in_row:
-        return Health(colour="yellow", cause=f"{len(build.failures_in_row)} attempts in a row were refused.")
+        return BuildHealth(colour="yellow", cause=f"{len(build.failures_in_row)} attempts in a row were refused.")
     again = [task for task in build.active if build.task(task).attempt > 1]
     if again:
-        return Health(colour="yellow", cause=f"{_named(again)} had to be tried again.")
-    return Health(colour="green", cause="Everything goes as planned.")
+        return BuildHealth(colour="yellow", cause=f"{_named(again)} had to be tried again.")
+    return BuildHealth(colour="green", cause="Everything goes as planned.")
 
 
 def card_of(build: Build, now: datetime, *, unattended: bool = False) -> BuildCard:
@@ -202,10 +206,10 @@ def projects_of(
     return tuple(sorted(projects, key=lambda one: place.get(one.id, len(waiting))))
 
 
-_NOTHING = Health(colour="green", cause="Nothing has been built yet.")
+_NOTHING = BuildHealth(colour="green", cause="Nothing has been built yet.")
 
 
-def news_of(seen: Iterable[SeenBuild], most: int = MOST_NEWS) -> tuple[tuple[News, ...], int]:
+def news_of(seen: Iterable[SeenBuild], most: int = MOST_NEWS) -> tuple[tuple[NewsLine, ...], int]:
     """Return at most `most` lines of what these events say, the newest first, and how many lines were left out."""
     lines = [line for one in seen for line in _news(one.build, one.events)]
     chosen = sorted(lines, key=lambda line: (_RANK[line.kind], -line.at.timestamp()))[:most]
@@ -215,7 +219,7 @@ def news_of(seen: Iterable[SeenBuild], most: int = MOST_NEWS) -> tuple[tuple[New
 _RANK = {kind: rank for rank, kind in enumerate(("ended", "paused", "failed", "delivered", "landed", "planned"))}
 
 
-def _news(build: Build, events: Sequence[Recorded]) -> Iterator[News]:
+def _news(build: Build, events: Sequence[Recorded]) -> Iterator[NewsLine]:
     """Yield the lines about one build: what still holds of each kind, by the newest event of it."""
     newest: dict[str, Recorded] = {}
     landed: dict[str, Recorded] = {}
@@ -260,10 +264,10 @@ def _line(
     recorded: Recorded,
     tasks: Sequence[str] = (),
     commit: str = "",
-) -> News:
+) -> NewsLine:
     path = f"/api/builds/{build.id}"
     evidence = {"planned": f"{path}/phases", "delivered": f"{path}/diff", "ended": f"{path}/gates", "paused": path}
-    return News(
+    return NewsLine(
         build=build.id,
         title=build.spec.title,
         kind=kind,

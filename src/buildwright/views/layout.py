@@ -14,14 +14,14 @@ SWEEPS = 8
 """Passes over the layers, down and up in turn, that order each by the mean place of its neighbours."""
 
 
-class Place(NamedTuple):
+class Spot(NamedTuple):
     """A place in the picture: the layer from 0, and the row in it, from 0."""
 
     layer: int
     row: int
 
 
-def layered(count: int, edges: Sequence[tuple[int, int]]) -> list[Place]:
+def layered(count: int, edges: Sequence[tuple[int, int]]) -> list[Spot]:
     """Return the place of each of `count` tasks, named by their place in the list; an edge leads from the task needed.
 
     The edges must have no circle. O(sweeps * edges).
@@ -44,7 +44,7 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> list[Place]:
         crossings = _crossings(rows, after)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
-    return [place for _, place in sorted((t, Place(layer[t], at)) for row in best for at, t in enumerate(row))]
+    return [place for _, place in sorted((t, Spot(layer[t], at)) for row in best for at, t in enumerate(row))]
 
 
 def _layers(count: int, before: list[list[int]], after: list[list[int]]) -> list[int]:
