@@ -28,7 +28,7 @@ def browser(program: Program, tmp_path: Path) -> Path:
 def test_the_browser_opens_signed_in_and_no_command_line_has_the_token(program: Program, browser: Path) -> None:
     process = program.start("serve", "--port", "0", "--open", "--json")
     try:
-        until(browser.exists)
+        until(browser.exists, 240)
         (opened,) = browser.read_text().splitlines()
         assert opened.startswith("file://")
         assert "token" not in opened
