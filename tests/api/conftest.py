@@ -21,7 +21,9 @@ from buildwright.api.server import Quiet, configured
 from buildwright.api.state import ServerState
 from buildwright.settings import Settings
 from buildwright.wiring import open_app
+from tests.e2e.test_cluster import machine
 from tests.git import git
+from tests.services import fresh_database, redis_of_this_worker
 
 OWNER = "ann"
 """Whose machine the server is."""
@@ -133,6 +135,20 @@ async def serving(folder: Path, **environment: str) -> AsyncIterator[Served]:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     async with serving(tmp_path) as it:
         yield it
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    """The environment of a server that builds alone on SQLite, and of one whose builds a worker does, on PostgreSQL."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    hub = tmp_path / "hub.git"
+    git(tmp_path, "init", "-q", "--bare", str(hub))
+    async with fresh_database() as database:
+        shared = {"DATABASE_URL": database, "REDIS_URL": redis_of_this_worker(), "BUILDWRIGHT_HUB": str(hub)}
+        with machine(tmp_path / "worker", shared):
+            yield shared
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from tests.api.conftest import Client, Served
+import pytest
+
+from tests.api.conftest import Client, Served, serving
 from tests.api.test_projects import create, end, get, options
 from tests.git import git
 
@@ -21,6 +24,12 @@ AGENT = (
     "grep -q 'small house' Forge/Contracts/blueprint.md"
 )
 LAY, PUT = "p1-lay-floor-txt", "p2-put-roof-txt-on-top"
+
+
+@pytest.fixture
+async def served(tmp_path: Path, kept_in: dict[str, str]) -> AsyncIterator[Served]:
+    async with serving(tmp_path, **kept_in) as it:
+        yield it
 
 
 async def made(client: Client, name: str = "House") -> str:

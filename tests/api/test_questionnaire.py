@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from buildwright.core.interview import SECTIONS
 from buildwright.core.limits import Options
 from buildwright.gateway import LocalGateway
 from buildwright.ports import ModelAccess
+from buildwright.store.database import Database
 from tests.api.conftest import Client, Served, serving
 
 INTENT = {"section": "product_intent", "text": "What is it for?", "suggestions": ["Counting words", "Counting lines"]}
@@ -76,9 +77,9 @@ async def playing(folder: Path, turns: list[dict[str, Any]]) -> AsyncIterator[di
 
 
 @pytest.fixture
-async def provider(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+async def provider(tmp_path: Path, kept_in: dict[str, str]) -> AsyncIterator[dict[str, str]]:
     async with playing(tmp_path, TURNS) as environment:
-        yield environment
+        yield environment | kept_in
 
 
 async def project(client: Client, **more: Any) -> str:
@@ -96,10 +97,12 @@ def events(text: str) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def purses(home: Path) -> dict[str, int]:
+async def purses(database: Path | str) -> dict[str, int]:
     """What the ledger says that days and projects have spent."""
-    with closing(sqlite3.connect(home / "buildwright.db")) as database:
-        return dict(database.execute("SELECT kind, spent FROM purses WHERE kind != 'build'"))
+    records = Database.open(database)
+    rows = await records.fetch(text("SELECT kind, spent FROM purses WHERE kind != 'build'"))
+    await records.close()
+    return {str(kind): int(spent) for kind, spent in rows}
 
 
 async def tell(client: Client, path: str, message: str, **more: Any) -> dict[str, Any]:
@@ -135,7 +138,7 @@ async def test_an_interview_goes_on_after_a_restart_and_becomes_a_build(
         assert done["spec"]["build_plan"]["stack"] == ["A2: Python 3.12 (assumed)"]
         spent = {name: int(Decimal(done["cost"]["cost_usd"]) * 10**10) for name in ("day", "project")}
         async with asyncio.timeout(10):
-            while purses(tmp_path / "home") != spent:
+            while await purses(provider.get("DATABASE_URL") or tmp_path / "home" / "buildwright.db") != spent:
                 await asyncio.sleep(0.05)
         listed = (await served.client.get("/questionnaires")).json["items"]
         assert [(each["title"], each["is_complete"]) for each in listed] == [("wc", True)]
