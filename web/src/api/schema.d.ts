@@ -770,7 +770,7 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
-            health: components["schemas"]["buildwright__views__home__Health"];
+            health: components["schemas"]["BuildHealth"];
             /** Id */
             id: string;
             /** Outcome */
@@ -821,6 +821,19 @@ export interface components {
             updated_at: string;
             /** Version */
             version: number;
+        };
+        /**
+         * BuildHealth
+         * @description How a build, or a project by its newest build, is doing: the colour, and why in words.
+         */
+        BuildHealth: {
+            /** Cause */
+            cause: string;
+            /**
+             * Colour
+             * @enum {string}
+             */
+            colour: "green" | "yellow" | "red";
         };
         /**
          * BuildPage
@@ -876,19 +889,6 @@ export interface components {
             user_id: string;
             /** Version */
             version: number;
-        };
-        /**
-         * Health
-         * @description How a build, or a project by its newest build, is doing: the colour, and why in words.
-         */
-        buildwright__views__home__Health: {
-            /** Cause */
-            cause: string;
-            /**
-             * Colour
-             * @enum {string}
-             */
-            colour: "green" | "yellow" | "red";
         };
         /**
          * Check
@@ -1291,7 +1291,7 @@ export interface components {
              * News
              * @default []
              */
-            news: components["schemas"]["News"][];
+            news: components["schemas"]["NewsLine"][];
             /** Projects */
             projects: components["schemas"]["HomeProject"][];
         };
@@ -1305,7 +1305,7 @@ export interface components {
              * @default []
              */
             builds: components["schemas"]["BuildCard"][];
-            health: components["schemas"]["buildwright__views__home__Health"];
+            health: components["schemas"]["BuildHealth"];
             /** Id */
             id: string;
             /**
@@ -1466,10 +1466,10 @@ export interface components {
             words: string;
         };
         /**
-         * News
+         * NewsLine
          * @description One line of what happened since the user was here, with its evidence.
          */
-        News: {
+        NewsLine: {
             /**
              * At
              * Format: date-time
