@@ -102,7 +102,7 @@ async def purses(database: Path | str) -> dict[str, int]:
     records = Database.open(database)
     rows = await records.fetch(text("SELECT kind, spent FROM purses WHERE kind != 'build'"))
     await records.close()
-    return {str(kind): int(spent) for kind, spent in rows}
+    return {str(row.kind): int(row.spent) for row in rows}
 
 
 async def tell(client: Client, path: str, message: str, **more: Any) -> dict[str, Any]:

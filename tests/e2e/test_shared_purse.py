@@ -70,7 +70,7 @@ async def test_two_workers_never_overrun_a_purse_by_more_than_one_answer(tmp_pat
             "ANTHROPIC_BASE_URL": door.url,
             "ANTHROPIC_API_KEY": door.token,
         }
-        user = replace(program_in(tmp_path / "user", tmp_path / "desk", **shared), patience=240.0)
+        user = replace(program_in(tmp_path / "user", tmp_path / "desk", None, **shared), patience=240.0)
         with ExitStack() as workers:
             logs = [workers.enter_context(machine(tmp_path / name, shared)) for name in ("one", "two")]
             before = Decimal(0)

@@ -15,7 +15,7 @@ MOST_FILES = 200_000
 """Files and folders that are counted of a whole home, about a second's work. More are left out, and that is said."""
 
 
-class _Part(NamedTuple):
+class _HomePart(NamedTuple):
     name: str
     goes: str
     """When it goes, with the command that removes it."""
@@ -24,20 +24,20 @@ class _Part(NamedTuple):
 
 
 _PARTS = (
-    _Part("mirrors", "when no build uses them: buildwright prune", ("mirrors",)),
-    _Part(
+    _HomePart("mirrors", "when no build uses them: buildwright prune", ("mirrors",)),
+    _HomePart(
         "checkouts", "when their build ends; after a crash: buildwright doctor --fix", ("lanes", "checkouts", "scratch")
     ),
-    _Part("set-ups", "30 days after their last use: buildwright prune", ("setups",)),
-    _Part(
+    _HomePart("set-ups", "30 days after their last use: buildwright prune", ("setups",)),
+    _HomePart(
         "store",
         "with its builds: buildwright prune; logs alone: buildwright prune --logs-older-than 7d",
         ("buildwright.db*", "artifacts", "ended"),
     ),
-    _Part("logs", "after 30 days: buildwright prune", ("crash", "detached", "warnings*")),
-    _Part("cluster", "with its builds: buildwright prune, as far as PostgreSQL gives space back", ("cluster",)),
+    _HomePart("logs", "after 30 days: buildwright prune", ("crash", "detached", "warnings*")),
+    _HomePart("cluster", "with its builds: buildwright prune, as far as PostgreSQL gives space back", ("cluster",)),
 )
-_OTHER = _Part("other", "stays: settings, keys and notes", ())
+_OTHER = _HomePart("other", "stays: settings, keys and notes", ())
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def parts_of(home: Path, most: int = MOST_FILES) -> list[HomePart]:
 
     Each part has a share of that; what one leaves of its share is for those after it.
     """
-    places: dict[_Part, list[Path]] = {part: [] for part in (*_PARTS, _OTHER)}
+    places: dict[_HomePart, list[Path]] = {part: [] for part in (*_PARTS, _OTHER)}
     for path in entries(home):
         places[_part_of(path.name)].append(path)
     seen: set[tuple[int, int]] = set()
@@ -75,11 +75,11 @@ def parts_of(home: Path, most: int = MOST_FILES) -> list[HomePart]:
     return [counted[part.name] for part in places if part.name in counted]
 
 
-def _part_of(name: str) -> _Part:
+def _part_of(name: str) -> _HomePart:
     return next((part for part in _PARTS if any(fnmatchcase(name, place) for place in part.places)), _OTHER)
 
 
-def _counted(part: _Part, places: Iterable[Path], most: int, seen: set[tuple[int, int]]) -> HomePart:
+def _counted(part: _HomePart, places: Iterable[Path], most: int, seen: set[tuple[int, int]]) -> HomePart:
     total = files = 0
     walk = _walked(places)
     for about in walk:
