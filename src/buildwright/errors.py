@@ -55,6 +55,10 @@ class Refused(BuildwrightError):
     """The request cannot be carried out as it was made."""
 
 
+class BudgetSpent(Refused):
+    """What is asked for would cost more than a budget has left."""
+
+
 class BadSpec(Refused):
     """The spec or task list is not valid."""
 

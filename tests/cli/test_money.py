@@ -27,6 +27,16 @@ def two_tasks(tmp_path: Path) -> Path:
     )
 
 
+PLANNED = {
+    "id": "a",
+    "title": "A",
+    "goal": "write a.txt",
+    "files_expected": ["a.txt"],
+    "acceptance": ["a.txt is there"],
+}
+"""A task as the planner answers it."""
+
+
 def paid(tmp_path: Path, **more: object) -> Path:
     """A cassette that writes both files, for 0.30 dollars each: 100,000 tokens of input at 3 dollars for a million."""
     turns = [
@@ -90,7 +100,7 @@ def test_a_planner_that_an_empty_purse_refuses_pauses_with_the_raise_as_a_choice
 ) -> None:
     first = program("build", two_tasks(tmp_path), "--repo", repository, "--cassette", paid(tmp_path), *GIVEN)
     assert first.code == 0, first.err
-    planned = {"tasks": [{"id": "a", "title": "A", "goal": "write a.txt", "files_expected": ["a.txt"]}]}
+    planned = {"tasks": [PLANNED]}
     turns = [
         {"when": {"task": "plan"}, "reply": {"json": planned}},
         {"when": {"task": "a"}, "reply": {"files": {"a.txt": "planned"}}},
@@ -108,8 +118,9 @@ def test_a_planner_that_an_empty_purse_refuses_pauses_with_the_raise_as_a_choice
     assert "plan again" not in paused.out
     (build,) = program("status", "", "--json").lines
     assert build["pause"]["reason"] == "budget"
-    chosen = [(one["name"], one["takes"], one["value"]) for one in build["pause"]["choices"]]
-    assert chosen[0] == ("go", "options.day_budget_usd", "1.20")
+    first_choice = build["pause"]["choices"][0]
+    assert first_choice["name"] == "go"
+    assert first_choice["command"].endswith("--max-day-cost 1.20")
     still = program("resume")
     assert still.code == 5, still.err
     raised = program("resume", "--max-day-cost", "20")
@@ -118,6 +129,27 @@ def test_a_planner_that_an_empty_purse_refuses_pauses_with_the_raise_as_a_choice
     assert kinds.count("build.paused") == 2
     assert "plan.rejected" not in kinds
     assert git(repository, "show", "planned:a.txt") == "planned"
+
+
+@pytest.mark.timeout(240)
+def test_a_plan_is_paid_from_the_purses_of_the_day_and_the_project(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    planned = {"tasks": [PLANNED]}
+    turn = {"when": {"task": "plan"}, "reply": {"json": planned}, "usage": {"input": 100_000, "output": 0}}
+    cassette = tmp_path / "planned.yaml"
+    cassette.write_text(json.dumps({"version": 1, "model": "claude-sonnet-4-5", "turns": [turn]}), encoding="utf-8")
+    spec = tmp_path / "spec.md"
+    spec.write_text("# Words\n\nWrite a.txt.\n", encoding="utf-8")
+    ask = ("plan", spec, "--repo", repository, "--cassette", cassette, "--accept-base")
+    assert program(*ask, "--max-day-cost", "0.5").code == 0
+    # 0.30 dollars are spent, and a second plan costs as much.
+    for purse, words in (("--max-day-cost", "day"), ("--max-project-cost", "project")):
+        refused = program(*ask, purse, "0.3")
+        assert refused.code == 5, refused.err
+        assert words in refused.err
+        assert f"{purse}" in refused.err
+    assert program(*ask, "--max-day-cost", "5").code == 0
 
 
 def test_a_repository_cannot_raise_the_budget_of_a_day(program: Program, repository: Path, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ _KINDS: tuple[tuple[type[errors.BuildwrightError], int, str, str], ...] = (
     (errors.Forbidden, 403, "forbidden", "You may not do this"),
     (errors.TooMany, 429, "too-many", "Too many requests"),
     (errors.KeyReused, 422, "key-reused", "The idempotency key was used for another request"),
+    (errors.BudgetSpent, 422, "budget-spent", "A budget is spent"),
     (errors.Refused, 422, "refused", "The request was refused"),
     (errors.BuildIsRunning, 409, "build-is-running", "Another process runs the build"),
     (errors.IllegalMove, 409, "illegal-move", "The state does not allow this"),

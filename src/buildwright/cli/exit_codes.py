@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildwright.errors import (
     BadSettings,
+    BudgetSpent,
     BuildwrightError,
     Conflict,
     Contradiction,
@@ -50,6 +51,7 @@ _OF_ERRORS = (
     (Contradiction, Exit.USAGE),
     (BadSettings, Exit.CONFIGURATION),
     (ToolMissing, Exit.CONFIGURATION),
+    (BudgetSpent, Exit.BUDGET),
     (Refused, Exit.USAGE),
     (Conflict, Exit.CONFLICT),
     (Unreachable, Exit.UNREACHABLE),

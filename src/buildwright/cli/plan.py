@@ -29,6 +29,8 @@ async def plan(
     repo: Annotated[str, Parameter(help="The repository it is for; the planner reads its files.")] = "",
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = "",
     cassette: Annotated[Path | None, Parameter(help="Replay the model from this file.")] = None,
+    max_day_cost: Annotated[str, Parameter(help="Ask no model beyond this budget of your day, as of `build`.")] = "",
+    max_project_cost: Annotated[str, Parameter(help="Ask none beyond this budget of the project, as of `build`.")] = "",
     check: Annotated[tuple[str, ...], Parameter(help="A command that judges it, as of `build`. May be repeated.")] = (),
     accept_base: Annotated[
         tuple[str, ...],
@@ -60,7 +62,14 @@ async def plan(
 
     output = Output(json)
     given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base)
-    given = replace(given, bring=bring, grant_needs=grant_needs, lfs=lfs)
+    given = replace(
+        given,
+        max_day_cost=max_day_cost,
+        max_project_cost=max_project_cost,
+        bring=bring,
+        grant_needs=grant_needs,
+        lfs=lfs,
+    )
     options = options_of(given)
     repository = read_repository(repo) if repo else ""
     _check_new(out)

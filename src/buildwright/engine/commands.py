@@ -63,6 +63,11 @@ class NewBuild:
     """A UUID chosen by the caller: with it the build is made once, however often it is asked for."""
     correlation_id: str = ""
 
+    @property
+    def project(self) -> str:
+        """The id of its project."""
+        return self.project_id or (Path(self.repository).name if self.repository else "") or "default"
+
 
 class CommandResult(NamedTuple):
     """The build with a command's facts applied, and the id that these facts carry: of a message or a step."""
@@ -279,7 +284,7 @@ async def create(builds: Builds, clock: Clock, new: NewBuild, *more: AnyEvent) -
     """
     created = e.BuildCreated(
         build_id=new.build_id or str(uuid.uuid4()),
-        project_id=new.project_id or (Path(new.repository).name if new.repository else "") or "default",
+        project_id=new.project,
         user_id=new.user_id,
         repository=new.repository,
         base=new.base,

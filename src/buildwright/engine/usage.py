@@ -10,7 +10,7 @@ from typing import Final
 from buildwright.core.activity import FailureKind, provider_trouble
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, BudgetReached, BuildPaused, LimitMet, TokensUsed
-from buildwright.core.limits import Options
+from buildwright.core.limits import Limits, Options
 from buildwright.engine.action_context import ActionContext
 from buildwright.ports import Gateway, MarkReached, ModelAccess, ModelEndpoint, Purse, PurseName
 
@@ -25,8 +25,15 @@ def purses(build: Build, task: str = "") -> tuple[Purse, ...]:
     return (
         Purse(PurseName("build", build.id), build.budget_usd, build.usage.cost_usd),
         *((Purse(of_task, limits.task_budget_usd, build.task(task).cost_usd),) if task else ()),
-        Purse(PurseName("day", build.user_id), limits.day_budget_usd),
-        Purse(PurseName("project", build.user_id, build.project_id), limits.project_budget_usd),
+        *shared_purses(build.user_id, build.project_id, limits),
+    )
+
+
+def shared_purses(user_id: str, project_id: str, limits: Limits) -> tuple[Purse, Purse]:
+    """Return the purses of a user's day and of a project, from which all that is asked for them is paid."""
+    return (
+        Purse(PurseName("day", user_id), limits.day_budget_usd),
+        Purse(PurseName("project", user_id, project_id), limits.project_budget_usd),
     )
 
 

@@ -323,7 +323,8 @@ class App:
         new = preflight.resolved(new, self.settings)
         if new.spec.graph is None and not self.in_cluster:
             await preflight.check_models(new.options, (), self.settings, None, plans=True)
-        graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace, check_base)
+        owner = new.user_id or self.settings.user
+        graph = new.spec.graph or await preflight.plan(new, owner, self.gateway, self.workspace, check_base)
         found = await preflight.toolchain(new, self.workspace)
         view = await asyncio.to_thread(plan_view, graph, new.spec.title, new.spec.features)
         return view.model_copy(
@@ -331,7 +332,7 @@ class App:
                 "checks": tuple(check.command for check in found.checks),
                 "warnings": tuple(str(one) for one in found.findings if one.severity == "warning"),
                 "spec_notes": new.spec.notes,
-                "estimate": await estimate_for(self.builds, graph, new.options, new.user_id or self.settings.user),
+                "estimate": await estimate_for(self.builds, graph, new.options, owner),
             }
         )
 

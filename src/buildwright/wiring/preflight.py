@@ -21,7 +21,8 @@ from buildwright.core.models import id_of
 from buildwright.core.review import reviewing_model, wants_review
 from buildwright.core.routing import candidates
 from buildwright.engine.commands import NewBuild
-from buildwright.errors import BadSettings, Contradiction, GitFailed
+from buildwright.engine.usage import shared_purses
+from buildwright.errors import BadSettings, BudgetSpent, Contradiction, GitFailed, ModelFailed
 from buildwright.ports import Command, ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, path_of, with_cassette
 from buildwright.wiring.own_agents import with_own_agents
@@ -293,11 +294,12 @@ async def toolchain(new: NewBuild, workspace: GitWorkspace) -> Toolchain:
 
 
 async def plan(
-    new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace, check_base: Callable[[], Awaitable[None]]
+    new: NewBuild, owner: str, gateway: LocalGateway, workspace: GitWorkspace, check_base: Callable[[], Awaitable[None]]
 ) -> Graph:
     """Ask the planner for a plan and return it. The planner reads the files of the repository if there is one.
 
-    `check_base` is called before the model is. Raises BadGraph, ModelFailed, BadSettings, BadRepository.
+    It is paid from the purses of the day and the project of `owner`. `check_base` is called before the model is. Raises
+    BadGraph, ModelFailed, BudgetSpent, BadSettings, BadRepository.
     """
     from buildwright.wiring.code_map import planner_context, spec_words
     from buildwright.workspace.orphans import PLAN
@@ -313,8 +315,15 @@ async def plan(
             context = await planner_context(workspace, place, target.tree, spec_words(new.spec), new.options.part)
         finally:
             await workspace.release(place)
-    door = await gateway.open(ModelAccess(place, "", 1, options, kept=False))
+    purses = shared_purses(owner, new.project, options.limits)
+    door = await gateway.open(ModelAccess(place, "", 1, options, purses=purses, kept=False))
     try:
         return await LazyPlanner().plan(new.spec, context, options.planning_model, door)
+    except ModelFailed as failure:
+        trouble = gateway.trouble(door)
+        if trouble is None or trouble.kind != "budget":
+            raise
+        fix = "raise it with --max-day-cost or --max-project-cost, or wait for the next day (UTC)"
+        raise BudgetSpent(f"no plan was asked for: {trouble.message}", fix=fix) from failure
     finally:
         await gateway.shut(door)
