@@ -18,7 +18,7 @@ from buildwright.engine import commands
 from buildwright.engine.commands import ApproveFinding
 from buildwright.errors import ModelFailed
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Builds, Judged, Judgement, ModelEndpoint, ReviewRequest
+from buildwright.ports import Builds, Judged, Judgement, ModelEndpoint, ModelTrouble, ReviewRequest
 from buildwright.views.runtime import ReviewDecision, state_of
 from buildwright.views.verdicts import gates_view
 from tests.adapters.scripted_agent import Sleep, Write
@@ -209,6 +209,23 @@ async def test_a_model_that_fails_is_said_and_not_taken_for_a_review(
     assert [(one.what, one.why) for one in judged.not_run] == [("review", said)]
     assert state_of(build, await builds.read(site.build_id)).last_review is None
     assert state_of(build).last_review is None
+
+
+class EmptyPurse(LocalGateway):
+    """Refuses every request for want of money."""
+
+    def trouble(self, door: ModelEndpoint) -> ModelTrouble | None:
+        return ModelTrouble(kind="budget", message="The day's budget of $2 is spent ($2).")
+
+
+async def test_an_empty_purse_is_no_failure_of_the_model(tmp_path: Path, builds: Builds) -> None:
+    opened = EmptyPurse({"ANTHROPIC_API_KEY": "test-key-of-nobody"}, tmp_path / "gateway")
+    site = make_site(tmp_path, builds, SCRIPT, [FunctionGate(lambda _files, _judged: [])])
+    await site.start(tasks("a"), review=True)
+    await site.run(reviewer=ScriptedReviewer(ModelFailed("HTTP 402", kind="auth")), gateway=opened)
+    await opened.close()
+    (warning,) = verdicts(site)[0].warnings
+    assert warning.message == "not reviewed: the model was not asked: The day's budget of $2 is spent ($2)."
 
 
 async def test_a_key_that_is_missing_is_said(tmp_path: Path, builds: Builds, gateway: LocalGateway) -> None:

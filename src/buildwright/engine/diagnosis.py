@@ -20,7 +20,7 @@ from buildwright.core.limits import Options
 from buildwright.core.repetition import rejections
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.proposal import read_proposal
-from buildwright.engine.usage import access, shut_door
+from buildwright.engine.usage import access, shut_door, why_failed
 from buildwright.errors import BadSettings, BadSpec, ModelFailed, NotFound
 from buildwright.ports import Builds, LogLine
 from buildwright.views.stuck import StuckView, stuck_event, with_context
@@ -174,7 +174,7 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
         async with asyncio.timeout(DIAGNOSIS_SECONDS):
             return _Answer(await world.diagnoser.diagnose(context, model, door))
     except ModelFailed as failure:
-        return _Answer(None, f"the model failed ({failure.kind}): {failure}")
+        return _Answer(None, why_failed(gateway, door, failure))
     except TimeoutError:
         return _Answer(None, f"the model did not answer within {DIAGNOSIS_SECONDS:g} s")
     finally:

@@ -26,7 +26,7 @@ from buildwright.core.review import (
 )
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.judge import consent_of, with_consent
-from buildwright.engine.usage import access, shut_door
+from buildwright.engine.usage import access, shut_door, why_failed
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
 from buildwright.ports import ReviewRequest
 
@@ -83,7 +83,7 @@ async def _ask(bench: ActionContext, action: JudgePatch, build: Build, verdict: 
             report = review_report(await world.reviewer.review(request, model, door), model, diff)
             return report.model_copy(update={"instructions": world.instructions.get("reviewer", "")})
     except ModelFailed as failure:
-        return no_review(f"the model failed ({failure.kind}): {failure}")
+        return no_review(why_failed(gateway, door, failure))
     except TimeoutError:
         return no_review(f"the model did not answer within {REVIEW_SECONDS:g} s")
     finally:

@@ -18,7 +18,7 @@ from buildwright.core.build import Build, Sealing
 from buildwright.core.sealed import SealedFile, SealedRun, SealedTests
 from buildwright.core.task import Task
 from buildwright.engine.action_context import ActionContext
-from buildwright.engine.usage import access, shut_door
+from buildwright.engine.usage import access, shut_door, why_failed
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
 from buildwright.ports import Builds, Judged, ModelEndpoint, SealedTrial, Sealer, Workspace
 
@@ -62,7 +62,7 @@ async def seal_tests(bench: ActionContext, action: SealTests, build: Build) -> e
     try:
         sealed = await _seal(bench, build, plan.task(action.task), _Desk(world.sealer, trial, workspace, door))
     except ModelFailed as failure:
-        sealed = e.TestsSealed(task=action.task, why_none=f"the model failed ({failure.kind}): {failure}")
+        sealed = e.TestsSealed(task=action.task, why_none=why_failed(gateway, door, failure))
     except TimeoutError:
         why = f"the model did not answer within {SEALING_SECONDS:g} s"
         sealed = e.TestsSealed(task=action.task, why_none=why)

@@ -12,6 +12,7 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, BudgetReached, BuildPaused, LimitMet, TokensUsed
 from buildwright.core.limits import Limits, Options
 from buildwright.engine.action_context import ActionContext
+from buildwright.errors import ModelFailed
 from buildwright.ports import Gateway, MarkReached, ModelAccess, ModelEndpoint, Purse, PurseName
 
 PASSES: Final = frozenset({"rate_limit", "overloaded", "budget"})
@@ -50,6 +51,14 @@ def access(
     paid_from, ancestors = purses(build, task), build.ancestors
     given = build.options if options is None else options
     return ModelAccess(build.id, task, attempt, given, lane, paid_from, model=model, ancestors=ancestors)
+
+
+def why_failed(gateway: Gateway, door: ModelEndpoint, failure: ModelFailed) -> str:
+    """Return in words why an advisor has no answer: an empty purse of ours is no failure of the model."""
+    trouble = gateway.trouble(door)
+    if trouble is not None and trouble.kind == "budget":
+        return f"the model was not asked: {trouble.message}"
+    return f"the model failed ({failure.kind}): {failure}"
 
 
 def counted(build: Build, task: str) -> tuple[str, ...]:
