@@ -15,12 +15,12 @@ from buildwright.api import bodies, guard
 from buildwright.api.app import fastapi_for
 from buildwright.api.idempotency import LONGEST
 from buildwright.api.pages import FARTHEST
-from buildwright.api.params import DEEPEST
 from buildwright.api.problems import CODES
 from buildwright.api.rates import DEFAULTS
 from buildwright.api.routes.sign_in import SESSION_SECONDS, TICKET_SECONDS
 from buildwright.api.state import BODY_SECONDS
 from buildwright.cli.serve import SIGN_IN_SECONDS
+from buildwright.request_model import DEEPEST
 from tests.docs.answers import difference, documents, is_like, shown
 from tests.docs.pages import ROOT, blocks, read
 from tests.docs.shell import ADDRESS, Example, examples, prepared, run, serving

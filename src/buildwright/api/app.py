@@ -25,6 +25,7 @@ from buildwright.api.openapi import complete
 from buildwright.api.problems import Problem, internal, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
+    assistants,
     audit,
     build,
     builds,
@@ -82,6 +83,7 @@ ROUTERS = (
     events.router,
     devteam.router,
     audit.router,
+    assistants.router,
     sockets.router,
     streams.router,
     web.router,
@@ -90,7 +92,7 @@ LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @asynccontextmanager
-async def open_site(app: App, log: Callable[..., None], address: str = "") -> AsyncIterator[ServerState]:
+async def open_site(app: App, log: Callable[..., None], address: str) -> AsyncIterator[ServerState]:
     """Open the state of a server on an App. Builds of the last server continue. Raises BadSettings, StoreFailed.
 
     `address` is the server's own URL. All that was opened is closed at the end of the block.
@@ -123,6 +125,7 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
                 sessions.cancel()
                 await asyncio.gather(sessions, return_exceptions=True)
                 await streams_end
+                await site.assistants.close()
     finally:
         await records.close()
 

@@ -14,12 +14,13 @@ from fastapi import Path
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from buildwright.api import operations, quotas
-from buildwright.api.params import CleanText, RequestModel, check_project
+from buildwright.api.params import CleanText, check_project
 from buildwright.api.targets import check_commands
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.spec import Spec
 from buildwright.engine.commands import NewBuild
 from buildwright.errors import Forbidden
+from buildwright.request_model import RequestModel
 from buildwright.views.automation import DEVTEAM_AUTOMATION, workflow_of
 from buildwright.wiring.event_consumer import INITIALIZE, NOTE, Order, build_id_of
 

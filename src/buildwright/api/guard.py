@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from buildwright.api.assistants import PATH as ASSISTANTS
 from buildwright.api.bodies import Body, BodyRefusedError, largest, too_large
 from buildwright.api.browser import FRONT, is_page, wants_page
 from buildwright.api.fixes import answer_over_http, prefers_commands
@@ -34,7 +35,7 @@ LARGEST_HEADERS = 32_768
 HANDLER_SECONDS = 90.0
 CORRELATION = "x-correlation-id"
 
-_STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream|/projects/[^/]+/questionnaire")
+_STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream|/projects/[^/]+/questionnaire|/mcp")
 """Paths of streams, which may go on as long as the client wants, and of replies that a model may take its time for."""
 _CORRELATION_FORM = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -95,7 +96,7 @@ class _Request:
     async def run(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         began = time.perf_counter()
         self._send = send
-        self._commands = prefers_commands(headers)
+        self._commands = prefers_commands(headers) or scope["path"] == ASSISTANTS  # they know commands: each is a tool
         try:
             problem = await self._refusal(scope, headers)
             if problem is not None and problem.status == 401 and _opens_page(scope, headers):

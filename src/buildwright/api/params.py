@@ -1,65 +1,19 @@
-"""Parameters common to routes of builds: clean text, the caller's build. Must never hold a route.
-
-Text that the store could not keep (NUL, half a surrogate pair) is refused here.
-"""
+"""Parameters common to routes of builds: clean text, the caller's build. Must never hold a route."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from buildwright.api.state import Caller, ServerState, caller_of, owned_row, state_of
 from buildwright.core.build import Build
 from buildwright.errors import Conflict, Forbidden, NotFound
+from buildwright.request_model import clean
 from buildwright.views.overview import state_word
-
-_HALF = re.compile("[\ud800-\udfff]")
-DEEPEST = 64
-"""Levels of objects and lists within one body."""
-
-
-def clean(text: str) -> str:
-    """Return the text unchanged. Raises ValueError for characters that the store cannot keep."""
-    if "\0" in text:
-        raise ValueError("has a NUL character")
-    if not text.isascii() and _HALF.search(text):
-        raise ValueError("has half a character (a lone surrogate)")
-    return text
-
-
-class RequestModel(BaseModel):
-    """The base of request bodies: no unknown keys, no text that cannot be kept."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _clean(cls, data: Any) -> Any:
-        _check(data, DEEPEST)
-        return data
-
-
-def _check(data: Any, deeper: int) -> None:
-    if isinstance(data, str):
-        clean(data)
-    elif isinstance(data, float):
-        if not math.isfinite(data):
-            raise ValueError("has a number that JSON has no word for")
-    elif isinstance(data, dict | list):
-        if not deeper:
-            raise ValueError(f"is nested more than {DEEPEST} levels deep")
-        if isinstance(data, dict):
-            for key in data:
-                clean(str(key))
-        for value in data.values() if isinstance(data, dict) else data:
-            _check(value, deeper - 1)
-
 
 BuildId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of a build.")]
 BuildIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the build.")]

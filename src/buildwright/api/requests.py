@@ -6,13 +6,12 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field
 
-from buildwright.api.params import RequestModel
-from buildwright.core.limits import Delivery, Options, narrowed, options_from
+from buildwright.core.limits import Delivery, Options, narrowed
 from buildwright.core.spec import Spec
 from buildwright.errors import BadRepository, BadSpec, Refused
+from buildwright.request_model import GivenAs, RequestModel
 
 TargetType = Literal["local_path", "github_existing", "github_new"]
 SpecText = Annotated[str, Field(max_length=9_000_000, description="Markdown: what to build.")]
@@ -37,13 +36,6 @@ OptionsRequest = narrowed(
 """The `Options` that a request may give. Options that are left out have their defaults."""
 
 
-class _AsRequested:
-    """An annotation that makes a field of type `Options` accept an `OptionsRequest`; only options given count."""
-
-    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(options_from, handler.generate_schema(OptionsRequest))
-
-
 class BuildRequest(RequestModel):
     """A build to start. Target and spec that are left out are those of the project."""
 
@@ -56,7 +48,9 @@ class BuildRequest(RequestModel):
         None,
         description="Build from the project's contracts. Left out: if it has any, and the request has no spec or tasks.",
     )
-    options: Annotated[Options, _AsRequested()] = Field(default_factory=Options, json_schema_extra={"default": {}})
+    options: Annotated[Options, GivenAs(OptionsRequest)] = Field(
+        default_factory=Options, json_schema_extra={"default": {}}
+    )
 
     def options_for(self, target_type: str, repository: str) -> Options:
         """Return the options that the build keeps.

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from buildwright.api.assistants import Assistants
 from buildwright.api.broadcast import Broadcasts
 from buildwright.api.idempotency import IdempotentRequest
 from buildwright.api.rates import Rates
@@ -60,7 +61,7 @@ class ServerState:
     log: Callable[..., None]
     hosts: frozenset[str]
     """Host names that the server answers to."""
-    address: str = ""
+    address: str
     """The server's own URL."""
     body_seconds: float = BODY_SECONDS
     """Seconds that a client may take to send a body."""
@@ -74,9 +75,12 @@ class ServerState:
     """The broadcasts that streams read from."""
     sessions: Sessions = field(init=False)
     """The sessions that have signed out."""
+    assistants: Assistants = field(init=False)
+    """The tools for assistants."""
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.records.tokens)
+        self.assistants = Assistants(self.app.settings, self.address, self.closing)
         self.seen = StateCache(self.app.builds)
         self.tails = Broadcasts(self.app.builds, self.records.runs, self.log, self._handed_over)
         self.hosting.on_news(self.tails.hear)

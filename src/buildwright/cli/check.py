@@ -53,14 +53,14 @@ async def check(
     """
     output, settings = Output(json), Settings.load()
     kept = KeptVerdicts(settings.home / "verdicts")
-    given = _Given(check, setup, bring, grant_needs, gate_time, sandbox, lfs)
+    given = CheckOptions(check, setup, bring, grant_needs, gate_time, sandbox, lfs)
     question = _question(settings, repo, base, given._asdict())
     known = kept.get(question) if question else None
     if known is not None:
         if not json:
             _print_found(output, known)
         return _tell(output, known, was_kept=True)
-    view = (await _looked(output, repo, base, given, verbose=verbose)).model_dump(mode="json")
+    view = (await look(output, repo, base, given, verbose=verbose)).model_dump(mode="json")
     from buildwright.core.finding import SUPPLIED  # known answers are told without it
 
     outside = any(one["code"] == SUPPLIED for report in view["reports"] for one in report["findings"])
@@ -70,8 +70,8 @@ async def check(
     return _tell(output, view, was_kept=False)
 
 
-class _Given(NamedTuple):
-    """What of the options of `build` was typed."""
+class CheckOptions(NamedTuple):
+    """What of the options of `build` was asked for."""
 
     check: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
@@ -82,8 +82,8 @@ class _Given(NamedTuple):
     lfs: bool = False
 
 
-async def _looked(
-    output: Output, repo: str, base: str, given: _Given, *, run: bool = True, verbose: bool = False
+async def look(
+    output: Output, repo: str, base: str, given: CheckOptions, *, run: bool = True, verbose: bool = False
 ) -> PrecheckView:
     """Look at the repository, and say what was found before it is run. Raises BadRepository, BadSettings."""
     from buildwright.cli.build_options import BuildOptions
@@ -121,7 +121,7 @@ async def found_here(output: Output) -> PrecheckView | None:
     """
     if not in_repository():
         return None
-    return await _looked(output, ".", "", _Given(), run=False)
+    return await look(output, ".", "", CheckOptions(), run=False)
 
 
 def _question(settings: Settings, repo: str, base: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildwright.cli.argv0 import typed
@@ -206,6 +207,13 @@ async def run_detached(app: Client, build_id: str, output: Output, reporting: Re
     """Leave the build to the workers, or to a new process, and say how to watch it. Returns the exit code."""
     if app.in_cluster:
         return await _left_to_workers(app, build_id, output)
+    pid, log = await run_in_background(app, build_id, reporting)
+    said = f"It runs in the background (process {pid}); its output goes to {log}."
+    return _tell_detached(output, build_id, {"pid": pid, "log": log}, said)
+
+
+async def run_in_background(app: Client, build_id: str, reporting: Reporting = PLAIN) -> tuple[int, Path]:
+    """Start a process of its own that runs the build; return its number, and the file for its output."""
     log = app.settings.home / "detached" / f"{build_id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -221,8 +229,7 @@ async def run_detached(app: Client, build_id: str, output: Output, reporting: Re
             stderr=sink,
             start_new_session=True,
         )
-    said = f"It runs in the background (process {process.pid}); its output goes to {log}."
-    return _tell_detached(output, build_id, {"pid": process.pid, "log": log}, said)
+    return process.pid, log
 
 
 def left_to_its_process(build_id: str, output: Output) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from pydantic import Field
 
@@ -50,3 +50,11 @@ class BuildCommand(ABC):
 def reopened(build: Build) -> tuple[AnyEvent, ...]:
     """Return the fact that opens a build again that has ended; none for any other."""
     return (e.BuildReopened(),) if build.is_terminal else ()
+
+
+def fields_of(kind: type[BuildCommand]) -> dict[str, Any]:
+    """Return each field of a command with its annotation and default (`...` where it must be given), for `create_model`."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        field.name: (hints[field.name], ... if field.default is MISSING else field.default) for field in fields(kind)
+    }

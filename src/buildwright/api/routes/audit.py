@@ -8,7 +8,6 @@ from typing import Annotated
 from pydantic import Field
 
 from buildwright.api.bodies import Router
-from buildwright.api.params import RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.api.targets import check_repository, is_owner
@@ -16,6 +15,7 @@ from buildwright.audit.check import AuditReport
 from buildwright.audit.comparison import AuditRange
 from buildwright.audit.run import AuditRequest
 from buildwright.errors import BadRepository, Forbidden
+from buildwright.request_model import RequestModel
 from buildwright.wiring.auditing import auditor
 
 router = Router(prefix="/audit", tags=["audit"])

@@ -13,17 +13,7 @@ from starlette.responses import Response
 from buildwright.api import operations
 from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
-from buildwright.api.params import (
-    After,
-    BuildId,
-    CleanText,
-    Limit,
-    OwnBuild,
-    ProjectId,
-    RequestModel,
-    own_build,
-    stating,
-)
+from buildwright.api.params import After, BuildId, CleanText, Limit, OwnBuild, ProjectId, own_build, stating
 from buildwright.api.problems import responses
 from buildwright.api.responses import can_publish, response_of
 from buildwright.api.routes.steer import ask, body_of, command_of
@@ -35,6 +25,7 @@ from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
 from buildwright.engine.commands import NewBuild, TakeStep
 from buildwright.engine.resume_command import ResumeBuild
+from buildwright.request_model import RequestModel
 from buildwright.views.runtime import BuildResponse, CanPublish
 
 router = Router(prefix="/api/build", tags=["build runtime"])

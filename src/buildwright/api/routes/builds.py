@@ -9,21 +9,12 @@ from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import JSONResponse, Response
 
+from buildwright.answers import Diff, EventPage, Status
 from buildwright.api import operations
 from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import LogPage, cursor_of, place_of, read_page
-from buildwright.api.params import (
-    After,
-    BuildId,
-    CleanText,
-    Limit,
-    OwnBuild,
-    ProjectId,
-    RequestModel,
-    TaskName,
-    own_build,
-)
+from buildwright.api.params import After, BuildId, CleanText, Limit, OwnBuild, ProjectId, TaskName, own_build
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.api.targets import check_commands
@@ -37,14 +28,15 @@ from buildwright.engine.build_command import Words
 from buildwright.engine.commands import NewBuild
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.ports import BuildRow
+from buildwright.request_model import RequestModel
 from buildwright.views.compare import CompareView, compare
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView, WhyView, why
-from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view
+from buildwright.views.overview import PlanView, WorkerHolds, build_view
 from buildwright.views.statuses import BuildPhase
 from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
-from buildwright.wiring.changes import FileStat, file_stats
+from buildwright.wiring.changes import file_stats
 from buildwright.wiring.prompt import PromptView
 
 router = Router(tags=["builds"])
@@ -138,13 +130,6 @@ class BuildPage(BaseModel):
     next_cursor: str | None = Field(default=None, description="`cursor` of the next page; null on the last.")
 
 
-class Status(BuildView):
-    """How far a build is, what runs now, what it cost, what it needs, and which processes work on it."""
-
-    runner: str | None = Field(default=None, description="The process that holds the build.")
-    workers: tuple[WorkerHolds, ...] = ()
-
-
 class RunnersResponse(BaseModel):
     """The runners of a build: the process that holds it whole, or workers of a cluster."""
 
@@ -160,30 +145,10 @@ class Snapshot(BaseModel):
     state: str
 
 
-class EventPage(BaseModel):
-    """Entries of the journal, each with `seq`, `at`, `type` and its own fields; defaults are left out."""
-
-    items: list[dict[str, Any]]
-    next_after: int = Field(description="`after` of the next page, also when there is nothing new yet.")
-    version: int = Field(description="Number of the newest event.")
-
-
 class KeptPage(BaseModel):
     """All kept work of a build, by task and attempt."""
 
     items: list[KeptWorkView]
-
-
-class Diff(BaseModel):
-    """What a build or a task changed, as a unified diff."""
-
-    build: str
-    task: str
-    attempt: int = 0
-    old: str
-    new: str
-    files: list[FileStat]
-    diff: str
 
 
 @router.post(

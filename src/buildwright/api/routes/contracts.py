@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 
 from buildwright.api import operations
 from buildwright.api.bodies import Router
-from buildwright.api.params import RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.routes.steer import ask
@@ -22,6 +21,7 @@ from buildwright.core.interview import LONGEST_ANSWER, LONGEST_LINE, MOST_ANSWER
 from buildwright.core.limits import Options
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused
+from buildwright.request_model import RequestModel
 from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts, taken_contracts
 from buildwright.wiring.contracts import Contracting, zipped
 

@@ -6,26 +6,15 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime
 
+from buildwright.answers import Costs
 from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.ports import CostKey
-from buildwright.views.costs import CostSum, KeptAnswers
 
 router = Router(tags=["costs"])
-
-
-class Costs(BaseModel):
-    """Sums of the requests to models of the caller's builds that are still kept."""
-
-    by: CostKey
-    sums: list[CostSum]
-    cost_usd: Decimal
-    thrown_away_usd: Decimal = Field(description="The part spent on attempts that did not land, or were taken back.")
-    kept: KeptAnswers = Field(description="Answers that were played again after a crash or a pause, not bought twice.")
-    unpriced: int = Field(description="Requests whose price is not known; `cost_usd` leaves them out.")
 
 
 @router.get("/api/costs", responses=responses())

@@ -19,7 +19,7 @@ from buildwright.api import operations
 from buildwright.api.bodies import Router
 from buildwright.api.event_requests import Initialize, ProjectInPath, asked_for, check_owner, told
 from buildwright.api.openapi import KEYED
-from buildwright.api.params import CleanText, RequestModel
+from buildwright.api.params import CleanText
 from buildwright.api.problems import responses
 from buildwright.api.state import Caller, CallerOf, CorrelationOf, ServerState, SiteOf
 from buildwright.core.build import Build
@@ -27,6 +27,7 @@ from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import PauseBuild, StopBuild
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove, NotFound
+from buildwright.request_model import RequestModel
 from buildwright.views.automation import (
     DEVTEAM_AUTOMATION,
     Execution,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from buildwright.api import operations
 from buildwright.api.bodies import Router
-from buildwright.api.params import OwnBuild, RequestModel, stating
+from buildwright.api.params import OwnBuild, stating
 from buildwright.api.problems import responses
 from buildwright.api.routes.steer import ask
 from buildwright.api.state import CallerOf, SiteOf
@@ -27,6 +27,7 @@ from buildwright.core.spec import Spec
 from buildwright.engine.commands import after
 from buildwright.engine.task_commands import ChangeTasks
 from buildwright.errors import BadSpec, Conflict
+from buildwright.request_model import RequestModel
 from buildwright.views.overview import Standing, plan_view, standing_of
 from buildwright.views.plan_difference import DifferenceView, difference, difference_view
 

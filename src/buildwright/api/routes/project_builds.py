@@ -13,13 +13,14 @@ from buildwright.api import project_build
 from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import cursor_for, number_in, text_in
-from buildwright.api.params import CleanText, Limit, RequestModel
+from buildwright.api.params import CleanText, Limit
 from buildwright.api.problems import responses
 from buildwright.api.project_build import NewestBuild, NewestRow
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.core.build import Build
 from buildwright.core.limits import Budget
 from buildwright.errors import BadSettings
+from buildwright.request_model import RequestModel
 from buildwright.views.instructions import Instructions, Stack, instructions_of, stack_of
 from buildwright.views.project import (
     BuildAnswer,

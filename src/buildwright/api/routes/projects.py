@@ -16,13 +16,14 @@ from buildwright.api import project_build
 from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import cursor_of, place_of
-from buildwright.api.params import Limit, RequestModel
+from buildwright.api.params import Limit
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.requests import BuildRequest, SpecText, TargetType, TaskList, check_target, kept_spec
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.core.contract_types import ContractType
 from buildwright.ports import BuildRow
+from buildwright.request_model import RequestModel
 from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import BuildAnswer
 from buildwright.views.statuses import BuildStatusName, project_status

@@ -14,13 +14,13 @@ from starlette.responses import Response, StreamingResponse
 from buildwright.api import operations
 from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
-from buildwright.api.params import RequestModel
 from buildwright.api.problems import internal, problem_of, responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.core.interview import LONGEST_ANSWER
 from buildwright.core.interview_steps import LONGEST_MESSAGE, InterviewMaterial
 from buildwright.errors import BuildwrightError
+from buildwright.request_model import RequestModel
 from buildwright.views.interview import InterviewEntry, InterviewView
 from buildwright.wiring.interviewing import InterviewMessage
 

@@ -5,8 +5,7 @@ The rules are in `engine.commands`.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, create_model
@@ -14,17 +13,18 @@ from starlette.responses import JSONResponse, Response
 
 from buildwright.api import operations
 from buildwright.api.bodies import Router
-from buildwright.api.params import OwnBuild, RequestModel, stating
+from buildwright.api.params import OwnBuild, stating
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.api.targets import check_commands
 from buildwright.core.build import Build
 from buildwright.core.graph import Graph
 from buildwright.core.spec import Spec
-from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.build_command import BuildCommand, fields_of
 from buildwright.engine.commands import COMMANDS, SendMessage, StopBuild, TakeStep
 from buildwright.engine.review_command import SendReview
 from buildwright.errors import IllegalMove
+from buildwright.request_model import RequestModel
 from buildwright.views.overview import Standing, standing_of
 
 router = Router(prefix="/api/builds/{build_id}", tags=["steering builds"])
@@ -62,10 +62,7 @@ RECEIPTS: dict[type[BuildCommand], type[BaseModel]] = {
 
 def body_of(kind: type[BuildCommand]) -> Any:
     """Return the type of a command's body: its fields with their bounds, and None if no field is required."""
-    hints = get_type_hints(kind, include_extras=True)
-    given: dict[str, Any] = {
-        field.name: (hints[field.name], ... if field.default is MISSING else field.default) for field in fields(kind)
-    }
+    given = fields_of(kind)
     model = create_model(kind.__name__, __base__=RequestModel, __doc__=kind.__doc__, **given)
     return model if any(default is ... for _, default in given.values()) else model | None
 
