@@ -6,6 +6,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Program, shell, write_tasks
 
 ADDS = 'echo "$BUILDWRIGHT_TASK_ID" >> "$BUILDWRIGHT_TASK_ID.txt"; echo "$BUILDWRIGHT_TASK_ID" >> {ledger}'
@@ -156,6 +158,32 @@ def test_what_cannot_be_forked_is_refused_with_a_fix(
     assert len(program("status", "--all", "--json").out.splitlines()) == 1, "nothing was made"
 
 
+def test_what_a_fork_took_over_is_shown_as_it_landed_even_when_the_other_build_is_gone(
+    program: Program, three: Path, tmp_path: Path, repository: Path
+) -> None:
+    """b and c are made at once, so what one of them made was never a tree that landed."""
+    meets = (
+        f'echo "$BUILDWRIGHT_TASK_ID" > "$BUILDWRIGHT_TASK_ID.txt"; touch {tmp_path}/$BUILDWRIGHT_TASK_ID;'
+        f" [ $BUILDWRIGHT_TASK_ID = a ] || until [ -e {tmp_path}/b ] && [ -e {tmp_path}/c ]; do sleep 0.1; done"
+    )
+    words = shell(meets, "--no-gates", "--concurrency", "2")
+    ended = program("build", three, "--repo", repository, "--json", *words)
+    assert ended.code == 0, ended.err
+    source = str(ended.lines[-1]["id"])
+    shown = {task: program("diff", source, task).out for task in "abc"}
+    done = program("fork", source, "--json")
+    assert done.code == 0, done.err
+    fork = str(done.lines[-1]["id"])
+    removed = program("prune", "--yes", "--older-than", "0d", "--keep", "1", "--json")
+    assert removed.code == 0, removed.err
+    assert program("status", source).code != 0, "it is gone"
+    for mirror in (found.parent for found in (program.home / "mirrors").glob("*/HEAD")):
+        git(mirror, "reflog", "expire", "--all", "--expire=now")
+        git(mirror, "gc", "-q", "--prune=now")
+    assert {task: program("diff", fork, task).out for task in "abc"} == shown
+    assert program("diff", fork).out == "".join(shown[task] for task in "abc")
+
+
 def usage_of(program: Program, build: str) -> tuple[int, int]:
     """Requests and tokens of a build."""
     found = program("status", build, "--json").object["usage"]
@@ -210,6 +238,7 @@ def test_the_evidence_of_a_fork_holds(program: Program, three: Path, tmp_path: P
     assert "holds: 3 commits" in held.out
 
 
+@pytest.mark.timeout(600)
 def test_a_fork_that_is_killed_goes_on_and_takes_over_nothing_twice(
     program: Program, three: Path, tmp_path: Path, repository: Path
 ) -> None:
@@ -218,13 +247,15 @@ def test_a_fork_that_is_killed_goes_on_and_takes_over_nothing_twice(
     before = program("events", source).out
     landed = str(seq_of(program, source, "change.landed", "a"))
     tree = git(repository, "rev-parse", f"buildwright/{source[:8]}^{{tree}}")
-    for point in ("workspace.fork.after", "store.create.after", "perform.PrepareTarget.before", "workspace.land.after"):
-        ledger.unlink()
+    unmade = ("workspace.fork.before", "workspace.fork.after", "store.create.before")
+    first = ("store.create.after", "perform.PrepareTarget.before", "perform.PrepareTarget.after", "store.append.after")
+    for point in (*unmade, *first, "workspace.lane.after", "workspace.land.before", "workspace.land.after"):
+        ledger.unlink(missing_ok=True)
         known = len(program("status", "--all", "--json").object["builds"])
         killed = program("fork", source, "--at", landed, BUILDWRIGHT_FAILPOINT=f"{point}:1")
         assert killed.code == -signal.SIGKILL, (point, killed.err)
         made = program("status", "--all", "--json").object["builds"]
-        assert len(made) == known + (point != "workspace.fork.after"), point
+        assert len(made) == known + (point not in unmade), point
         ended = program("fork", source, "--at", landed) if len(made) == known else program("run")
         assert ended.code == 0, (point, ended.err)
         fork = str(program("status", "--json").object["id"])

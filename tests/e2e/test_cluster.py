@@ -19,6 +19,7 @@ import pytest
 from buildwright.core.limits import Limits, Options
 from buildwright.library import Orchestrator
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
+from tests.e2e.test_repositories import with_submodule
 from tests.git import git
 from tests.services import fresh_database, redis_of_this_worker
 from tests.starter import SOURCE, Starter, plain_environment
@@ -271,6 +272,58 @@ async def test_machines_that_share_three_addresses_bring_the_result_home(
             taken = [[line for line in log.read_text("utf-8").splitlines() if '"taken"' in line] for log in logs]
             assert all(taken)
             workers.close()
+
+
+async def test_a_fork_goes_on_from_the_hub_on_machines_that_have_not_seen_the_other_build(
+    starter: Starter, tmp_path: Path, three: Path, repository: Path
+) -> None:
+    with_submodule(repository)
+    ledger = tmp_path / "ledger"
+    # b and c are made at once, so what one of them made is no tree that landed.
+    meets = f"[ $BUILDWRIGHT_TASK_ID = a ] || until [ -e {tmp_path}/b ] && [ -e {tmp_path}/c ]; do sleep 0.1; done"
+    notes = f'cat sub/README.md > "$BUILDWRIGHT_TASK_ID.txt"; touch {tmp_path}/$BUILDWRIGHT_TASK_ID; {meets}'
+    command = f'{notes}; echo "$BUILDWRIGHT_TASK_ID" >> {ledger}'
+    async with fresh_database() as database:
+        shared = {
+            "DATABASE_URL": database,
+            "REDIS_URL": redis_of_this_worker(),
+            "BUILDWRIGHT_HUB": str(tmp_path / "hub.git"),
+        }
+        user = program_in(tmp_path / "user", tmp_path / "desk", starter, **shared)
+        with machine(tmp_path / "first", shared), machine(tmp_path / "next", shared):
+            arguments: tuple[str | Path, ...] = (
+                "--repo",
+                repository,
+                "--check",
+                "test -e sub/README.md",
+                *shell(command),
+            )
+            source = started(user, three, *arguments)
+            assert until(lambda: status(user, source)["outcome"]) == "succeeded"
+            assert user("run", source).code == 0
+        ledger.unlink()
+        events = user("events", source).lines
+        landed = [one for one in events if one["type"] == "change.landed"]
+
+        # Another machine of the user, and two workers, none of which has anything of the other build.
+        other = program_in(tmp_path / "other", tmp_path / "desk", starter, **shared)
+        with machine(tmp_path / "one", shared), machine(tmp_path / "two", shared):
+            made = other("fork", source, "--at", str(landed[1]["seq"]), "--detach", "--json")
+            assert made.code == 0, made.err
+            fork = str(made.object["build"])
+            assert until(lambda: status(other, fork)["outcome"]) == "succeeded"
+            assert ledger.read_text().split() == [landed[2]["task"]], "two of three are done already"
+            whole = str(other("fork", source, "--detach", "--json").object["build"])
+            assert until(lambda: status(other, whole)["outcome"]) == "succeeded"
+        assert other("run", fork).code == 0
+        assert tree(repository, f"buildwright/{fork[:8]}") == tree(repository, f"buildwright/{source[:8]}")
+        # A home that knows nothing yet shows what the fork has taken over as it landed there.
+        third = program_in(tmp_path / "third", tmp_path / "desk", starter, **shared)
+        for task in "abc":
+            shown = third("diff", whole, task)
+            assert shown.code == 0, shown.err
+            assert shown.out == user("diff", source, task).out
+        assert user("events", source).lines == events
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,21 @@ async def test_another_home_fetches_them_again(tmp_path: Path) -> None:
             assert (files / "raw.txt").read_text() == "changed\n"
 
 
+async def test_a_build_that_goes_on_from_the_base_before_has_the_contents_of_then(
+    workspace: GitWorkspace, tmp_path: Path
+) -> None:
+    repository = with_objects(tmp_path / "r")
+    old = await workspace.prepare("build-1", str(repository), lfs=True)
+    (repository / "model.bin").write_bytes(b"new weights\n" * 100)
+    git(repository, "commit", "-qam", "newer")
+    new = await workspace.rebase_target("build-1", str(repository))
+    await workspace.stand_on("build-1", new.commit)
+    await workspace.branch_off("fork", str(repository), "build-1", old.commit, old.commit)
+    lane = await workspace.open_lane(LaneKey("fork", "one", 1), old.commit)
+    assert (lane.files / "model.bin").read_bytes() == CONTENT
+    assert (await workspace.take_patch(lane)).is_empty, "the content of before is what its pointer says"
+
+
 async def test_submodules_have_their_contents_too(workspace: GitWorkspace, tmp_path: Path) -> None:
     with_objects(tmp_path / "inner")
     repository = with_objects(tmp_path / "r")

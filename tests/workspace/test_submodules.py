@@ -178,3 +178,36 @@ async def test_another_machine_gets_them_from_the_hub(tmp_path: Path) -> None:
         assert (files / "lib/inner/deep/deep.py").exists()
     await first.retire("b")
     assert git(tmp_path / "hub", "for-each-ref") == ""
+
+
+async def test_each_base_of_a_build_keeps_its_own_in_every_home(tmp_path: Path) -> None:
+    """Also where the next base has others at the first place, and for a build that goes on from the base before."""
+    hub = str(tmp_path / "hub")
+    git(tmp_path, "init", "-q", "--bare", "hub")
+    first, second, third = (GitWorkspace(tmp_path / home, dict(os.environ), hub) for home in "abc")
+    repository = with_submodule(tmp_path)
+    old = await first.prepare("b", str(repository))
+    make(tmp_path / "other", {"other.py": b"O = 1\n"})
+    git(repository, "rm", "-q", "lib/inner")
+    git(repository, *ALLOW, "submodule", "add", "-q", str(tmp_path / "other"), "lib/another")
+    git(repository, "commit", "-qm", "another")
+    new = await first.rebase_target("b", str(repository))
+    for name in ("r", "inner", "deep", "other"):
+        shutil.rmtree(tmp_path / name)
+
+    for workspace in (first, second):
+        await workspace.stand_on("b", new.commit)
+        async with workspace.checkout("b", new.tree) as files:
+            assert (files / "lib/another/other.py").exists()
+            assert not (files / "lib/inner").exists()
+    assert "lib/another" in await third.diff("b", old.commit, new.commit), "where nobody has stood on it"
+    for workspace, build, base in ((second, "before", old), (third, "after", new)):
+        await workspace.branch_off(build, "/nowhere", "b", base.commit, base.commit)
+    await first.retire("b")
+    git(tmp_path / "hub", "gc", "-q", "--prune=now")
+    for home in ("d", "e"):
+        workspace = GitWorkspace(tmp_path / home, dict(os.environ), hub)
+        async with workspace.checkout("before", old.tree) as files:
+            assert (files / "lib/inner/deep/deep.py").exists()
+        async with workspace.checkout("after", new.tree) as files:
+            assert (files / "lib/another/other.py").exists()

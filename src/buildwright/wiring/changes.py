@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildwright.core.build import Build, no_task
-from buildwright.core.event import MergePrepared
+from buildwright.core.event import BuildForked, MergePrepared
 from buildwright.engine.kept_work import AttemptWork, work_of_attempt
 from buildwright.errors import NotFound
 from buildwright.views.review import ReviewView, diff_files, owners_in, review_of
@@ -137,6 +137,7 @@ async def _ends(builds: Builds, build: Build, task_id: str) -> tuple[str, str]:
 
 
 async def _landed_on(builds: Builds, build: Build, task_id: str, commit: str) -> str:
+    """Return the commit below a landed one, also of a build that this one was forked from; "" when none is known."""
     until = build.version
     while until > 0:
         after = max(0, until - _BLOCK)
@@ -144,5 +145,7 @@ async def _landed_on(builds: Builds, build: Build, task_id: str, commit: str) ->
             event = recorded.event
             if isinstance(event, MergePrepared) and event.task == task_id and event.commit == commit:
                 return event.onto
+            if isinstance(event, BuildForked):
+                return next((one.onto for one in event.landed if one.commit == commit), "")
         until = after
     return ""

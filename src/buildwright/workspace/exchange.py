@@ -79,7 +79,7 @@ class Exchange:
             known.difference_update([one for one in known if one[0] == build_id])
 
     async def _bring(self, build_id: str, pin: Pin, name: str) -> None:
-        for kind in ("trees", "commits"):
+        for kind in ("trees", "commits", "bases"):
             if await self._hub.fetch(pin.mirror, build_id, ref_of(build_id, kind, name)):
                 return
         raise GitFailed(

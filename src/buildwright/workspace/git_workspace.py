@@ -100,10 +100,10 @@ class GitWorkspace:
         pin = await self._mirrors.known(build_id)
         if pin is None:
             try:
-                theirs = await self._ready(source, base, head)
+                await self._ready(source, base, head)
             except NotFound as gone:
                 raise commits_gone(source) from gone
-            pin = await self._mirrors.branch_off(build_id, theirs, source, base, head)
+            pin = await self._mirrors.branch_off(build_id, source, base, head)
         if delivery is not None:
             await self._delivery.check(pin, build_id, repository, delivery)
         return pin.target

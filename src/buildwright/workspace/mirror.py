@@ -116,12 +116,14 @@ class Mirrors:
         async with self._asking:
             return await self._known(build_id)
 
-    async def branch_off(self, build_id: str, pin: Pin, source: str, base: str, head: str) -> Pin:
+    async def branch_off(self, build_id: str, source: str, base: str, head: str) -> Pin:
         """Pin a new build in the mirror of another one, at its commits `base` and `head`. Raises NotFound when they are gone.
 
         From then on the commits stay, even if the other build is pruned.
         """
+        now = await self.pin(source)
         async with self._asking, guarded(self._folder):
+            pin = now if base == now.target.commit else await self._beside(source, now, base) or now
             there = await self._git.resolve(pin.mirror, f"{base}^{{tree}}")
             if not there or not await self._git.holds(pin.mirror, head, f"^{base}"):
                 raise commits_gone(source)
@@ -164,6 +166,8 @@ class Mirrors:
         async with guarded(self._folder):
             pin = await self._make(build_id, source, base, again=True, lfs=before.lfs is not None, first=first)
             pin = replace(pin, modules={**before.modules, **pin.modules})
+            if pin.target.commit != before.target.commit:
+                await self._keep_beside(build_id, before)  # for a build that goes on from there
             await self._keep_beside(build_id, pin)
         return pin
 
@@ -201,22 +205,29 @@ class Mirrors:
         pin = await self.pin(build_id)
         if pin.target.commit == commit:
             return
-        kept = ref_of(build_id, "pins", commit)
         async with self._asking, guarded(self._folder):
-            if self._hub is not None and not await self._git.resolve(pin.mirror, kept):
-                refs = (kept, ref_of(build_id, "bases", commit), *pin.modules.values())
-                await self._hub.fetch(pin.mirror, build_id, *refs)
-            if not await self._git.resolve(pin.mirror, kept):
-                raise NotFound(f"The base {commit[:12]} of build {build_id} was not fetched.", fix="Choose it again.")
-            text = (await self._git.run(pin.mirror, "cat-file", "--end-of-options", "blob", kept)).output
-            found = _parse(_decode(text), self._folder)
+            found = await self._beside(build_id, pin, commit)
             if found is None:
-                raise GitFailed(f"The pin {kept} cannot be read.", fix="Choose the base again.")
-            if self._hub is not None and found.modules.keys() - pin.modules.keys():
-                await self._hub.fetch(pin.mirror, build_id, *found.modules.values())
-            if found.lfs is not None:
-                await self._large.fetch_again(pin.mirror, found.lfs)
+                raise NotFound(f"The base {commit[:12]} of build {build_id} was not fetched.", fix="Choose it again.")
             await self._keep(build_id, found)
+
+    async def _beside(self, build_id: str, pin: Pin, commit: str) -> Pin | None:
+        """Return the pin of another base of a build, with all it needs in the mirror; None when none is kept."""
+        kept = ref_of(build_id, "pins", commit)
+        if self._hub is not None and not await self._git.resolve(pin.mirror, kept):
+            refs = (kept, ref_of(build_id, "bases", commit), *pin.modules.values())
+            await self._hub.fetch(pin.mirror, build_id, *refs)
+        if not await self._git.resolve(pin.mirror, kept):
+            return None
+        text = (await self._git.run(pin.mirror, "cat-file", "--end-of-options", "blob", kept)).output
+        found = _parse(_decode(text), self._folder)
+        if found is None:
+            raise GitFailed(f"The pin {kept} cannot be read.", fix="Choose the base again.")
+        if self._hub is not None and found.modules.keys() - pin.modules.keys():
+            await self._hub.fetch(pin.mirror, build_id, *found.modules.values())
+        if found.lfs is not None:
+            await self._large.fetch_again(pin.mirror, found.lfs)
+        return found
 
     async def _make(
         self,

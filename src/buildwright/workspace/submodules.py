@@ -73,7 +73,7 @@ class Fetching:
 
     async def _level(self, source: Source, commit: str, above: str, depth: int, found: list[FetchedModule]) -> None:
         for module in await self._modules(source, commit):
-            ref = f"{self.ref}/{len(found)}"
+            ref = f"{self.ref}/{module.commit}"  # so that another base of the build takes none away
             place = await self._bring(source, module._replace(path=f"{above}{module.path}"), ref)
             found.append(FetchedModule(module.commit, ref, place))
             if depth < _DEPTH:
