@@ -110,6 +110,27 @@ async def test_auto_chooses_by_complexity_and_goes_up_after_a_refused_attempt(
             )
 
 
+async def test_a_size_that_no_file_names_is_the_usual_model_of_that_size(
+    program: Program, provider: Provider, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "Greet", "files_expected": ["a.py"]})
+    provider.by_model = {MIDDLE: [anthropic_stream(writes("bad.txt"))], LARGE: [anthropic_stream(writes("a.py"))]}
+    program.environment |= provider.environment()
+    words = ("--repo", repository, "--sandbox", "none", "--check", "build:ok=test ! -e bad.txt", "--json")
+
+    def built(*more: str) -> Ended:
+        return program("build", tasks, *words, "--attempts", "1", *more)
+
+    ended = await asyncio.to_thread(built, "--model", "middle")
+    assert (provider.asked(), chosen(ended)) == ([MIDDLE], [("a", 1, "middle", "named", "")]), ended.err
+    build_id = str(ended.lines[-1]["id"])
+    refused = await asyncio.to_thread(program, "resume", build_id, "--retry", "--model", "large")
+    assert "large stands for one of them" in " ".join(refused.err.split())
+    assert "name a model, or start a new build with --model large" in " ".join(refused.err.split())
+    forked = await asyncio.to_thread(program, "fork", build_id, "--at", "1", "--model", "large", "--json")
+    assert (forked.code, provider.asked()) == (0, [MIDDLE, LARGE]), forked.err
+
+
 async def test_an_overloaded_model_gives_way_to_the_fallback_within_its_attempt(
     program: Program, provider: Provider, repository: Path, tmp_path: Path
 ) -> None:

@@ -141,6 +141,31 @@ def test_no_model_is_asked_twice_in_an_attempt_until_the_user_resumes() -> None:
     assert (again.task("money").model, again.task("money").models_down) == ("small", ())
 
 
+def instead(attempt: int, name: str, kind: FailureKind, before: str) -> AnyEvent:
+    model = next(one.id for one in ALL if one.name == name)
+    return e.ModelChosen(task="money", attempt=attempt, name=name, model=model, kind=kind, reason="r", before=before)
+
+
+def test_after_a_fallback_the_next_attempt_goes_up_from_the_size_that_it_stood_in_for() -> None:
+    up = (started("money"), *refused(1), started("money", 2))
+    thirds: tuple[tuple[FailureKind, str], ...] = (("refused", "large"), ("timeout", "small"), ("crashed", "middle"))
+    for kind, third in thirds:
+        ended = (instead(2, "spare", "overloaded", "middle"), *broke(2, kind), started("money", 3))
+        build = after(*up, *ended, fallback=("spare",))
+        assert build.task("money").model == third, kind
+
+
+def test_a_fallback_with_the_larger_context_stays_for_the_attempts_that_follow() -> None:
+    wide = SPARE.model_copy(update={"context": 2_000_000})
+    models = (wide, LARGE, SMALL, MIDDLE)
+    begun = after(started("money"), instead(1, "spare", "context_length", "small"), models=models, fallback=("spare",))
+    build = begun
+    for event in (*refused(1), started("money", 2), *broke(2, "context_length"), started("money", 3)):
+        build = settled(take(build, event))
+        assert build.task("money").model == "spare"
+    assert build.task("money").model_attempt == 3
+
+
 def test_another_model_that_the_user_names_is_asked_by_the_attempt_that_waits() -> None:
     build = take(after(started("money")), e.BuildPaused(reason="trouble", task="money"))
     changed = build.options.model_copy(update={"model": "large"})

@@ -112,21 +112,26 @@ def choose(build: Build, task_id: str) -> ChosenModel | None:
         why = f"the task is {found.level}, {found.score} of 100: {'; '.join(found.reasons[:3])}"
         return ChosenModel(first, "complexity", why)
     ladder = sizes(options.models)
-    return _next(ladder, before if before in ladder else first, state)
+    if before is not None and before not in ladder and state.model_reason == "context_length":
+        return ChosenModel(before, "context_length", f"{before.name}: the conversation was too long for a size")
+    # A fallback has no place among the sizes: what counts is the size that it stood in for.
+    asked_before = (state.model, *reversed(state.models_down))
+    last = next((one for name in asked_before for one in ladder if one.name == name), first)
+    return _next(ladder, last, state, before.name if before is not None else last.name)
 
 
-def _next(ladder: list[NamedModel], last: NamedModel, state: TaskState) -> ChosenModel:
-    """Return the model after an attempt that failed with `last`."""
+def _next(ladder: list[NamedModel], last: NamedModel, state: TaskState, failed: str) -> ChosenModel:
+    """Return the model after an attempt whose newest size was `last`, and that ended with the model named `failed`."""
     place = ladder.index(last)
     failure = state.failure if state.rejection == "agent" else ""
     if state.rejection in _LATE or failure in _SAME:
-        return ChosenModel(last, "same", f"the last attempt failed for no fault of {last.name}")
+        return ChosenModel(last, "same", f"the last attempt failed for no fault of {failed}")
     if failure == "timeout":
         faster = ladder[max(place - 1, 0)]
-        return ChosenModel(faster, "timeout", f"{last.name} ran out of time")
+        return ChosenModel(faster, "timeout", f"{failed} ran out of time")
     words = "the context was too long for" if failure == "context_length" else "an attempt failed with"
     kind: ModelReason = "context_length" if failure == "context_length" else "failed_attempt"
-    return ChosenModel(ladder[min(place + 1, len(ladder) - 1)], kind, f"{words} {last.name}")
+    return ChosenModel(ladder[min(place + 1, len(ladder) - 1)], kind, f"{words} {failed}")
 
 
 def instead_of(options: Options, state: TaskState, failure: FailureKind) -> ChosenModel | None:

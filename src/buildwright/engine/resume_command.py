@@ -13,7 +13,7 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import AnyEvent
 from buildwright.core.judged_base import base_refusal, refusing
 from buildwright.core.limits import Budget, Options
-from buildwright.core.models import AUTO, sizes
+from buildwright.core.models import AUTO, LADDER, named, sizes
 from buildwright.core.options_change import OptionsChange, changed_options
 from buildwright.core.task import Task
 from buildwright.engine.build_command import BuildCommand, Words, reopened
@@ -113,11 +113,8 @@ class ResumeBuild(BuildCommand):
             raise IllegalMove(
                 "a build that ends takes no new options", fix="leave them out, or continue without --abort"
             )
-        if "model" in changed and options.model == AUTO and not sizes(options.models):
-            raise Refused(
-                "the build was made without models to choose from",
-                fix="name one, or start a new build with --model auto",
-            )
+        if "model" in changed:
+            _check_size(options)
         return (e.OptionsChanged(options=options, changed=changed),)
 
     def _answer(self, build: Build, new_id: str, *, resumed: bool) -> Sequence[AnyEvent]:
@@ -189,6 +186,16 @@ class ResumeOnBase(BuildCommand):
             notes=target.notes,
         )
         return self.resume.facts_on(build, new_id, changed)
+
+
+def _check_size(options: Options) -> None:
+    """Raise Refused for a model that stands for sizes which the build was made without."""
+    name = options.model
+    if (name == AUTO and not sizes(options.models)) or (name in LADDER and named(options.models, name) is None):
+        raise Refused(
+            f"the build was made without models to choose from, and {name} stands for one of them",
+            fix=f"name a model, or start a new build with --model {name}",
+        )
 
 
 def _check_left(build: Build, resume: ResumeBuild) -> None:

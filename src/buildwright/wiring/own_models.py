@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
-from buildwright.core.models import AUTO, LADDER, NamedModel, sizes
+from buildwright.core.models import AUTO, LADDER, NamedModel, named, sizes
 from buildwright.errors import BadSettings
 from buildwright.gates.needs import unknown_key
 from buildwright.settings import Settings
@@ -24,7 +24,7 @@ KEY: Final = "models"
 _FALLBACK: Final = "fallback"
 _OF_MODEL: Final = ("model", "provider", "price", "context")
 _DEFAULTS: Final = ("claude-haiku-5-5", DEFAULT_MODEL, "claude-opus-5-5")
-"""The sizes of `auto` where no file names any: the newest of each in genai-prices 0.2.3."""
+"""The sizes where no file names them: the newest of each in genai-prices 0.2.3."""
 
 
 class OwnModels(NamedTuple):
@@ -55,17 +55,21 @@ def own_models(settings: Settings, repository: str, user: str = "") -> OwnModels
 
 
 def with_models(options: Options, settings: Settings, repository: str, user: str = "") -> Options:
-    """Return the options with the models that the files name, and with those of `auto` where none is a size.
+    """Return the options with the models that the files name, and with the sizes that are asked for and that none names.
 
-    Raises BadSettings.
+    `auto` asks for all three where there is none. Raises BadSettings.
     """
     own = own_models(settings, repository, user)
     given = {one.name for one in options.models}
     models = (*options.models, *(one for one in own.models if one.name not in given))
     options = options.model_copy(update={"models": models, "fallback": options.fallback or own.fallback})
-    if AUTO in options.asked_models and not sizes(options.models):
-        ours = tuple(NamedModel(name=size, model=model) for size, model in zip(LADDER, _DEFAULTS, strict=True))
-        options = options.model_copy(update={"models": (*options.models, *ours)})
+    asked = LADDER if AUTO in options.asked_models and not sizes(options.models) else options.asked_models
+    ours = tuple(
+        NamedModel(name=size, model=model)
+        for size, model in zip(LADDER, _DEFAULTS, strict=True)
+        if size in asked and named(options.models, size) is None
+    )
+    options = options.model_copy(update={"models": (*options.models, *ours)})
     return options.model_copy(update={"models": tuple(map(_with_context, options.models))})
 
 
