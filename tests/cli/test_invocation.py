@@ -59,3 +59,10 @@ def test_the_command_of_a_pause_works_in_another_shell(program: Program, reposit
     )
     assert done.returncode == 1, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["outcome"] == "aborted"
+
+
+def test_a_word_too_many_is_named(program: Program) -> None:
+    told = program("costs", "newest", "--by", "task")
+    assert (told.code, told.out) == (2, "")
+    assert "error: newest: `costs` takes no more words here" in told.err
+    assert "costs --help" in told.err

@@ -116,9 +116,14 @@ def _dispatch(argv: list[str]) -> int:
 
 def _misused(error: Exception, argv: list[str]) -> int:
     """Print what is wrong with the arguments, and return the exit code for wrong usage."""
+    from cyclopts import UnusedCliTokensError
+
     verb = argv[0] if argv and argv[0] in {verb.name for verb in VERBS} else ""
     fix = f"see {name()} {verb} --help" if verb else f"see {name()} --help"
-    return _tell(Output(json="--json" in argv), "Usage", str(error).strip(), fix, Exit.USAGE)
+    message = str(error).strip()
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        message = f"{' '.join(error.unused_tokens)}: {f'`{verb}`' if verb else 'the command'} takes no more words here"
+    return _tell(Output(json="--json" in argv), "Usage", message, fix, Exit.USAGE)
 
 
 def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
