@@ -43,6 +43,7 @@ def effects_once(seen: Evidence, _calm: Evidence) -> Iterator[str]:
     landed = Counter(r.event.task for r in seen.journal if isinstance(r.event, e.ChangeLanded))
     # What was taken back had landed before, and what was put on another base had landed on the old one.
     again = Counter(r.event.task for r in seen.journal if isinstance(r.event, e.ChangeUndone))
+    landed += Counter(one.task for one in _landed_before(seen))
     moved = next((place for place, r in enumerate(seen.journal) if isinstance(r.event, e.BaseChanged)), 0)
     before = Counter(r.event.task for r in seen.journal[:moved] if isinstance(r.event, e.ChangeLanded))
     given_up = {task for task in again if seen.loaded.task(task).phase is TaskPhase.SKIPPED}
@@ -139,7 +140,7 @@ def proven_commits(seen: Evidence, _calm: Evidence) -> Iterator[str]:
         for recorded in seen.journal
         if isinstance(recorded.event, e.BaseJudged | e.PatchJudged | e.MergeJudged | e.BuildVerified)
         and recorded.event.verdict.ok
-    }
+    } | {one.verdict.tree for one in _landed_before(seen) if one.verdict is not None and one.verdict.ok}
     for commit, tree, _ in seen.commits:
         if tree not in passed:
             yield f"commit {commit} has the tree {tree}, which no gate let pass"
@@ -212,6 +213,11 @@ INVARIANTS: tuple[Invariant, ...] = (
 def broken(seen: Evidence, calm: Evidence) -> list[str]:
     """Every invariant that does not hold, with what is wrong."""
     return [f"{invariant.__name__}: {wrong}" for invariant in INVARIANTS for wrong in invariant(seen, calm)]
+
+
+def _landed_before(seen: Evidence) -> tuple[e.LandedBefore, ...]:
+    """What had landed in the build that this one was forked from."""
+    return next((r.event.landed for r in seen.journal if isinstance(r.event, e.BuildForked)), ())
 
 
 def meaning(seen: Evidence) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 
 from buildwright.core.activity import Activity
 from buildwright.core.build import Build, Control, TaskPhase
+from buildwright.core.event import ChangeLanded
 from buildwright.core.failpoint import arm, failpoint
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Delivery, Options
@@ -29,6 +31,7 @@ from buildwright.core.secrets import mask
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
+from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.loop import run
 from buildwright.engine.poll import poll, renew_leases
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
@@ -268,18 +271,51 @@ def make_world(place: Place, scene: Scene, builds: Builds) -> Adapters:
     )
 
 
-async def begin(place: Place, scene: Scene, builds: Builds) -> str:
+async def begin(place: Place, scene: Scene, world: Adapters) -> str:
     """The build of this place, made if it is not there. Its name is the folder's, as the project's id."""
-    for row in await builds.rows():
-        if row.project_id == place.folder.name:
-            return row.build_id
+    if known := await _known(world.builds, place.folder.name):
+        return known
+    if scene.forked_after:
+        return await _fork(place, scene, world)
+    return await commands.create(world.builds, SystemClock(), _new_build(place, scene, place.folder.name))
+
+
+async def _known(builds: Builds, project: str) -> str:
+    return next((row.build_id for row in await builds.rows() if row.project_id == project), "")
+
+
+def _new_build(place: Place, scene: Scene, project: str) -> commands.NewBuild:
     spec = Spec(title="crash", text="Make it.") if scene.planned else Spec(title="crash", graph=scene.graph)
     delivery = Delivery(kind="push", remote=str(place.folder / "remote")) if scene.pushed else Delivery()
     options = Options(agent="scripted", sandbox="none", limits=scene.limits, delivery=delivery)
-    repository = str(place.folder / "repository")
-    return await commands.create(
-        builds, SystemClock(), commands.NewBuild(spec, options, repository, "", place.folder.name, "u")
+    return commands.NewBuild(spec, options, str(place.folder / "repository"), "", project, "u")
+
+
+async def _fork(place: Place, scene: Scene, world: Adapters) -> str:
+    """Make the other build to its end, in this life or a later one, then one that goes on from it, as an App does."""
+    builds, project = await open_builds(place), f"{place.folder.name}-other"
+    other = await _known(builds, project) or await commands.create(
+        builds, SystemClock(), _new_build(place, scene, project)
     )
+    # Its attempts and leases are no part of what is looked at.
+    unnoted = replace(world, builds=builds, agent=ScriptedAgent(scene.script))
+    await (work(place, unnoted, other) if place.shared else drive(unnoted, other))
+    journal = await builds.read(other)
+    await builds.close()
+    at = next(r.seq for r in journal if isinstance(r.event, ChangeLanded) and r.event.task == scene.forked_after)
+    wanted, history = ForkBuild(at), journal[:at]
+    past = wanted.past(history)
+    new = replace(wanted.new_build(past, str(uuid.uuid4()), "u"), project_id=place.folder.name)
+    told = wanted.event(history, past, new.options)
+    await _of_user(place).branch_off(new.build_id, new.repository, other, told.base, told.head)
+    return await commands.create(world.builds, SystemClock(), new, told)
+
+
+def _of_user(place: Place) -> GitWorkspace:
+    """The workspace of the user, who is on a machine without a worker where there are several."""
+    home = place.folder / "home" / "worker-user" if place.shared else place.folder / "home"
+    home.mkdir(exist_ok=True)
+    return GitWorkspace(home, os.environ, hub=str(place.hub) if place.shared else "")
 
 
 async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
@@ -309,10 +345,7 @@ async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
 async def _on_new_base(place: Place, builds: Builds, build_id: str) -> ResumeOnBase:
     """Fetch the other branch of the repository, as an App does, and return the command."""
     build = await builds.load(build_id)
-    home = place.folder / "home" / "worker-user" if place.shared else place.folder / "home"
-    home.mkdir(exist_ok=True)
-    workspace = GitWorkspace(home, os.environ, hub=str(place.hub) if place.shared else "")
-    target = await workspace.rebase_target(build_id, build.repository, "newer")
+    target = await _of_user(place).rebase_target(build_id, build.repository, "newer")
     return ResumeOnBase(ResumeBuild(base="newer"), "newer", target)
 
 
@@ -334,9 +367,9 @@ async def live(place: Place) -> None:
     place.note("life")
     noted: Any = NotedBuilds(await open_builds(place), place)
     builds: Builds = noted
-    build_id = await begin(place, scene, builds)
-    user = asyncio.create_task(use(place, scene, builds, build_id))
     world = make_world(place, scene, builds)
+    build_id = await begin(place, scene, world)
+    user = asyncio.create_task(use(place, scene, builds, build_id))
     build = await (work(place, world, build_id) if place.shared else drive(world, build_id))
     await user
     place.note("over", build.outcome)

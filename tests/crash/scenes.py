@@ -39,6 +39,8 @@ class Scene:
     after: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Attempts that do nothing until another task's change has landed, however busy the machine is."""
     outcome: str = "succeeded"
+    forked_after: str = ""
+    """The task after whose landing in another build, made first, this one goes on; "" for a build of its own."""
 
 
 def _happened(journal: Sequence[Recorded], kind: type[e.Event]) -> int:
@@ -162,6 +164,17 @@ SCENES = {
         },
         Limits(concurrency=1, attempts=2),
         user=_moves_on,
+    ),
+    # It goes on from a point of another build: one task had landed there, the others are made here.
+    "fork": Scene(
+        tasks("a", "b: a", "c: b"),
+        {
+            ("a", 1): [Write("a.txt", "a\n")],
+            ("b", 1): [Write("b.txt", "right\n")],
+            ("c", 1): [Write("c.txt", "c\n")],
+        },
+        Limits(concurrency=1),
+        forked_after="a",
     ),
     # The user ends it while the second task works.
     "stop": Scene(

@@ -70,3 +70,20 @@ def with_lfs(repository: Path) -> str:
     (repository / "model.bin").write_text("the weights\n" * 100)
     (repository / "buildwright.toml").write_text("lfs = true\n")
     return commit_all(repository)
+
+
+def test_a_fork_from_before_another_base_has_the_contents_of_lfs_of_then(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    old = with_lfs(repository)
+    counts = 'grep -c weights model.bin > "$BUILDWRIGHT_TASK_ID.txt"'
+    source = built(program, two_tasks(tmp_path), repository, *shell(counts, "--check", "grep -q weights model.bin"))
+    at = seq_of(program, source, "change.landed", "a")
+    (repository / "model.bin").write_text("the weights\n" * 200)
+    new = commit_all(repository)
+    moved = program("resume", source, "--rebase", "--branch", "moved")
+    assert moved.code == 0, moved.err
+    assert tree(repository, "moved")["model.bin"] == tree(repository, new)["model.bin"]
+    fork = f"buildwright/{forked(program, source, at)[:8]}"
+    assert git(repository, "cat-file", "blob", f"{fork}:b.txt") == "100"
+    assert tree(repository, fork)["model.bin"] == tree(repository, old)["model.bin"]
