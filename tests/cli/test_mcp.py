@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp_types import TextResourceContents
 
 from buildwright.assistants.tool import NOTICE
+from buildwright.assistants.tools import CHECK, TOOLS
 from buildwright.engine.commands import COMMANDS
 from tests.cli.conftest import WRITES, Program
 from tests.cli.test_remote import serving
@@ -86,6 +88,13 @@ async def test_the_tools_are_made_of_the_records(program: Program, mode: str) ->
     assert found["approve"].input_schema["required"] == ["finding", "reason"]
     assert found["approve"].input_schema["properties"]["finding"]["pattern"] == "^[0-9a-f]{4,12}$"
     assert sum(len(json.dumps(tool.input_schema)) for tool in found.values()) < 45_000, "an assistant reads all of it"
+
+
+def test_the_guide_names_the_tools() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "assistants.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z`, ]+`) \| ", guide, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([a-z]+)`", row)]
+    assert sorted(named) == sorted(tool.name for tool in (CHECK, *TOOLS))
 
 
 async def test_an_assistant_runs_a_build_and_looks_at_it(program: Program, repository: Path, tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def listening(*answers: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
 async def notify(listeners: Listeners, *events: e.AnyEvent, seconds: float = 10.0) -> list[str]:
     """Let a notifier see the last event of a journal; return the troubles."""
     troubles: list[str] = []
-    notifier = Notifier(listeners, troubles.append, seconds)
+    notifier = Notifier(listeners, troubles.append, seconds, webhook_waits=(0.01, 0.01, 0.01))
     recorded = journal(*events)
     notifier.see(recorded[-1], build_of(recorded))
     notifier.see(recorded[0], build_of(recorded))
@@ -165,16 +165,20 @@ async def notify(listeners: Listeners, *events: e.AnyEvent, seconds: float = 10.
     return troubles
 
 
-async def test_a_webhook_is_tried_twice() -> None:
-    with listening(503, 204) as (address, posted):
+async def test_a_webhook_is_tried_four_times_unless_it_refuses_for_good() -> None:
+    with listening(503, 429, 500, 204) as (address, posted):
         assert await notify(Listeners(webhook=address), *FAILED) == []
-    assert [one["event"] for one in posted] == ["paused", "paused"]
-    assert posted[0] == posted[1]
-    with listening(302, 302) as (address, posted):
-        assert await notify(
-            Listeners(webhook=address), *FAILED[:-1], e.StopRequested(), e.BuildFinished(outcome="stopped")
-        ) == ["the webhook was not told: it answered with 302"]
-    assert [one["event"] for one in posted] == ["finished", "finished"]
+    assert [one["event"] for one in posted] == ["paused"] * 4
+    assert all(one == posted[0] for one in posted)
+    with listening(503, 503, 503, 503) as (address, posted):
+        assert await notify(Listeners(webhook=address), *FAILED) == ["the webhook was not told: it answered with 503"]
+    assert len(posted) == 4
+    for refused in (302, 400, 410):
+        with listening(refused) as (address, posted):
+            assert await notify(
+                Listeners(webhook=address), *FAILED[:-1], e.StopRequested(), e.BuildFinished(outcome="stopped")
+            ) == [f"the webhook was not told: it answered with {refused}"]
+        assert [one["event"] for one in posted] == ["finished"]
 
 
 async def test_a_command_that_does_not_end_is_ended(tmp_path: Path) -> None:
@@ -192,7 +196,13 @@ def test_the_users_own_file_names_who_is_told(tmp_path: Path) -> None:
     file.write_text('notify = "a"\nwebhook = "https://h.example/x"\nattempts = 2\n', encoding="utf-8")
     assert listeners_of(file) == Listeners("a", "https://h.example/x")
     assert listeners_of(file, "b").command == "b"
-    for text in ("notify = 3", 'webhook = "ftp://x"', "notify ="):
+    secret = f"whsec_{'a' * 32}"
+    file.write_text(
+        f'webhook = "https://h.example"\nwebhook_secret = "{secret}"\nwebhook_form = "slack"', encoding="utf-8"
+    )
+    assert listeners_of(file) == Listeners("", "https://h.example", secret, "slack")
+    wrong = ('webhook_secret = "whsec_short"', f'webhook_secret = "{"a" * 32}"', 'webhook_form = "fax"')
+    for text in ("notify = 3", 'webhook = "ftp://x"', "notify =", *wrong):
         file.write_text(text, encoding="utf-8")
         with pytest.raises(BadSettings):
             listeners_of(file)

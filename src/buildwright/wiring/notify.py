@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import tomllib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,16 @@ from buildwright.core.event import Recorded
 from buildwright.errors import BadSettings
 from buildwright.views.money import budget_words
 from buildwright.views.overview import pause_view, seconds_of, task_counts
+from buildwright.wiring.webhook import FORMS, SECRET_PREFIX, Form, NotTakenError, body_of, delivery_id, post, secret_of
 
 SECONDS = 10.0
 """How long one try may take."""
-TRIES = 2
-AGAIN_SECONDS = 1.0
-KEYS = ("notify", "webhook")
-"""Keys of the user's own file of options: a command, and an address."""
+WAITS = (1.0,)
+"""Seconds before another try of a command."""
+WEBHOOK_WAITS = (1.0, 3.0, 9.0)
+"""Seconds before each other try of a webhook."""
+KEYS = ("notify", "webhook", "webhook_secret", "webhook_form")
+"""Keys of the user's own file of options: a command, an address, and of that the secret and the form."""
 _VARIABLES = {
     "EVENT": "event",
     "BUILD_ID": "build",
@@ -52,6 +55,10 @@ class Listeners(NamedTuple):
 
     command: str = ""
     webhook: str = ""
+    secret: str = ""
+    """What signs the deliveries to the webhook; "" for no signature."""
+    form: Form = "json"
+    """The form of their bodies."""
 
     def __bool__(self) -> bool:
         return bool(self.command or self.webhook)
@@ -71,16 +78,32 @@ def listeners_of(user_file: Path, command: str = "") -> Listeners:
             raise BadSettings(f"{user_file}: {key} is not text", fix=f'write {key} = "..."')
     if found["webhook"] and not found["webhook"].startswith(("http://", "https://")):
         raise BadSettings(f"{user_file}: webhook is not an address", fix='write webhook = "https://..."')
-    return Listeners(command or found["notify"], found["webhook"])
+    form = next((one for one in FORMS if one == (found["webhook_form"] or "json")), None)
+    if form is None:
+        raise BadSettings(f"{user_file}: there is no webhook_form like this", fix=f"write one of {', '.join(FORMS)}")
+    if found["webhook_secret"]:
+        try:
+            secret_of(found["webhook_secret"])
+        except ValueError as error:
+            fix = f'make one by `openssl rand -base64 32`, and write webhook_secret = "{SECRET_PREFIX}..."'
+            raise BadSettings(f"{user_file}: webhook_secret {error}", fix=fix) from error
+    return Listeners(command or found["notify"], found["webhook"], found["webhook_secret"], form)
 
 
 class Notifier:
     """Tells the listeners of builds that pause or end. A failure is told once to `trouble`, in one line."""
 
-    def __init__(self, listeners: Listeners, trouble: Callable[[str], None], seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        listeners: Listeners,
+        trouble: Callable[[str], None],
+        seconds: float = SECONDS,
+        webhook_waits: Sequence[float] = WEBHOOK_WAITS,
+    ) -> None:
         self._listeners = listeners
         self._trouble = trouble
         self._seconds = seconds
+        self._webhook_waits = webhook_waits
         self._telling: set[asyncio.Task[None]] = set()
         self._failed: set[str] = set()
 
@@ -89,7 +112,11 @@ class Notifier:
         if type(recorded.event) in _TOLD:
             facts = facts_of(recorded, build)
             told = [("--notify", self._run(facts))] if self._listeners.command else []
-            told += [("the webhook", self._post(facts))] if self._listeners.webhook else []
+            told += (
+                [("the webhook", self._post(facts, delivery_id(build.id, recorded.seq)))]
+                if self._listeners.webhook
+                else []
+            )
             for name, trying in told:
                 task = asyncio.create_task(trying, name="notify")
                 self._telling.add(task)
@@ -107,24 +134,30 @@ class Notifier:
             self._trouble(f"{name} was not told: {str(error) or type(error).__name__}")
 
     async def _run(self, facts: Mapping[str, Any]) -> None:
-        await self._try(lambda: run_command(self._listeners.command, facts))
+        await self._try(lambda: run_command(self._listeners.command, facts), WAITS)
 
-    async def _post(self, facts: Mapping[str, Any]) -> None:
-        await self._try(lambda: post(self._listeners.webhook, facts))
+    async def _post(self, facts: Mapping[str, Any], delivery: str) -> None:
+        _, address, secret, form = self._listeners
+        body = body_of(facts, form)
+        await self._try(lambda: post(address, delivery, body, secret), self._webhook_waits)
 
-    async def _try(self, once: Callable[[], Awaitable[None]]) -> None:
-        for left in reversed(range(TRIES)):
+    async def _try(self, once: Callable[[], Awaitable[None]], waits: Sequence[float]) -> None:
+        """Try until it succeeds, once more after each wait. Raises what the last try has raised."""
+        for wait in (*waits, None):
             try:
                 async with asyncio.timeout(self._seconds):
                     await once()
                 return
+            except NotTakenError:
+                raise
             except TimeoutError as error:
-                if not left:
-                    raise TimeoutError(f"no answer after {self._seconds:g} seconds, tried {TRIES} times") from error
+                if wait is None:
+                    tries = len(waits) + 1
+                    raise TimeoutError(f"no answer after {self._seconds:g} seconds, tried {tries} times") from error
             except (OSError, ValueError):
-                if not left:
+                if wait is None:
                     raise
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(wait)
 
 
 def facts_of(recorded: Recorded, build: Build) -> dict[str, Any]:
@@ -182,18 +215,3 @@ async def run_command(command: str, facts: Mapping[str, Any]) -> None:
         raise
     if process.returncode:
         raise OSError(f"`{command}` exited with code {process.returncode}")
-
-
-async def post(address: str, facts: Mapping[str, Any]) -> None:
-    """Send the facts as JSON to an address; redirects are not followed. Raises OSError for any answer but success."""
-    import aiohttp
-
-    try:
-        async with (
-            aiohttp.ClientSession(trust_env=True) as session,
-            session.post(address, json=facts, allow_redirects=False) as answer,
-        ):
-            if answer.status >= 300:
-                raise OSError(f"it answered with {answer.status}")
-    except aiohttp.ClientError as error:
-        raise OSError(str(error) or type(error).__name__) from error
