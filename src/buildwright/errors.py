@@ -23,6 +23,7 @@
         ├── StoreFailed         the database or a file of the store failed
         │   └── Unreachable     a needed server does not answer, or no worker works for it
         ├── DiskFull            no space is left where Buildwright keeps its state
+        ├── ForgeFailed         a forge (GitHub, GitLab, Gitea) did not do what it was asked
         ├── ModelFailed         a language model did not answer: carries the kind of failure
         ├── AgentFailed         an agent program could not run
         ├── GateBroken          a gate could not judge (a gate that refuses is a report, not an error)
@@ -170,6 +171,15 @@ class Unreachable(StoreFailed):
 
 class DiskFull(CouldNot):
     """No space is left on the device that holds Buildwright's state."""
+
+
+class ForgeFailed(CouldNot):
+    """A forge did not do what it was asked."""
+
+    def __init__(self, message: str | None = None, *, passes: bool = False, fix: str | None = None) -> None:
+        self.passes = passes
+        """Whether the same request may succeed a while later."""
+        super().__init__(message, fix=fix)
 
 
 class ModelFailed(CouldNot):

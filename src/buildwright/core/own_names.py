@@ -10,3 +10,6 @@ MODEL_ADDRESSES = ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_
 
 OTHER_KEYS = ("BUILDWRIGHT_SECRET", "BUILDWRIGHT_TOKEN", "DATABASE_URL", "REDIS_URL")
 """Variables that are keys, or hold a password."""
+
+FORGE_TOKENS = ("GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN")
+"""The tokens of forges, which only what asks them and git's own transfers see."""

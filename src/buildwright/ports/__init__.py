@@ -27,6 +27,7 @@ from buildwright.ports.agents import (
     Turn,
 )
 from buildwright.ports.commands import Command, Completed, Reach, Sandbox
+from buildwright.ports.forge import Forge, HostedAt, HostedRepository, OpenForge, PullRequest, PullRequestText
 from buildwright.ports.gates import (
     AnswerKey,
     Answers,
@@ -112,6 +113,7 @@ __all__ = [
     "Due",
     "EndedPhase",
     "FirstCommit",
+    "Forge",
     "Furnished",
     "Gate",
     "GateTools",
@@ -119,6 +121,8 @@ __all__ = [
     "Guard",
     "HeldAction",
     "Hints",
+    "HostedAt",
+    "HostedRepository",
     "Judged",
     "Judgement",
     "KeptWork",
@@ -142,9 +146,12 @@ __all__ = [
     "ModelTrouble",
     "MoneyLedger",
     "Notice",
+    "OpenForge",
     "PhaseAuditor",
     "PlanRevision",
     "Planner",
+    "PullRequest",
+    "PullRequestText",
     "Purse",
     "PurseKind",
     "PurseName",

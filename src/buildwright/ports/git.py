@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -95,6 +95,8 @@ class Delivered:
     ref: str
     commit: str
     remote: str = ""
+    address: str = field(default="", repr=False)
+    """What was pushed to; it may hold a password, so it is never shown or kept."""
 
 
 @dataclass(frozen=True, slots=True)

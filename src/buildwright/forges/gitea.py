@@ -1,0 +1,86 @@
+"""Gitea, and Forgejo, which speaks its API. Must never ask for what its port does not need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from buildwright.core.forges import ForgeSite
+from buildwright.errors import ForgeFailed, NotFound
+from buildwright.forges.client import ForgeClient
+from buildwright.forges.drafts import marked_title
+from buildwright.ports import HostedRepository, PullRequest, PullRequestText
+
+_MARK = "WIP: "
+"""Makes a pull request a draft, by its title."""
+_PULLS = "/repos/{+repository}/pulls"
+
+
+class Gitea:
+    """The port `Forge` on Gitea's REST API."""
+
+    def __init__(self, session: aiohttp.ClientSession, site: ForgeSite, token: str) -> None:
+        self._client = ForgeClient(session, site, {"authorization": f"token {token}"})
+
+    async def repository(self, repository: str) -> HostedRepository:
+        """See `Forge.repository`."""
+        with self._client.told("look at it", repository):
+            found = await self._client.getitem("/repos/{+repository}", {"repository": repository})
+            may = found.get("permissions") or {}
+            return HostedRepository(
+                found["full_name"], found["default_branch"], bool(may.get("push", True)), found["html_url"]
+            )
+
+    async def has_branch(self, repository: str, branch: str) -> bool:
+        """See `Forge.has_branch`."""
+        path = "/repos/{+repository}/branches/{branch}"
+        try:
+            with self._client.told("look at its branches", repository):
+                await self._client.getitem(path, {"repository": repository, "branch": branch})
+        except NotFound:
+            return False
+        return True
+
+    async def pull_request(self, repository: str, branch: str) -> PullRequest | None:
+        """See `Forge.pull_request`. Gitea cannot be asked for those of a branch, so it goes through the open ones."""
+        asked = {"repository": repository, "state": "open", "limit": "50"}
+        with self._client.told("look at its pull requests", repository):
+            async for one in self._client.getiter(f"{_PULLS}{{?state,limit}}", asked):
+                if one["head"]["ref"] == branch and one["head"].get("repo_id") == one["base"].get("repo_id"):
+                    return _read(one)
+        return None
+
+    async def open_pull_request(self, repository: str, branch: str, base: str, text: PullRequestText) -> PullRequest:
+        """See `Forge.open_pull_request`."""
+        wanted = {"head": branch, "base": base, **_words(text)}
+        try:
+            with self._client.told("open a pull request", repository):
+                return _read(await self._client.post(_PULLS, {"repository": repository}, data=wanted))
+        except ForgeFailed as refusal:
+            there = await self.pull_request(repository, branch) if "already exists" in refusal.message else None
+            if there is None:
+                raise
+            return await self.update_pull_request(repository, there, text)
+
+    async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
+        """See `Forge.update_pull_request`."""
+        asked = {"repository": repository, "number": str(there.number)}
+        with self._client.told("update a pull request", repository):
+            return _read(await self._client.patch(f"{_PULLS}/{{number}}", asked, data=_words(text)))
+
+
+def _words(text: PullRequestText) -> dict[str, str]:
+    return {"title": marked_title(text.title, _MARK, text.draft), "body": text.body}
+
+
+def _read(found: dict[str, Any]) -> PullRequest:
+    return PullRequest(
+        number=found["number"],
+        address=found["html_url"],
+        branch=found["head"]["ref"],
+        base=found["base"]["ref"],
+        title=found["title"],
+        body=found.get("body") or "",
+        draft=found["title"].startswith(_MARK),
+    )

@@ -1,0 +1,119 @@
+"""GitHub: github.com, Enterprise, and servers that speak its API. Must never ask for what its port does not need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from buildwright.core.forges import ForgeSite
+from buildwright.errors import ForgeFailed
+from buildwright.forges.client import ForgeClient
+from buildwright.forges.drafts import marked_title
+from buildwright.ports import HostedRepository, PullRequest, PullRequestText
+
+_VERSION = "2022-11-28"
+_READY = "markPullRequestReadyForReview"
+_TO_DRAFT = "convertPullRequestToDraft"
+_MARK = "Draft: "
+"""Begins the title where the repository has no drafts."""
+_PULLS = "/repos/{+repository}/pulls"
+
+
+class GitHub:
+    """The port `Forge` on GitHub's REST API; it asks GraphQL only to make a draft ready and back, which REST cannot."""
+
+    def __init__(self, session: aiohttp.ClientSession, site: ForgeSite, token: str) -> None:
+        headers = {"authorization": f"Bearer {token}", "x-github-api-version": _VERSION}
+        self._client = ForgeClient(session, site, headers)
+        self._site = site
+
+    async def repository(self, repository: str) -> HostedRepository:
+        """See `Forge.repository`."""
+        with self._client.told("look at it", repository):
+            found = await self._client.getitem("/repos/{+repository}", {"repository": repository})
+            may = found.get("permissions") or {}
+            return HostedRepository(
+                found["full_name"], found["default_branch"], bool(may.get("push", True)), found["html_url"]
+            )
+
+    async def has_branch(self, repository: str, branch: str) -> bool:
+        """See `Forge.has_branch`."""
+        path, asked = (
+            "/repos/{+repository}/git/matching-refs/heads/{+branch}",
+            {"repository": repository, "branch": branch},
+        )
+        with self._client.told("look at its branches", repository):
+            return any([one["ref"] == f"refs/heads/{branch}" async for one in self._client.getiter(path, asked)])
+
+    async def pull_request(self, repository: str, branch: str) -> PullRequest | None:
+        """See `Forge.pull_request`."""
+        head = f"{repository.partition('/')[0]}:{branch}"
+        asked = {"repository": repository, "head": head, "state": "open", "per_page": "100"}
+        with self._client.told("look at its pull requests", repository):
+            async for one in self._client.getiter(f"{_PULLS}{{?head,state,per_page}}", asked):
+                if one["head"]["ref"] == branch:
+                    return _read(one)
+        return None
+
+    async def open_pull_request(self, repository: str, branch: str, base: str, text: PullRequestText) -> PullRequest:
+        """See `Forge.open_pull_request`."""
+        wanted = {"title": text.title, "body": text.body, "head": branch, "base": base, "draft": text.draft}
+        try:
+            return await self._open(repository, wanted)
+        except ForgeFailed as refusal:
+            if text.draft and "draft pull requests are not supported" in refusal.message.lower():
+                marked = marked_title(text.title, _MARK, True)
+                return await self._open(repository, {**wanted, "title": marked, "draft": False})
+            there = await self.pull_request(repository, branch) if "already exists" in refusal.message else None
+            if there is None:
+                raise
+            return await self.update_pull_request(repository, there, text)
+
+    async def _open(self, repository: str, wanted: dict[str, Any]) -> PullRequest:
+        with self._client.told("open a pull request", repository):
+            return _read(await self._client.post(_PULLS, {"repository": repository}, data=wanted))
+
+    async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
+        """See `Forge.update_pull_request`."""
+        by_title = there.title.startswith(_MARK)
+        draft = there.draft and not by_title
+        if draft != text.draft and not by_title:
+            draft = await self._turn(repository, there, text.draft)
+        title = marked_title(text.title, _MARK, text.draft and not draft)
+        asked = {"repository": repository, "number": str(there.number)}
+        with self._client.told("update a pull request", repository):
+            changed = {"title": title, "body": text.body}
+            return _read(await self._client.patch(f"{_PULLS}/{{number}}", asked, data=changed))
+
+    async def _turn(self, repository: str, there: PullRequest, draft: bool) -> bool:
+        """Make a pull request a draft, or ready. Returns whether it is a draft then: not every repository has them."""
+        name = _TO_DRAFT if draft else _READY
+        asks = f"mutation($id: ID!) {{ {name}(input: {{pullRequestId: $id}}) {{ pullRequest {{ isDraft }} }} }}"
+        try:
+            with self._client.told("make a pull request a draft" if draft else "make a pull request ready", repository):
+                found = await self._client.graphql(asks, endpoint=_graphql(self._site), id=there.key)
+                return bool(found[name]["pullRequest"]["isDraft"])
+        except ForgeFailed:
+            if draft:
+                return False
+            raise
+
+
+def _graphql(site: ForgeSite) -> str:
+    """Return the address of GraphQL: beside the REST API of a server, below that of github.com."""
+    rest = "/api/v3"
+    return f"{site.api.removesuffix(rest)}/api/graphql" if site.api.endswith(rest) else f"{site.api}/graphql"
+
+
+def _read(found: dict[str, Any]) -> PullRequest:
+    return PullRequest(
+        number=found["number"],
+        address=found["html_url"],
+        branch=found["head"]["ref"],
+        base=found["base"]["ref"],
+        title=found["title"],
+        body=found["body"] or "",
+        draft=bool(found.get("draft")) or found["title"].startswith(_MARK),
+        key=found["node_id"],
+    )

@@ -1,0 +1,89 @@
+"""GitLab: gitlab.com and servers of one's own. Must never ask for what its port does not need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from buildwright.core.forges import ForgeSite
+from buildwright.errors import ForgeFailed, NotFound
+from buildwright.forges.client import ForgeClient
+from buildwright.forges.drafts import marked_title
+from buildwright.ports import HostedRepository, PullRequest, PullRequestText
+
+_MARK = "Draft: "
+"""Makes a merge request a draft, by its title."""
+_DEVELOPER = 30
+"""The least role that may push (GitLab's documentation, "Roles and permissions")."""
+_REQUESTS = "/projects/{repository}/merge_requests"
+
+
+class GitLab:
+    """The port `Forge` on GitLab's REST API, where a pull request is a merge request."""
+
+    def __init__(self, session: aiohttp.ClientSession, site: ForgeSite, token: str) -> None:
+        self._client = ForgeClient(session, site, {"authorization": f"Bearer {token}"})
+
+    async def repository(self, repository: str) -> HostedRepository:
+        """See `Forge.repository`."""
+        with self._client.told("look at it", repository):
+            found = await self._client.getitem("/projects/{repository}", {"repository": repository})
+            levels = [(one or {}).get("access_level", 0) for one in (found.get("permissions") or {}).values()]
+            may_write = not levels or max(levels) >= _DEVELOPER
+            return HostedRepository(
+                found["path_with_namespace"], found.get("default_branch") or "", may_write, found["web_url"]
+            )
+
+    async def has_branch(self, repository: str, branch: str) -> bool:
+        """See `Forge.has_branch`."""
+        path = "/projects/{repository}/repository/branches/{branch}"
+        try:
+            with self._client.told("look at its branches", repository):
+                await self._client.getitem(path, {"repository": repository, "branch": branch})
+        except NotFound:
+            return False
+        return True
+
+    async def pull_request(self, repository: str, branch: str) -> PullRequest | None:
+        """See `Forge.pull_request`."""
+        asked = {"repository": repository, "source_branch": branch, "state": "opened"}
+        with self._client.told("look at its merge requests", repository):
+            async for one in self._client.getiter(f"{_REQUESTS}{{?source_branch,state}}", asked):
+                if one["source_branch"] == branch and one["source_project_id"] == one["target_project_id"]:
+                    return _read(one)
+        return None
+
+    async def open_pull_request(self, repository: str, branch: str, base: str, text: PullRequestText) -> PullRequest:
+        """See `Forge.open_pull_request`."""
+        wanted = {"source_branch": branch, "target_branch": base, **_words(text)}
+        try:
+            with self._client.told("open a merge request", repository):
+                return _read(await self._client.post(_REQUESTS, {"repository": repository}, data=wanted))
+        except ForgeFailed as refusal:
+            there = await self.pull_request(repository, branch) if "already exists" in refusal.message else None
+            if there is None:
+                raise
+            return await self.update_pull_request(repository, there, text)
+
+    async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
+        """See `Forge.update_pull_request`."""
+        asked = {"repository": repository, "number": str(there.number)}
+        with self._client.told("update a merge request", repository):
+            return _read(await self._client.put(f"{_REQUESTS}/{{number}}", asked, data=_words(text)))
+
+
+def _words(text: PullRequestText) -> dict[str, str]:
+    return {"title": marked_title(text.title, _MARK, text.draft), "description": text.body}
+
+
+def _read(found: dict[str, Any]) -> PullRequest:
+    return PullRequest(
+        number=found["iid"],
+        address=found["web_url"],
+        branch=found["source_branch"],
+        base=found["target_branch"],
+        title=found["title"],
+        body=found.get("description") or "",
+        draft=found["title"].startswith(_MARK),
+    )

@@ -1,0 +1,85 @@
+"""Port for forges: servers that keep repositories and take pull requests. Must never hold logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class HostedRepository:
+    """A repository as its forge describes it."""
+
+    name: str
+    """`owner/name`, on GitLab also with groups in between."""
+    default_branch: str
+    may_write: bool
+    """Whether the token may push to it. True where the forge does not say."""
+    address: str
+    """Of its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request that is open; on GitLab it is called a merge request."""
+
+    number: int
+    address: str
+    """Of its page."""
+    branch: str
+    """The branch that it wants to bring in."""
+    base: str
+    """The branch that is to take it."""
+    title: str
+    body: str
+    draft: bool
+    key: str = ""
+    """What else the forge knows it by; "" where the number is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestText:
+    """What a pull request is to say and be."""
+
+    title: str
+    body: str
+    draft: bool
+
+
+class Forge(Protocol):
+    """One forge, asked with one token. `repository` is a full name as in `HostedRepository`.
+
+    Every method raises BadSettings (the token is not accepted, or may not do it), NotFound (nothing there that the token
+    may see) and ForgeFailed (anything else).
+    """
+
+    async def repository(self, repository: str) -> HostedRepository:
+        """Return a repository."""
+
+    async def has_branch(self, repository: str, branch: str) -> bool:
+        """Return whether a repository has the branch."""
+
+    async def pull_request(self, repository: str, branch: str) -> PullRequest | None:
+        """Return the open pull request of a branch of the repository, None when there is none."""
+
+    async def open_pull_request(self, repository: str, branch: str, base: str, text: PullRequestText) -> PullRequest:
+        """Open a pull request that brings `branch` into `base`, and return it; the one that is open already if any.
+
+        A draft is marked by its title where the forge or the repository has no drafts.
+        """
+
+    async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
+        """Give a pull request this text, and make it a draft or ready. Returns it as it is then."""
+
+
+class HostedAt(NamedTuple):
+    """A repository on a forge, and the forge."""
+
+    forge: Forge
+    repository: str
+
+
+OpenForge = Callable[[str], AbstractAsyncContextManager[HostedAt]]
+"""Opens the forge that keeps the repository at a remote's address. Raises BadSettings when there is none, or no token."""

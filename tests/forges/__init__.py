@@ -1,0 +1,1 @@
+"""Tests of the forges, against servers that speak their documented APIs and git over HTTP."""
