@@ -217,7 +217,7 @@ GROUPS = {
     " bring bring_to_agents lfs grant_needs package_settings",
     "Course": "on_failure approve_plan by_hand concurrency attempts task_time phase_time requests gate_time heartbeat"
     " stuck_after loop_after max_cost max_task_cost max_day_cost max_project_cost",
-    "Result": "branch push author sign_off trailer sign mark_phases contracts_folder",
+    "Result": "deliver branch push author sign_off trailer sign mark_phases contracts_folder",
 }
 """The boxes of the help of `build`, with their options."""
 

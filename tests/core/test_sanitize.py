@@ -139,6 +139,7 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "BuildPaused": {"message"},
         "BuildVerified": verdict,
         "PhaseAudited": verdict,
+        "BuildDelivered": {"pull_request"},
         "DeliveryFailed": {"message"},
         "BuildFinished": {"message"},
         "LessonLearned": {"by", "pattern", "content"},

@@ -233,6 +233,7 @@ async def delivery_of(site: ServerState, build: Build) -> DeliveredResult | None
         summing.add(recorded)
     return summing.delivered or DeliveredResult(
         kind=build.options.delivery.kind,
+        pull_request=build.pull_request,
         ref=build.delivered,
         branch=build.delivered.removeprefix("refs/heads/"),
         commit=build.delivered_commit,

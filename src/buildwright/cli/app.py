@@ -15,7 +15,7 @@ from buildwright.cli.argv0 import name, typed
 from buildwright.cli.exit_codes import Exit, exit_for
 from buildwright.cli.output import Output, silence
 from buildwright.cli.verbs import VERBS, program_help
-from buildwright.core.own_names import MODEL_KEYS, OTHER_KEYS
+from buildwright.core.own_names import FORGE_TOKENS, MODEL_KEYS, OTHER_KEYS
 from buildwright.errors import BuildwrightError
 from buildwright.key_shelter import shelter
 
@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
         if reconfigure is not None:
             reconfigure(errors="replace")  # a terminal that lacks a character must not end a build
     output = Output(json="--json" in argv)
-    shelter((*MODEL_KEYS, *OTHER_KEYS))
+    shelter((*MODEL_KEYS, *FORGE_TOKENS, *OTHER_KEYS))
     try:
         code = _dispatch(list(argv))
         sys.stdout.flush()

@@ -75,7 +75,7 @@ async def build(
         elif not new and (taken := await changed_build(app, read, options, repository, base, output, yes)):
             build_id = taken.id
         else:
-            if given.push and not output.confirm(f"Push the result to {given.push} when it has passed?", yes):
+            if (question := _question(options)) and not output.confirm(question, yes):
                 return Exit.USAGE
             first = await _start(app, NewBuild(read, options, repository, base, project_id), output, reporting)
             build_id = first.id
@@ -87,6 +87,14 @@ async def build(
             if taken is None or not taken.changed:
                 raise
             return left_to_its_process(build_id, output)
+
+
+def _question(options: Options) -> str:
+    """Return what to ask before a result leaves this machine; "" for one that stays."""
+    remote = options.delivery.remote or "origin"
+    if options.delivery.kind == "pr":
+        return f"Push the result to {remote} and open a pull request when it has passed?"
+    return f"Push the result to {remote} when it has passed?" if options.delivery.kind == "push" else ""
 
 
 def _with_contracts(options: Options, read: Spec) -> Options:

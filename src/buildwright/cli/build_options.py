@@ -74,9 +74,13 @@ class BuildOptions:
     approve_plan: Annotated[bool, Parameter(group="Course", help=
         "Pause once there is a plan: nothing is built of it until you resume. You may change it first.")] = False
     by_hand: Annotated[bool, Parameter(group="Course", help="Do only what `step` asks for, one action at a time.")] = False
+    deliver: Annotated[Literal["none", "branch", "push", "files", "pr"], Parameter(group="Result", help=
+        "Where the result goes: to a `branch` in your repository, to a remote (`push`), there with a pull request (`pr`), to "
+        "the branch that is checked out and its `files`, or nowhere (`none`).")] = "branch"
     branch: Annotated[str, Parameter(group="Result", help=
         "Branch for the result; `buildwright/` and the build's short id when left out.")] = ""
-    push: Annotated[str, Parameter(group="Result", help="Push the result to this remote instead of making a local branch.")] = ""
+    push: Annotated[str, Parameter(group="Result", help=
+        "Push the result to this remote, not to a local branch; with `--deliver pr` the remote of the pull request.")] = ""
     author: Annotated[str, Parameter(group="Result", help=
         "Author and committer, as `Name <address>`; by default who git says you are.")] = ""
     sign_off: Annotated[bool, Parameter(group="Result", help=

@@ -276,6 +276,11 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLi
     name = event.ref.removeprefix("refs/heads/")
     if event.kind == "files":
         return EventLine("done", f"delivered to branch {name} and the files of its checkout")
+    if event.pull_request:
+        what = "draft of a pull request" if event.draft else "pull request"
+        return EventLine(
+            "done", f"pushed to {event.remote}, branch {name}; {what}: {one_line(event.pull_request, 500)}"
+        )
     return EventLine(
         "done", f"pushed to {event.remote}, branch {name}" if event.remote else f"delivered to branch {name}"
     )

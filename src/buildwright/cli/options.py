@@ -28,13 +28,17 @@ def options_of(given: BuildOptions) -> Options:
 
     from buildwright.core.limits import AsOption, Options, marked
 
-    values: dict[str, Any] = {"delivery": {"kind": "push" if given.push else "branch"}}
+    values: dict[str, Any] = {}
     for place, _, option in marked(AsOption):
         record = values
         for name in place[:-1]:
             record = record.setdefault(name, {})
         record[place[-1]] = _value(option, getattr(given, option.attribute))
     values["accept_base"] = ALL in given.accept_base
+    if given.push and given.deliver in {"none", "files"}:
+        raise Refused(f"--push names a remote, and --deliver {given.deliver} needs none", fix="leave one of them out")
+    if given.push and given.deliver == "branch":
+        values["delivery"]["kind"] = "push"
     if given.no_lanes:
         values |= {"gates": False, "delivery": {"kind": "none"}}
     try:

@@ -38,6 +38,10 @@ class ChangedOptions:
     max_day_cost: Annotated[str, Parameter(help="US dollars that all your builds may cost in a day of UTC.")] = ""
     max_project_cost: Annotated[str, Parameter(help="US dollars that all your builds of the project may cost.")] = ""
     branch: Annotated[str, Parameter(help="Another branch for the result.")] = ""
+    deliver: Annotated[
+        Literal["none", "branch", "push", "files", "pr"] | None,
+        Parameter(help="Where the result goes instead, as `build --deliver`."),
+    ] = None
     model: Annotated[str, Parameter(help="Another model that writes.")] = ""
     accept_base: Annotated[
         tuple[str, ...], Parameter(help="Continue although the base fails this check; without a name: every one.")
@@ -150,6 +154,7 @@ def _change(given: ChangedOptions) -> OptionsChange:
         "day_budget_usd": read_money(given.max_day_cost, "--max-day-cost"),
         "project_budget_usd": read_money(given.max_project_cost, "--max-project-cost"),
         "branch": given.branch or None,
+        "deliver": given.deliver,
         "model": given.model or None,
         "accept_base": ALL in given.accept_base or None,
         "accept_checks": tuple(name for name in given.accept_base if name != ALL) or None,

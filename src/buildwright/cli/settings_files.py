@@ -72,7 +72,13 @@ def _project_options(path: Path) -> dict[str, Any]:
     read_settings(text)  # the checks and the set-up, too: what is wrong in them is told before the start
     read_agents(path, of_project=True)
     read_models(path, of_project=True)
-    return _options(path, text, file_keys())
+    options = _options(path, text, file_keys())
+    if options.get("deliver") in {"files", "none"}:
+        raise BadSettings(
+            f'{path}: a project cannot ask for deliver = "{options["deliver"]}"',
+            fix="write branch, push or pr there, or put it into your own file of options",
+        )
+    return options
 
 
 def _user_options(path: Path) -> dict[str, Any]:

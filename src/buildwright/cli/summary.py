@@ -188,6 +188,8 @@ def ending(view: BuildView) -> Iterator[str]:
         yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
     if view.delivered:
         yield f"{'Result' if view.outcome != 'failed' else 'Proven so far'}: {_where(view)}"
+    if view.pull_request:
+        yield f"Pull request: {one_line(view.pull_request, 500)}"
 
 
 def _origin(view: BuildView) -> Iterator[str]:

@@ -395,7 +395,13 @@ def _verified(_build: Build, event: e.BuildVerified, _at: datetime) -> Changes:
 
 def _delivered(_build: Build, event: e.BuildDelivered, _at: datetime) -> Changes:
     where = f"{event.remote} {event.ref}".strip()
-    return {"delivered": where, "delivered_commit": event.commit, "delivery_error": ""}
+    there: Changes = {
+        "delivered": where,
+        "delivered_commit": event.commit,
+        "delivery_error": "",
+        "is_draft": event.draft,
+    }
+    return there | ({"pull_request": event.pull_request} if event.pull_request else {})
 
 
 def _delivery_failed(build: Build, event: e.DeliveryFailed, _at: datetime) -> Changes:

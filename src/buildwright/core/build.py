@@ -448,6 +448,10 @@ class Build:
     verdict: Verdict | None = None
     delivered: str = ""
     delivered_commit: str = ""
+    pull_request: str = ""
+    """Address of the newest pull request's page; it stays when the build goes on."""
+    is_draft: bool = False
+    """Whether what was delivered last is the draft of a pull request."""
     deliveries: int = 0
     delivery_error: str = ""
     delivery_temporary: bool = True

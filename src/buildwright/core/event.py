@@ -766,10 +766,14 @@ class BuildDelivered(Event, ends_step=True, keeps_moment=True):
     """The result is where the user asked for it."""
 
     type: Literal["build.delivered"] = "build.delivered"
-    kind: Literal["none", "branch", "push", "files"]
+    kind: Literal["none", "branch", "push", "files", "pr"]
     ref: Identifier = ""
     commit: Identifier = ""
     remote: Identifier = ""
+    pull_request: ForeignText = ""
+    """Address of its page; "" where none was asked for."""
+    draft: bool = False
+    """Whether the pull request is a draft: the result is not verified, or not whole."""
 
 
 class DeliveryFailed(Event, ends_step=True):

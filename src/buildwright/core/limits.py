@@ -75,6 +75,7 @@ Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS), InRequest(le=7 * 86_
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Line = Annotated[str, InRequest(max_length=2_000)]
 Name = Annotated[str, InRequest(max_length=200)]
+DeliveryKind = Literal["none", "branch", "push", "files", "pr"]
 
 
 class Check(Record):
@@ -96,17 +97,21 @@ class Check(Record):
 
 
 class Delivery(Record):
-    """Where the result goes: nowhere, a branch in the user's repository, a push to a remote, or the files checked out."""
+    """Where the result goes: nowhere, a branch in the user's repository, a push to a remote with or without a pull request,
+    or the files checked out."""
 
-    kind: Annotated[Literal["none", "branch", "push", "files"], InRequest()] = Field(
+    kind: Annotated[DeliveryKind, AsOption("--deliver"), InFile(), InRequest()] = Field(
         "branch",
-        description="Where it goes; `files`: to the branch that is checked out in the repository, and its files.",
+        description="Where the result goes: to a `branch` in your repository, to a remote (`push`), there with a pull"
+        " request (`pr`), to the branch that is checked out and its `files`, or nowhere (`none`).",
     )
     branch: Annotated[Name, AsOption("--branch"), InFile()] = Field(
         "", description="Branch for the result; `buildwright/` and the build's short id when left out."
     )
     remote: Annotated[Line, AsOption("--push")] = Field(
-        "", description="Push the result to this remote instead of making a local branch."
+        "",
+        description="Push the result to this remote, not to a local branch; with `--deliver pr` the remote of the"
+        " pull request.",
     )
 
 

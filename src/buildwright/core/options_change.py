@@ -6,11 +6,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from buildwright.core.limits import Budget, Check, Options
+from buildwright.core.limits import Budget, Check, DeliveryKind, Options
 from buildwright.core.record import Record
 
 _PLACES: Final = {
     "branch": "delivery",
+    "deliver": "delivery",
     "attempts": "limits",
     "task_seconds": "limits",
     "gate_seconds": "limits",
@@ -20,6 +21,8 @@ _PLACES: Final = {
     "project_budget_usd": "limits",
 }
 """The record inside `Options` that holds a field, for those that are not its own."""
+_NAMES: Final = {"deliver": "kind"}
+"""The names that fields have there, where it is another one."""
 _WEEK: Final = 7 * 86_400
 _Line = Annotated[str, Field(max_length=2_000)]
 _Seconds = Annotated[float, Field(gt=0, le=_WEEK)]
@@ -42,6 +45,7 @@ class OptionsChange(Record):
     day_budget_usd: Budget | None = Field(None, description="US dollars that all your builds may cost in a day of UTC.")
     project_budget_usd: Budget | None = Field(None, description="US dollars that all builds of the project may cost.")
     branch: Annotated[str, Field(max_length=200)] | None = Field(None, description="Branch for the result.")
+    deliver: DeliveryKind | None = Field(None, description="Where the result goes, such as `pr`.")
     model: Annotated[str, Field(max_length=200)] | None = Field(None, description="The model that writes.")
     accept_checks: Annotated[tuple[_Line, ...], Field(max_length=50)] | None = Field(
         None, description="Checks that need not pass before any change, or codes of findings, such as `checks.none`."
@@ -60,7 +64,7 @@ class OptionsChange(Record):
             if place is None:
                 options = options.model_copy(update={name: value})
             else:
-                inner = getattr(options, place).model_copy(update={name: value})
+                inner = getattr(options, place).model_copy(update={_NAMES.get(name, name): value})
                 options = options.model_copy(update={place: inner})
         return options
 

@@ -28,6 +28,7 @@ from buildwright.ports import (
     LessonBook,
     LessonWriter,
     LogEntry,
+    OpenForge,
     PhaseAuditor,
     Planner,
     Reviewer,
@@ -74,6 +75,8 @@ class Adapters:
     hire: Callable[[Options, str], HiredAgent] | None = None
     """Returns an agent that the options name. Raises BadSettings. None where `agent` makes every attempt."""
     gateway: Gateway | None = None
+    open_forge: OpenForge | None = None
+    """Opens the forge of a remote, for pull requests; None where there is none to be asked."""
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None
     sealer: Sealer | None = None

@@ -33,17 +33,17 @@ from buildwright.core.action import (
     VerifyBuild,
 )
 from buildwright.core.activity import provider_trouble
-from buildwright.core.build import Build, Stage, is_undone
+from buildwright.core.build import Build, is_undone
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.core.fault import Fault
 from buildwright.core.graph import compile_plan
-from buildwright.core.limits import Delivery
 from buildwright.core.proof import BY_PROOF
 from buildwright.core.replan import plan_changed
 from buildwright.core.sanitize import Mask, sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
+from buildwright.engine.delivery import deliver, told, workspace_of
 from buildwright.engine.diagnosis import diagnose
 from buildwright.engine.first_commit import first_commit
 from buildwright.engine.judge import audit_phase, judge, judge_base
@@ -61,7 +61,6 @@ from buildwright.errors import (
     Conflict,
     CouldNot,
     DiskFull,
-    GitFailed,
     IllegalMove,
     LostLease,
     ModelFailed,
@@ -110,7 +109,7 @@ async def _tried(bench: ActionContext, action: Action, build: Build) -> Sequence
         except Conflict as conflict:
             # Of preparing, that is a branch that would not take the result: told before anything is paid for.
             bars_delivery = isinstance(action, PrepareTarget)
-            return (e.BuildPaused(reason="delivery" if bars_delivery else "trouble", message=_told(conflict)),)
+            return (e.BuildPaused(reason="delivery" if bars_delivery else "trouble", message=told(conflict)),)
         except Exception as bug:  # an effect must become an event whatever happened
             bench.logbook.note("engine", f"{action.key}:\n{''.join(traceback.format_exception(bug))}")
             return (e.BuildPaused(reason="trouble", message=f"{action.key} broke: {type(bug).__name__}: {bug}"),)
@@ -157,7 +156,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case PrepareMerge():
             return (await _prepare_merge(bench, action, build),)
         case LandChange():
-            await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard, number=build.rebases)
+            await workspace_of(bench).land(build.id, action.commit, action.onto, bench.guard, number=build.rebases)
             return (_landed(action, build),)
         case Diagnose():
             return await diagnose(bench, action, build)
@@ -166,16 +165,16 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case AuditPhase():
             return (await audit_phase(bench, action, build),)
         case MarkPhase(phase, onto, commit):
-            await _workspace(bench).land(build.id, commit, onto, bench.guard, number=build.rebases)
+            await workspace_of(bench).land(build.id, commit, onto, bench.guard, number=build.rebases)
             return (e.PhaseMarked(phase=phase, onto=onto, commit=commit),)
         case Deliver():
-            return (await _deliver(bench, action, build),)
+            return (await deliver(bench, action, build),)
         case _:
             assert_never(action)
 
 
 async def _prepare(bench: ActionContext, build: Build) -> Target:
-    workspace, delivery, fork = _workspace(bench), build.options.delivery, build.fork
+    workspace, delivery, fork = workspace_of(bench), build.options.delivery, build.fork
     if fork is not None and fork.base:
         return await workspace.branch_off(build.id, build.repository, fork.source, fork.base, fork.head, delivery)
     first = first_commit(build.id, build.spec, build.options)
@@ -264,9 +263,9 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
     message = "\n".join((subject, "", *proven, *trailers, ""))
     rest = (action.onto, message, state.attempt_at, commits.author, commits.signing_key)
     if is_undone(state):
-        result = await _workspace(bench).take_back(build.id, state.commit, *rest)
+        result = await workspace_of(bench).take_back(build.id, state.commit, *rest)
     else:
-        result = await _workspace(bench).rebase(build.id, state.base, state.patch.tree, *rest)
+        result = await workspace_of(bench).rebase(build.id, state.base, state.patch.tree, *rest)
     if isinstance(result, Merged):
         return e.MergePrepared(
             task=action.task, attempt=action.attempt, onto=action.onto, commit=result.commit, tree=result.tree
@@ -276,37 +275,13 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
     )
 
 
-async def _deliver(bench: ActionContext, action: Deliver, build: Build) -> AnyEvent:
-    if action.attempt > 1:
-        await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
-    delivery = build.options.delivery
-    if build.stage is Stage.WORKING and delivery.kind in {"push", "files"}:
-        delivery = Delivery()  # what a build that fails has proven is for a look: not for a remote, nor a checkout
-    try:
-        delivered = await _workspace(bench).deliver(build.id, build.repository, action.commit, delivery, bench.guard)
-    except LostLease:
-        raise
-    except GitFailed as failure:
-        return e.DeliveryFailed(message=_told(failure), temporary=True)
-    except Conflict as conflict:
-        return e.DeliveryFailed(message=_told(conflict), temporary=False)
-    return e.BuildDelivered(kind=delivery.kind, ref=delivered.ref, commit=delivered.commit, remote=delivered.remote)
-
-
-def _workspace(bench: ActionContext) -> Workspace:
-    workspace = bench.world.workspace
-    if workspace is None:
-        raise BuildwrightError("this build uses lanes, but the engine was given no workspace")
-    return workspace
-
-
 def _refused(action: Action, refusal: Refused) -> AnyEvent:
     if isinstance(action, PrepareTarget):
-        return e.BuildFinished(outcome="failed", message=_told(refusal))
+        return e.BuildFinished(outcome="failed", message=told(refusal))
     if isinstance(action, RunAgent) and not isinstance(refusal, BadSettings):
-        return e.AgentBroke(task=action.task, attempt=action.attempt, kind="refused", message=_told(refusal))
+        return e.AgentBroke(task=action.task, attempt=action.attempt, kind="refused", message=told(refusal))
     if isinstance(action, MakePlan | RevisePlan):
-        return e.PlanRejected(message=_told(refusal))
+        return e.PlanRejected(message=told(refusal))
     return _paused(refusal)
 
 
@@ -319,7 +294,7 @@ def _paused(error: BuildwrightError) -> AnyEvent:
             fault = "agent"
         case CouldNot() if not isinstance(error, Unreachable):
             fault = "machine"
-    return e.BuildPaused(reason="trouble", message=_told(error), fault=fault)
+    return e.BuildPaused(reason="trouble", message=told(error), fault=fault)
 
 
 def _of_the_system(error: OSError) -> CouldNot:
@@ -327,10 +302,6 @@ def _of_the_system(error: OSError) -> CouldNot:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return DiskFull(fix="free some space, then resume")
     return CouldNot(f"the system refused: {error}", fix="see what uses up the machine, then resume")
-
-
-def _told(error: BuildwrightError) -> str:
-    return f"{error} Fix: {error.fix}" if error.fix else str(error)
 
 
 async def forget_lanes(workspace: Workspace, build: Build, mask: Mask) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 from buildwright.brought_files import copy_files, find_files
 from buildwright.core.addresses import Destination, read_place
 from buildwright.core.finding import NOT_GRANTED, SUPPLIED, Finding
-from buildwright.core.own_names import MODEL_KEYS
+from buildwright.core.own_names import FORGE_TOKENS, MODEL_KEYS
 from buildwright.core.secrets import Masker, masker
 from buildwright.errors import BadSettings
 from buildwright.gates.reporting import finding
@@ -29,6 +29,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = frozenset(
     (
         *MODEL_KEYS,
+        *FORGE_TOKENS,
         "BASH_ENV",
         "ENV",
         "HOME",

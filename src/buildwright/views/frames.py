@@ -533,7 +533,15 @@ ROWS: dict[type[Event], EventFrames] = {
         lambda ev, moment: [_audit("phase", phase_fields(moment.after, ev.phase), ev.verdict)],
     ),
     e.PhaseMarked: EventFrames(lambda ev: {"number": ev.phase, "commit": ev.commit}, _nothing),
-    e.BuildDelivered: EventFrames(lambda ev: {"kind": ev.kind, "ref": ev.ref, "commit": ev.commit}, _nothing),
+    e.BuildDelivered: EventFrames(
+        lambda ev: {
+            "kind": ev.kind,
+            "ref": ev.ref,
+            "commit": ev.commit,
+            **({"pull_request": ev.pull_request, "draft": ev.draft} if ev.pull_request else {}),
+        },
+        _nothing,
+    ),
     e.DeliveryFailed: EventFrames(
         lambda ev: {"message": _short(ev.message), "temporary": ev.temporary},
         _trouble(lambda ev: f"the delivery failed: {ev.message}"),

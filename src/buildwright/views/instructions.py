@@ -145,7 +145,7 @@ def _taking(title: str, text: str, *commands: str) -> InstructionStep:
 
 def _address(build: Build, delivery: DeliveredResult) -> str:
     """Return the address, or the name of the remote, that has the branch."""
-    if delivery.kind == "push":
+    if delivery.kind in {"push", "pr"}:
         return build.options.delivery.remote or delivery.remote or build.repository
     return delivery.remote or build.repository
 

@@ -176,6 +176,8 @@ class BuildView(Record):
     base: str = ""
     head: str = ""
     delivered: str = ""
+    pull_request: str = ""
+    """Address of the pull request's page; "" for none."""
     """Full name of the ref that holds the result, once it exists."""
     findings: tuple[str, ...] = ()
     """Why the final tree was refused, if it was."""
@@ -305,6 +307,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         base=build.base,
         head=build.head,
         delivered=build.delivered,
+        pull_request=build.pull_request,
         findings=tuple(map(str, build.verdict.findings)) if build.verdict is not None else (),
         warnings=_warnings(build),
         notes=build.notes,

@@ -76,6 +76,10 @@ class DeliveredResult(Record):
     commit: str = ""
     remote: str = ""
     """"" for the repository of the build itself."""
+    pull_request: str = ""
+    """Address of its page; "" for none."""
+    draft: bool = False
+    """Whether the pull request is a draft: the result is not verified, or not whole."""
     at: datetime
 
 
@@ -145,7 +149,14 @@ class Summing:
             case e.BuildDelivered():
                 branch = event.ref.removeprefix("refs/heads/")
                 self.delivered = DeliveredResult(
-                    kind=event.kind, ref=event.ref, branch=branch, commit=event.commit, remote=event.remote, at=at
+                    kind=event.kind,
+                    ref=event.ref,
+                    branch=branch,
+                    commit=event.commit,
+                    remote=event.remote,
+                    pull_request=event.pull_request,
+                    draft=event.draft,
+                    at=at,
                 )
             case _:
                 pass  # has nothing to sum up

@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING
 from buildwright.core.action import Action
 from buildwright.ports import Builds, Clock, Gate, GateTools, PlanRevision, SealedTrial
 from buildwright.store.lease_holders import this_process
+from buildwright.wiring.forges import forge_opener
 from buildwright.wiring.own_agents import secrets_of, variables_of
 
 if TYPE_CHECKING:
@@ -343,6 +344,7 @@ class AdapterFactory:
             gateway=gateway,
             mask=masker_of(self._settings, options),
             observe=observe,
+            open_forge=forge_opener(self._settings),
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
             sealer=LazySealer(),

@@ -262,6 +262,7 @@ class App:
         )
         if new.options.lanes:
             await self.workspace.foresee(new.build_id, new.repository, new.base, new.options.delivery)
+            await self._check_forge(new.repository, new.options)
         if self.in_cluster and new.options.lanes:
             # This machine can read the repository, wherever it is; workers find what they need of it in the hub.
             await self.workspace.create_hub()
@@ -283,6 +284,7 @@ class App:
         told = wanted.event(history, past, new.options)
         if new.options.lanes:
             await self.workspace.foresee(new.build_id, new.repository, "", new.options.delivery)
+            await self._check_forge(new.repository, new.options)
             if self.in_cluster:
                 await self.workspace.create_hub()
                 self._awaited.note(new.build_id, new.options, new.repository)
@@ -292,6 +294,16 @@ class App:
             elif self.in_cluster:
                 await self._prepare(new)
         return await commands.create(self.builds, self.clock, new, told)
+
+    async def _check_forge(self, repository: str, options: Options) -> None:
+        """Check that a pull request could be opened, if the options ask for one.
+
+        Raises BadRepository (no such remote), BadSettings, NotFound, ForgeFailed.
+        """
+        if options.delivery.kind == "pr":
+            from buildwright.wiring.forges import check_forge
+
+            await check_forge(await self.workspace.address_of(repository, options.delivery.remote), self.settings)
 
     async def _prepare(self, new: NewBuild) -> None:
         first = first_commit(new.build_id, new.spec, new.options)
@@ -394,6 +406,9 @@ class App:
             command = await self._looked_up(await self.builds.load(build_id), command)
         if isinstance(command, ResumeBuild) and command.options is not None and command.options.model:
             await self._check_model(await self.builds.load(build_id), command.options)
+        if isinstance(command, ResumeBuild) and command.options is not None and command.options.deliver:
+            build = await self.builds.load(build_id)
+            await self._check_forge(build.repository, command.options.of(build.options))
         if names := dict.fromkeys(task.agent for task in command.asks_of_machine()[1] if task.agent):
             await self._check_agents(await self.builds.load(build_id), names)
         result = await commands.ask(self.builds, self.clock, build_id, command)

@@ -67,7 +67,7 @@ class Delivering:
         if delivery.kind == "none":
             return Delivered("", commit)
         goal = await self._goal(pin, build_id, repository, delivery)
-        done = Delivered(goal.ref, commit, goal.remote)
+        done = Delivered(goal.ref, commit, goal.remote, goal.source.location)
         before = await _look(self._git, goal)
         if before == commit:
             return done
@@ -119,8 +119,8 @@ class Delivering:
 
     async def _goal(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> _Goal:
         ref = _ref(build_id, delivery)
-        if delivery.kind == "push":
-            address, remote, near = await self._remote(pin, repository, delivery.remote)
+        if delivery.kind in {"push", "pr"}:
+            address, remote, near = await self._remote(pin.remotes, repository, delivery.remote)
             source = locate(address, self._environment, climb=False, rewritten=True)
             source = replace(source, near=near)
             return _Goal(source, ref, remote, False, writing=_receiver(source, _LOCAL_RECEIVER))
@@ -146,11 +146,14 @@ class Delivering:
             )
         return head.text
 
-    async def _remote(self, pin: Pin, repository: str, remote: str) -> tuple[str, str, Path | None]:
+    async def address(self, repository: str, remote: str) -> str:
+        """Return the address that a push to `remote` of a repository of this machine goes to. Raises BadRepository."""
+        return (await self._remote({}, repository, remote))[0]
+
+    async def _remote(self, known: Mapping[str, str], repository: str, remote: str) -> tuple[str, str, Path | None]:
         """Return the address to push to, its name for the user, and the repository that names it."""
         near: Path | None = None
         address = remote if remote and not is_remote_name(remote) else ""
-        known = pin.remotes
         if not address and not (self._hub is not None and is_elsewhere(repository)):
             source = locate(repository, self._environment)
             near = source.git_dir

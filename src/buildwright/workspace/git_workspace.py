@@ -117,6 +117,10 @@ class GitWorkspace:
         await self._mirrors.check_base(repository, base)
         await self._delivery.foresee(build_id, repository, delivery)
 
+    async def address_of(self, repository: str, remote: str) -> str:
+        """Return the address that a push to a remote of the user's repository goes to. Raises BadRepository, GitFailed."""
+        return await self._delivery.address(repository, remote)
+
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         """See `Workspace.open_lane`."""
         return await self._lanes.open(await self._ready(key.build_id, base, carry), key, base, carry)

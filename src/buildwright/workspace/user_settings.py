@@ -11,6 +11,10 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from buildwright.core.forges import sites_of
+from buildwright.core.own_names import FORGE_TOKENS
+from buildwright.errors import BadSettings
+
 _ACCESS = ("credential.", "http.", "core.sshcommand", "core.askpass", "ssh.variant")
 _USERS = frozenset(("system", "global", "command"))
 _SECONDS = 20
@@ -54,6 +58,7 @@ class UserSettings:
         """Return variables for a git process that uses the network: the user's credential helpers, proxies and ssh.
 
         Of the repository's own settings only the header counts by which CI gives access (`http.<url>.extraHeader`).
+        After the user's own helpers, git asks for the token that the environment has for a forge.
         """
         listed = self._ask("--list", "--show-scope", "-z")
         # A scope and an entry, each ended by NUL (git-config(1), "-z" and "--show-scope").
@@ -63,6 +68,7 @@ class UserSettings:
             for scope, entry in pairs
             if (scope in _USERS and entry.lower().startswith(_ACCESS)) or _is_header(entry)
         ]
+        found += [(f"credential.{origin}.helper", "", helper) for origin, helper in _token_helpers(self.environment)]
         variables = {"GIT_CONFIG_COUNT": str(len(found))}
         for number, (key, _, value) in enumerate(found):
             variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
@@ -110,6 +116,23 @@ class UserSettings:
             return []
         text = done.stdout.decode(errors="surrogateescape")
         return text.removesuffix("\0").split("\0") if done.returncode == 0 and text else []
+
+
+def _token_helpers(environment: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Yield the address of each forge of which the environment has a token, and a credential helper that prints it.
+
+    The token itself stays in the environment: no setting and no argument of a process holds it.
+    """
+    if not any(environment.get(name) for name in FORGE_TOKENS):
+        return
+    try:
+        sites = sites_of(environment)
+    except BadSettings:  # told where a forge is asked
+        return
+    for site in sites:
+        if environment.get(site.variable):
+            answer = f'echo username={site.git_user}; echo "password=${site.variable}"'
+            yield site.origin, f'!f() {{ test "$1" = get && {{ {answer}; }}; }}; f'
 
 
 def _is_header(entry: str) -> bool:

@@ -1537,6 +1537,11 @@ export interface components {
              */
             day_budget_usd?: number | string | null;
             /**
+             * Deliver
+             * @description Where the result goes, such as `pr`.
+             */
+            deliver?: ("none" | "branch" | "push" | "files" | "pr") | null;
+            /**
              * Gate Seconds
              * @description Seconds for one check.
              */
@@ -2203,6 +2208,11 @@ export interface components {
              */
             outcome: string;
             pause?: components["schemas"]["PauseView"] | null;
+            /**
+             * Pull Request
+             * @default
+             */
+            pull_request: string;
             /** Repository */
             repository: string;
             /**

@@ -1,0 +1,83 @@
+"""Forges of this process: opened by a remote's address, with the token that the environment has for that host alone.
+
+Must never show a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from buildwright.core.forges import ForgeAddress, find_forge
+from buildwright.errors import BadSettings
+from buildwright.ports import Forge, HostedAt, OpenForge
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from buildwright.settings import Settings
+
+
+def forge_opener(settings: Settings) -> OpenForge:
+    """Return what opens the forge of a remote. See `OpenForge`."""
+
+    def opened(address: str) -> AbstractAsyncContextManager[HostedAt]:
+        return _opened(address, settings)
+
+    return opened
+
+
+@asynccontextmanager
+async def _opened(address: str, settings: Settings) -> AsyncIterator[HostedAt]:
+    found, token = known_forge(address, settings)
+    import aiohttp
+
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        yield HostedAt(_forge(session, found, token), found.repository)
+
+
+def known_forge(address: str, settings: Settings) -> tuple[ForgeAddress, str]:
+    """Return the repository that a remote's address names, and the token for it. Raises BadSettings."""
+    from buildwright.workspace.git import mask
+
+    found = find_forge(address, settings.environment)
+    if found is None:
+        raise BadSettings(
+            f"a pull request needs a forge, and {mask(address)} is not on one that is known here",
+            fix="set GITHUB_API_URL, GITLAB_API_URL or GITEA_API_URL to its API, or push only: --deliver push",
+        )
+    token = settings.environment.get(found.site.variable, "").strip()
+    if not token:
+        raise BadSettings(
+            f"a pull request on {found.site.host} needs a token, and {found.site.variable} is not set",
+            fix=f"export {found.site.variable}=..., or push only: --deliver push",
+        )
+    return found, token
+
+
+def _forge(session: aiohttp.ClientSession, found: ForgeAddress, token: str) -> Forge:
+    from buildwright import forges
+
+    match found.site.kind:
+        case "github":
+            return forges.GitHub(session, found.site, token)
+        case "gitlab":
+            return forges.GitLab(session, found.site, token)
+        case "gitea":
+            return forges.Gitea(session, found.site, token)
+
+
+async def check_forge(address: str, settings: Settings) -> None:
+    """Check that a pull request could be opened for this remote: the token may write to the repository.
+
+    Raises BadSettings, NotFound (no such repository for this token), ForgeFailed.
+    """
+    async with _opened(address, settings) as at:
+        found = await at.forge.repository(at.repository)
+    if not found.may_write:
+        site = known_forge(address, settings)[0].site
+        raise BadSettings(
+            f"the token in {site.variable} may not write to {found.name} on {site.host}",
+            fix="give it a token of a user who may push there",
+        )
