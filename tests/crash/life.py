@@ -64,6 +64,7 @@ from tests.crash.scenes import CANARY, SCENES, Act, Scene
 from tests.engine.harness import FunctionGate
 
 POLL_SECONDS = 0.02
+USER_HOME = "worker-user"
 LONGEST_STILL_SECONDS = 60.0
 """Seconds in which a life passes no point, and hangs; not of its whole length, which is the machine's load."""
 
@@ -82,9 +83,10 @@ class Place(NamedTuple):
         return self.folder / "home" / "hub.git"
 
     def homes(self) -> list[Path]:
-        """The homes that the lives so far had, oldest first."""
+        """The homes that the lives so far had, oldest first; that of the user, who is no worker, before all others."""
         home = self.folder / "home"
-        return sorted(home.glob("worker-*")) if self.shared else [home]
+        workers = sorted(home.glob("worker-*"), key=lambda path: (path.name != USER_HOME, path.name))
+        return workers if self.shared else [home]
 
     @property
     def build_id_file(self) -> Path:
@@ -313,7 +315,7 @@ async def _fork(place: Place, scene: Scene, world: Adapters) -> str:
 
 def _of_user(place: Place) -> GitWorkspace:
     """The workspace of the user, who is on a machine without a worker where there are several."""
-    home = place.folder / "home" / "worker-user" if place.shared else place.folder / "home"
+    home = place.folder / "home" / USER_HOME if place.shared else place.folder / "home"
     home.mkdir(exist_ok=True)
     return GitWorkspace(home, os.environ, hub=str(place.hub) if place.shared else "")
 
