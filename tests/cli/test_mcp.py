@@ -16,7 +16,7 @@ from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp_types import TextResourceContents
 
 from buildwright.assistants.tool import NOTICE
-from buildwright.assistants.tools import CHECK, TOOLS
+from buildwright.assistants.tools import TOOLS
 from buildwright.engine.commands import COMMANDS
 from tests.cli.conftest import WRITES, Program
 from tests.cli.test_remote import serving
@@ -94,7 +94,7 @@ def test_the_guide_names_the_tools() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "guides" / "assistants.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`[a-z`, ]+`) \| ", guide, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`([a-z]+)`", row)]
-    assert sorted(named) == sorted(tool.name for tool in (CHECK, *TOOLS))
+    assert sorted(named) == sorted(["check", *(tool.name for tool in TOOLS)])
 
 
 async def test_an_assistant_runs_a_build_and_looks_at_it(program: Program, repository: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from pydantic import AwareDatetime, Field, create_model
 from buildwright.advisors.spec_file import parse_spec
 from buildwright.answers import Costs, Diff, EventPage, Status
 from buildwright.assistants.commands import command_tools
-from buildwright.assistants.context import CheckWanted, ToolContext
+from buildwright.assistants.context import ToolContext
 from buildwright.assistants.tool import OfBuild, Tool
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import event_fields
@@ -36,12 +37,25 @@ LONGEST_WAIT = 600.0
 """Most seconds that a call may wait for a build."""
 _STUCK = "stuck"
 _OVER = (TaskPhase.DONE, TaskPhase.SKIPPED, TaskPhase.FAILED)
-_OTHER = "What is to be other than by default, which on the caller's own machine is what `buildwright config` shows."
+_OTHER = "What is to be other than by default; on the caller's own machine their files of options say what that is."
 _BuildOptions = narrowed(Options, RequestModel)
 _OF_A_PLAN = ("planner_model", "checks", "setup", "accept_base", "accept_checks", "sandbox", "cassette")
 _known = _BuildOptions.model_fields
 _plan_fields: dict[str, Any] = {name: (_known[name].annotation, _known[name]) for name in _OF_A_PLAN}
 _PlanOptions = create_model("PlanOptions", __base__=RequestModel, **_plan_fields)
+
+
+class CheckWanted(RequestModel):
+    """A repository to check."""
+
+    repository: str = Field(min_length=1, max_length=2000, description="Path or URL of the git repository.")
+    base: str = Field("", max_length=250, description="Branch, tag or commit to look at; else what is checked out.")
+    checks: tuple[str, ...] = Field(
+        (),
+        max_length=100,
+        description="Commands that judge it, as `build --check` takes them; else those that are found.",
+    )
+    setup: tuple[str, ...] = Field((), max_length=100, description="Commands to run before the checks.")
 
 
 class PlanWanted(RequestModel):
@@ -115,12 +129,6 @@ class PartialDiff(Diff):
     """A change as a unified diff, as far as it was asked for."""
 
     omitted: int = Field(0, description="Characters that were left out at the end.")
-
-
-async def _check(context: ToolContext, wanted: CheckWanted) -> PrecheckView:
-    if context.check is None:
-        raise Refused("a repository is checked where it lies", fix="use `buildwright mcp` there")
-    return await context.check(wanted)
 
 
 async def _plan(context: ToolContext, wanted: PlanWanted) -> PlanView:
@@ -232,13 +240,18 @@ async def _costs(context: ToolContext, wanted: CostsWanted) -> Costs:
     )
 
 
-CHECK = Tool(
-    "check",
-    "Say which checks apply to a repository and whether it passes them, before any change. A build does the same first.",
-    CheckWanted,
-    PrecheckView,
-    _check,
-)
+def check_tool(look: Callable[[CheckWanted], Awaitable[PrecheckView]]) -> Tool:
+    """Return the tool that checks a repository by `look`, for a server on the caller's own machine."""
+
+    async def act(_context: ToolContext, wanted: CheckWanted) -> PrecheckView:
+        return await look(wanted)
+
+    words = (
+        "Say which checks apply to a repository and whether it passes them, before any change, as a build does first."
+    )
+    return Tool("check", words, CheckWanted, PrecheckView, act)
+
+
 TOOLS = (
     Tool(
         "plan",
@@ -288,4 +301,4 @@ TOOLS = (
     ),
     *command_tools(),
 )
-"""All tools but `check`, which is for a server on the caller's own machine."""
+"""All tools but `check`."""

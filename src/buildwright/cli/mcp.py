@@ -13,7 +13,8 @@ from buildwright.cli.session import session
 from buildwright.errors import BadSettings
 
 if TYPE_CHECKING:
-    from buildwright.assistants.context import CheckWanted, ToolContext
+    from buildwright.assistants.context import ToolContext
+    from buildwright.assistants.tools import CheckWanted
     from buildwright.client import Client
     from buildwright.core.limits import Options
     from buildwright.views.precheck import PrecheckView
@@ -29,20 +30,20 @@ async def mcp() -> None:
 
     from buildwright.assistants.context import ToolContext
     from buildwright.assistants.server import server_of
-    from buildwright.assistants.tools import CHECK, TOOLS
+    from buildwright.assistants.tools import TOOLS, check_tool
 
     if sys.stdin.isatty():
         Output(False).say(
             "An assistant speaks to this over stdin and stdout: see docs/guides/assistants.md. Ctrl-D ends it."
         )
     async with session() as client:
-        context = ToolContext(client, _target, partial(_begin, client), _check)
+        context = ToolContext(client, _target, partial(_begin, client))
 
         @asynccontextmanager
         async def opened(_: Any) -> AsyncIterator[ToolContext]:
             yield context
 
-        server = server_of((CHECK, *TOOLS), opened)
+        server = server_of((check_tool(_check), *TOOLS), opened)
         async with stdio_server() as (reads, writes):
             await server.run(reads, writes, server.create_initialization_options())
 
