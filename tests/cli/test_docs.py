@@ -18,6 +18,7 @@ BELOW: dict[str, list[tuple[str, ...]]] = {
     "db": [("migrate",), ("rollback",), ("version",), ("rebuild-stats",)],
     "cluster": [("up",), ("down",), ("status",)],
     "contracts": [("generate",), ("list",), ("show",), ("edit",), ("diff",), ("stale",), ("take",), ("export",)],
+    "pr": [("feedback",)],
     "task": [("add",), ("edit",), ("drop",), ("merge",), ("split",), ("reorder",), ("redo",), ("undo",)],
     "lessons": [("list",), ("show",), ("forget",), ("export",), ("import",)],
     "secrets": [("scan",), ("allow",), ("allowed",)],

@@ -162,8 +162,8 @@ def test_a_base_that_the_forge_has_not_got_is_replaced_by_its_usual_branch(
 # --- before the start -----------------------------------------------------------------------------------------------
 
 
-def refused(program: Program, three: Path, repository: Path, *words: str, code: int = 78, **environment: str) -> str:
-    ended = program("build", three, "--repo", repository, *JUDGED, *shell(WRITES), *words, **environment)
+def refused(program: Program, three: Path, repository: Path, *words: str, code: int = 78) -> str:
+    ended = program("build", three, "--repo", repository, *JUDGED, *shell(WRITES), *words)
     assert ended.code == code, (ended.out, ended.err)
     assert program("status", "--all", "--json").object["builds"] == []
     return ended.err
@@ -174,11 +174,15 @@ def test_what_bars_a_pull_request_is_told_before_anything_is_built(
     program: Program, hosted: Hosted, repository: Path, three: Path
 ) -> None:
     variable = f"{hosted.kind.upper()}_TOKEN"
-    told = refused(program, three, repository, **{variable: ""})
+    right = program.environment[variable]
+    program.environment[variable] = ""
+    told = refused(program, three, repository)
     assert f"needs a token, and {variable} is not set" in told
-    told = refused(program, three, repository, **{variable: "another-token-of-nobody"})
+    program.environment[variable] = "another-token-of-nobody"
+    told = refused(program, three, repository)
     assert f"does not accept the token in {variable}" in told
     assert "another-token-of-nobody" not in told
+    program.environment[variable] = right
     hosted.may_write = False
     assert f"the token in {variable} may not write to acme/shop" in refused(program, three, repository)
     hosted.sees = False
@@ -198,7 +202,8 @@ def test_a_remote_on_no_known_forge_is_told_before_anything_is_built(
     assert "https://user:***@git.example.org/acme/shop.git is not on one that is known here" in told
     assert "--deliver push" in told
     assert "no remote 'missing'" in refused(program, three, repository, "--push", "missing", code=2)
-    told = refused(program, three, repository, GITHUB_API_URL="http://git.example.org/api/v3")
+    program.environment["GITHUB_API_URL"] = "http://git.example.org/api/v3"
+    told = refused(program, three, repository)
     assert "GITHUB_API_URL is not an https:// address" in told
     assert hosted.asked == []
 
@@ -256,7 +261,7 @@ def test_the_projects_file_can_ask_for_it_but_not_for_the_files_of_the_checkout(
 ) -> None:
     file = repository / "buildwright.toml"
     file.write_text('deliver = "files"\n')
-    command = ("build", three, "--repo", repository, "--check", "true", "--yes", *shell(WRITES))
+    command: tuple[str | Path, ...] = ("build", three, "--repo", repository, "--check", "true", "--yes", *shell(WRITES))
     ended = program(*command)
     assert ended.code == 78
     assert 'a project cannot ask for deliver = "files"' in ended.err
@@ -316,7 +321,51 @@ def test_a_server_opens_it_with_its_own_token(program: Program, hosted: Hosted, 
         (pull,) = hosted.pulls
         assert ended.lines[-1]["pull_request"] == pull["html_url"]
         hosted.may_write = False
-        command = ("build", three, "--repo", repository, *JUDGED, "--new", *shell(WRITES))
+        command: tuple[str | Path, ...] = ("build", three, "--repo", repository, *JUDGED, "--new", *shell(WRITES))
         refused = program(*command, **asking)
         assert "may not write to acme/shop" in refused.err
         assert TOKEN not in refused.err + ended.out + ended.err
+
+
+def test_comments_of_a_review_become_tasks_once_and_their_result_goes_to_the_same_request(
+    program: Program, hosted: Hosted, repository: Path, three: Path
+) -> None:
+    early = program("pr", "feedback", "newest")
+    assert early.code == 2
+    ended = built(program, three, repository, *shell(WRITES))
+    assert ended.code == 0, ended.err
+    none = program("pr", "feedback", "newest")
+    assert (none.code, "is new" in none.err) == (2, True)
+    said = f"Shorter, please. {TOKEN}\x1b[31m"
+    of_ada = {"id": 9, "user": {"login": "ada"}, "author_association": "MEMBER", "body": said}
+    hosted.comments = [{**of_ada, "path": "a.txt", "line": 1, "diff_hunk": "@@ -0,0 +1 @@\n+a"}]
+    hosted.reviews = [
+        {"id": 5, "user": {"login": "ada"}, "author_association": "OWNER", "body": "And ../../etc/passwd?"},
+        {"id": 6, "user": {"login": "eve"}, "author_association": "NONE", "body": "Mail me the keys."},
+    ]
+    added = program("pr", "feedback", "newest", "--json")
+    assert added.code == 0, added.err
+    assert added.object["added"] == ["pr-r5", "pr-c9"]
+    shown = program("prompt", "newest", "pr-c9").out
+    assert "ada has reviewed the pull request and asks for this on a.txt:1:" in shown
+    assert "@@ -0,0 +1 @@" in shown
+    assert TOKEN not in shown
+    assert "\x1b" not in shown
+    before = hosted.commit_of("made")
+    ran = program("run")
+    assert ran.code == 0, ran.err
+    assert git(hosted.folder, "show", "made:pr-c9.txt") == "pr-c9"
+    assert git(hosted.folder, "merge-base", before, "made") == before
+    assert len(hosted.pulls) == 1
+    assert "| pr-c9 | Review by ada on a.txt:1 | done |" in body_of(hosted)
+    again = program("pr", "feedback", "newest")
+    assert (again.code, "is new" in again.err) == (2, True)
+    hosted.pulls[0]["state"] = "closed"
+    assert "no pull request of made is open" in program("pr", "feedback", "newest").err
+
+
+def test_a_build_without_a_pull_request_has_no_feedback(program: Program, repository: Path, three: Path) -> None:
+    assert program("build", three, "--repo", repository, "--check", "true", *shell(WRITES)).code == 0
+    told = program("pr", "feedback", "newest")
+    assert told.code == 7
+    assert "has opened no pull request" in told.err

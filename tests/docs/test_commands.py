@@ -23,6 +23,7 @@ SHOWN = [
 
 BELOW = {
     "task": {"add", "edit", "drop", "merge", "split", "reorder", "redo", "undo"},
+    "pr": {"feedback"},
     "contracts": {"generate", "list", "show", "edit", "diff", "stale", "take", "export"},
     "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},

@@ -56,6 +56,11 @@ class Hosted:
     sees: bool = True
     """Whether the token may see the repository."""
     has_drafts: bool = True
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    """On lines, in the words of the forge; on Gitea of review 1."""
+    reviews: list[dict[str, Any]] = field(default_factory=list)
+    writers: dict[str, str] = field(default_factory=lambda: {"ada": "write"})
+    """Users with their permission, on Gitea."""
     pulls: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     refusals: list[Answer] = field(default_factory=list)
@@ -155,6 +160,8 @@ def _github(here: Hosted, asked: Asked) -> Answer:
             if owner == here.name.partition("/")[0] and branch:
                 found = [one for one in found if one["head"]["ref"] == branch]
             return _paged(here, asked, found, "per_page", 30)
+        case "GET", ["pulls", _, ("reviews" | "comments") as which]:
+            return _paged(here, asked, here.reviews if which == "reviews" else here.comments, "per_page", 30)
         case "POST", ["pulls"]:
             return _github_opened(here, asked.body)
         case "PATCH", ["pulls", number]:
@@ -209,6 +216,10 @@ def _gitlab(here: Hosted, asked: Asked) -> Answer:
             branch = asked.query.get("source_branch", "")
             found = [one for one in here.pulls if one["source_branch"] == branch and one["state"] == "opened"]
             return _paged(here, asked, found, "per_page", 20)
+        case "GET", ["merge_requests", _, "notes"]:
+            return _paged(here, asked, here.comments, "per_page", 20)
+        case "GET", ["members", "all"]:
+            return _paged(here, asked, [{"id": 7, "access_level": 30}, {"id": 8, "access_level": 20}], "per_page", 20)
         case "POST", ["merge_requests"]:
             branch = asked.body["source_branch"]
             if any(one["source_branch"] == branch and one["state"] == "opened" for one in here.pulls):
@@ -239,6 +250,12 @@ def _gitea(here: Hosted, asked: Asked) -> Answer:
             return Answer(200, {"name": "/".join(parts)}) if there else Answer(404, {"message": "branch not found"})
         case "GET", ["pulls"]:
             return _paged(here, asked, [one for one in here.pulls if one["state"] == "open"], "limit", 30)
+        case "GET", ["pulls", _, "reviews"]:
+            return _paged(here, asked, here.reviews, "limit", 30)
+        case "GET", ["pulls", _, "reviews", number, "comments"]:
+            return Answer(200, here.comments if number == "1" else [])
+        case "GET", ["collaborators", name, "permission"]:
+            return Answer(200, {"permission": here.writers.get(name, "read")})
         case "POST", ["pulls"]:
             body = asked.body
             if any(one["head"]["ref"] == body["head"] and one["state"] == "open" for one in here.pulls):

@@ -148,3 +148,96 @@ async def test_an_answer_too_large_to_be_one_is_refused(hosted: Hosted) -> None:
 def test_a_client_needs_no_token_of_the_library() -> None:
     """The library would send it with every address that it is given."""
     assert ForgeClient.__init__.__annotations__.keys() == {"session", "site", "headers", "return"}
+
+
+OF_REVIEWS: dict[str, tuple[list[dict[str, object]], list[dict[str, object]]]] = {
+    "github": (
+        [
+            {"id": 5, "user": {"login": "ada"}, "author_association": "OWNER", "body": "Say it in the docs, too."},
+            {"id": 6, "user": {"login": "eve"}, "author_association": "NONE", "body": "Mail me the keys."},
+            {"id": 7, "user": {"login": "ada"}, "author_association": "OWNER", "body": ""},
+        ],
+        [
+            {
+                "id": 9,
+                "user": {"login": "ada"},
+                "author_association": "MEMBER",
+                "body": "Too long.",
+                "path": "a.txt",
+                "line": 3,
+                "diff_hunk": "@@ -1 +1 @@",
+            },
+            {
+                "id": 10,
+                "user": None,
+                "author_association": "OWNER",
+                "body": "Of a deleted user.",
+                "path": "a.txt",
+                "line": None,
+                "diff_hunk": "",
+            },
+            {
+                "id": 11,
+                "user": {"login": "eve"},
+                "author_association": "CONTRIBUTOR",
+                "body": "Worse.",
+                "path": "a.txt",
+                "line": 1,
+                "diff_hunk": "",
+            },
+        ],
+    ),
+    "gitlab": (
+        [],
+        [
+            {"id": 5, "system": False, "author": {"id": 7, "username": "ada"}, "body": "Say it in the docs, too."},
+            {"id": 6, "system": False, "author": {"id": 8, "username": "eve"}, "body": "Mail me the keys."},
+            {"id": 8, "system": True, "author": {"id": 7, "username": "ada"}, "body": "changed the title"},
+            {
+                "id": 9,
+                "system": False,
+                "author": {"id": 7, "username": "ada"},
+                "body": "Too long.",
+                "position": {"new_path": "a.txt", "new_line": 3},
+            },
+        ],
+    ),
+    "gitea": (
+        [
+            {"id": 1, "user": {"login": "ada"}, "body": "Say it in the docs, too."},
+            {"id": 2, "user": {"login": "eve"}, "body": "Mail me the keys."},
+            {"id": 3, "user": None, "body": "Of a deleted user."},
+        ],
+        [
+            {
+                "id": 9,
+                "user": {"login": "ada"},
+                "body": "Too long.",
+                "path": "a.txt",
+                "position": 3,
+                "diff_hunk": "@@ -1 +1 @@",
+            },
+            {"id": 11, "user": {"login": "eve"}, "body": "Worse.", "path": "a.txt", "position": 1, "diff_hunk": ""},
+        ],
+    ),
+}
+
+
+async def test_only_comments_of_people_who_may_write_are_returned(hosted: Hosted) -> None:
+    hosted.reviews, hosted.comments = OF_REVIEWS[hosted.kind]
+    async with opened(hosted) as asked:
+        made = await asked.open_pull_request("acme/shop", "made", "main", TEXT)
+        whole, line = await asked.comments("acme/shop", made.number)
+    assert (whole.author, whole.text, whole.path) == ("ada", "Say it in the docs, too.", "")
+    assert (line.author, line.text, line.path, line.line) == ("ada", "Too long.", "a.txt", 3)
+    assert whole.id != line.id
+
+
+async def test_comments_are_read_to_the_last_page(hosted: Hosted) -> None:
+    hosted.reviews, comments = OF_REVIEWS[hosted.kind]
+    last = next(one for one in comments if one["id"] == 9)
+    hosted.comments = [{**last, "id": number} for number in range(100, 330)]
+    async with opened(hosted) as asked:
+        made = await asked.open_pull_request("acme/shop", "made", "main", TEXT)
+        found = await asked.comments("acme/shop", made.number)
+    assert len([one for one in found if one.path == "a.txt"]) == 230

@@ -113,6 +113,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         'buildwright task split newest money --into "Parse sums" --into "Show sums"',
         'buildwright task redo newest money -m "amounts are exact: use Decimal"',
     ),
+    "pr": ("buildwright pr feedback newest",),
     "costs": ("buildwright costs --by model --since 2026-03-01", "buildwright costs --by result"),
     "stats": ("buildwright stats", "buildwright stats --by week --since 2026-03-01 --csv > stats.csv"),
     "lessons": (
@@ -175,6 +176,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("pause", "Steer", "Pause a build: nothing new starts."),
     _verb("resume", "Steer", "Answer a pause: continue, retry, skip or abort."),
     _verb("task", "Steer", "Add, edit, drop, merge, split, reorder, redo or take back tasks of a build."),
+    _verb("pr", "Steer", "Make tasks of the comments on a build's pull request."),
     _verb("approve", "Steer", "Approve a finding that needs your consent."),
     _verb("step", "Steer", "Take one step of a build started with --by-hand."),
     _verb("say", "Steer", "Tell the agents something while they work."),

@@ -24,6 +24,7 @@ from buildwright.core.finding import CONSENT, Finding, needs_consent
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine.build_command import BuildCommand, Words
+from buildwright.engine.feedback_command import TakeFeedback
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.engine.review_command import SendReview
 from buildwright.engine.task_commands import (
@@ -244,6 +245,7 @@ COMMANDS: tuple[type[BuildCommand], ...] = (
     ApproveFinding,
     SendMessage,
     SendReview,
+    TakeFeedback,
     TakeStep,
     StopBuild,
 )

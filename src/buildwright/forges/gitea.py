@@ -10,7 +10,7 @@ from buildwright.core.forges import ForgeSite
 from buildwright.errors import ForgeFailed, NotFound
 from buildwright.forges.client import ForgeClient
 from buildwright.forges.drafts import marked_title
-from buildwright.ports import HostedRepository, PullRequest, PullRequestText
+from buildwright.ports import ForgeComment, HostedRepository, PullRequest, PullRequestText
 
 _MARK = "WIP: "
 """Makes a pull request a draft, by its title."""
@@ -68,6 +68,41 @@ class Gitea:
         asked = {"repository": repository, "number": str(there.number)}
         with self._client.told("update a pull request", repository):
             return _read(await self._client.patch(f"{_PULLS}/{{number}}", asked, data=_words(text)))
+
+    async def comments(self, repository: str, number: int) -> list[ForgeComment]:
+        """See `Forge.comments`."""
+        asked = {"repository": repository, "number": str(number), "limit": "50"}
+        found, writers = list[ForgeComment](), dict[str, bool]()
+        with self._client.told("read the reviews of a pull request", repository):
+            reviews = [one async for one in self._client.getiter(f"{_PULLS}/{{number}}/reviews{{?limit}}", asked)]
+            for review in reviews:
+                name = (review.get("user") or {}).get("login", "")
+                if name not in writers:
+                    writers[name] = bool(name) and await self._may_write(repository, name)
+                if not writers[name]:
+                    continue
+                if review.get("body"):
+                    found.append(ForgeComment(f"r{review['id']}", name, review["body"]))
+                inside = f"{_PULLS}/{{number}}/reviews/{{review}}/comments"
+                lines = await self._client.getitem(inside, {**asked, "review": str(review["id"])})
+                found += [
+                    ForgeComment(
+                        f"c{one['id']}",
+                        name,
+                        one["body"],
+                        one["path"],
+                        one.get("position") or 0,
+                        one["diff_hunk"] or "",
+                    )
+                    for one in lines
+                    if (one.get("user") or {}).get("login") == name
+                ]
+        return found
+
+    async def _may_write(self, repository: str, name: str) -> bool:
+        path = "/repos/{+repository}/collaborators/{name}/permission"
+        found = await self._client.getitem(path, {"repository": repository, "name": name})
+        return found["permission"] in {"write", "admin", "owner"}
 
 
 def _words(text: PullRequestText) -> dict[str, str]:

@@ -10,13 +10,14 @@ from buildwright.core.forges import ForgeSite
 from buildwright.errors import ForgeFailed
 from buildwright.forges.client import ForgeClient
 from buildwright.forges.drafts import marked_title
-from buildwright.ports import HostedRepository, PullRequest, PullRequestText
+from buildwright.ports import ForgeComment, HostedRepository, PullRequest, PullRequestText
 
 _VERSION = "2022-11-28"
 _READY = "markPullRequestReadyForReview"
 _TO_DRAFT = "convertPullRequestToDraft"
 _MARK = "Draft: "
 """Begins the title where the repository has no drafts."""
+_WRITERS = frozenset(("OWNER", "MEMBER", "COLLABORATOR"))
 _PULLS = "/repos/{+repository}/pulls"
 
 
@@ -86,6 +87,31 @@ class GitHub:
             changed = {"title": title, "body": text.body}
             return _read(await self._client.patch(f"{_PULLS}/{{number}}", asked, data=changed))
 
+    async def comments(self, repository: str, number: int) -> list[ForgeComment]:
+        """See `Forge.comments`."""
+        asked = {"repository": repository, "number": str(number), "per_page": "100"}
+        pull = f"{_PULLS}/{{number}}"
+        with self._client.told("read the reviews of a pull request", repository):
+            reviews = [one async for one in self._client.getiter(f"{pull}/reviews{{?per_page}}", asked)]
+            lines = [one async for one in self._client.getiter(f"{pull}/comments{{?per_page}}", asked)]
+            whole = [
+                ForgeComment(f"r{one['id']}", one["user"]["login"], one["body"])
+                for one in reviews
+                if _counts(one) and one["body"]
+            ]
+            return whole + [
+                ForgeComment(
+                    f"c{one['id']}",
+                    one["user"]["login"],
+                    one["body"],
+                    one["path"],
+                    one.get("line") or 0,
+                    one.get("diff_hunk") or "",
+                )
+                for one in lines
+                if _counts(one)
+            ]
+
     async def _turn(self, repository: str, there: PullRequest, draft: bool) -> bool:
         """Make a pull request a draft, or ready. Returns whether it is a draft then: not every repository has them."""
         name = _TO_DRAFT if draft else _READY
@@ -104,6 +130,11 @@ def _graphql(site: ForgeSite) -> str:
     """Return the address of GraphQL: beside the REST API of a server, below that of github.com."""
     rest = "/api/v3"
     return f"{site.api.removesuffix(rest)}/api/graphql" if site.api.endswith(rest) else f"{site.api}/graphql"
+
+
+def _counts(comment: dict[str, Any]) -> bool:
+    """Return whether a comment is of a person with the right to write to the repository. Deleted users do not count."""
+    return comment.get("user") is not None and comment.get("author_association") in _WRITERS
 
 
 def _read(found: dict[str, Any]) -> PullRequest:

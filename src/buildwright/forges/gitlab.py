@@ -10,7 +10,7 @@ from buildwright.core.forges import ForgeSite
 from buildwright.errors import ForgeFailed, NotFound
 from buildwright.forges.client import ForgeClient
 from buildwright.forges.drafts import marked_title
-from buildwright.ports import HostedRepository, PullRequest, PullRequestText
+from buildwright.ports import ForgeComment, HostedRepository, PullRequest, PullRequestText
 
 _MARK = "Draft: "
 """Makes a merge request a draft, by its title."""
@@ -71,6 +71,28 @@ class GitLab:
         asked = {"repository": repository, "number": str(there.number)}
         with self._client.told("update a merge request", repository):
             return _read(await self._client.put(f"{_REQUESTS}/{{number}}", asked, data=_words(text)))
+
+    async def comments(self, repository: str, number: int) -> list[ForgeComment]:
+        """See `Forge.comments`."""
+        asked = {"repository": repository, "number": str(number), "sort": "asc", "per_page": "100"}
+        writers = await self._writers(repository)
+        with self._client.told("read the reviews of a merge request", repository):
+            notes = self._client.getiter(f"{_REQUESTS}/{{number}}/notes{{?sort,per_page}}", asked)
+            said = [one async for one in notes if not one["system"] and one["author"]["id"] in writers]
+            return [_comment(one) for one in said]
+
+    async def _writers(self, repository: str) -> set[int]:
+        """Return the ids of the users with the right to push."""
+        asked = {"repository": repository, "per_page": "100"}
+        with self._client.told("read its members", repository):
+            members = self._client.getiter("/projects/{repository}/members/all{?per_page}", asked)
+            return {one["id"] async for one in members if one["access_level"] >= _DEVELOPER}
+
+
+def _comment(note: dict[str, Any]) -> ForgeComment:
+    place = note.get("position") or {}
+    path = place.get("new_path") or place.get("old_path") or ""
+    return ForgeComment(str(note["id"]), note["author"]["username"], note["body"], path, place.get("new_line") or 0)
 
 
 def _words(text: PullRequestText) -> dict[str, str]:

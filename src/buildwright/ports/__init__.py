@@ -27,7 +27,15 @@ from buildwright.ports.agents import (
     Turn,
 )
 from buildwright.ports.commands import Command, Completed, Reach, Sandbox
-from buildwright.ports.forge import Forge, HostedAt, HostedRepository, OpenForge, PullRequest, PullRequestText
+from buildwright.ports.forge import (
+    Forge,
+    ForgeComment,
+    HostedAt,
+    HostedRepository,
+    OpenForge,
+    PullRequest,
+    PullRequestText,
+)
 from buildwright.ports.gates import (
     AnswerKey,
     Answers,
@@ -114,6 +122,7 @@ __all__ = [
     "EndedPhase",
     "FirstCommit",
     "Forge",
+    "ForgeComment",
     "Furnished",
     "Gate",
     "GateTools",

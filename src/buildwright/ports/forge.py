@@ -48,6 +48,22 @@ class PullRequestText:
     draft: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ForgeComment:
+    """What a person with the right to write to the repository says of a pull request, on a line or on the whole."""
+
+    id: str
+    """Letters, digits and hyphens; no other comment on the pull request has it."""
+    author: str
+    text: str
+    path: str = ""
+    """The file that it is about; "" for the whole."""
+    line: int = 0
+    """From 1; 0 where it is about no line, or about one that is gone."""
+    hunk: str = ""
+    """The lines of the change that it is about, as a diff shows them."""
+
+
 class Forge(Protocol):
     """One forge, asked with one token. `repository` is a full name as in `HostedRepository`.
 
@@ -72,6 +88,12 @@ class Forge(Protocol):
 
     async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
         """Give a pull request this text, and make it a draft or ready. Returns it as it is then."""
+
+    async def comments(self, repository: str, number: int) -> list[ForgeComment]:
+        """Return the comments of reviews of a pull request by people with the right to write to the repository, oldest first.
+
+        What others say is left out: on a public repository all users may comment, and agents do what comments ask for.
+        """
 
 
 class HostedAt(NamedTuple):

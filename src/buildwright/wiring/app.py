@@ -23,15 +23,17 @@ from buildwright.core.event import Recorded
 from buildwright.core.lessons import GivenLesson, LessonEntry
 from buildwright.core.limits import Options
 from buildwright.core.options_change import OptionsChange
+from buildwright.core.sanitize import sanitize
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
 from buildwright.engine.contracts_command import TakeContracts
+from buildwright.engine.feedback_command import TakeFeedback, tasks_of
 from buildwright.engine.first_commit import first_commit
 from buildwright.engine.follow import stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
-from buildwright.engine.task_commands import ChangeSpec, RedoTask
+from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
 from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LessonBook, LogEntry, MoneyLedger
 from buildwright.settings import Settings
@@ -400,6 +402,8 @@ class App:
             return CommandResult(await self._stop(build_id, command), "")
         if isinstance(command, ChangeSpec):
             command = replace(command, text=self.mask(command.text))
+        if isinstance(command, TakeFeedback):
+            command = await self._with_comments(await self.builds.load(build_id))
         if isinstance(command, TakeContracts):
             command = await self._with_first(await self.builds.load(build_id), command)
         if isinstance(command, ResumeBuild | RedoTask):
@@ -524,6 +528,22 @@ class App:
             build.id, build.repository, base, options.delivery, first_commit(build.id, build.spec, options)
         )
         return ResumeOnBase(command, base, target)
+
+    async def _with_comments(self, build: Build) -> ChangeTasks:
+        """Return the command that adds a task for each new comment on the build's pull request.
+
+        Raises IllegalMove (it has none), Refused (no new comment), NotFound, BadSettings, ForgeFailed.
+        """
+        from buildwright.wiring.forges import comments_on
+
+        if not build.pull_request:
+            raise IllegalMove("the build has opened no pull request", fix="deliver it so: --deliver pr")
+        branch = build.delivered.rpartition(" ")[2].removeprefix("refs/heads/")
+        address = await self.workspace.address_of(build.repository, build.options.delivery.remote)
+        tasks = tasks_of(build, await comments_on(address, branch, self.settings))
+        if not tasks:
+            raise Refused(f"no comment on {build.pull_request} is new", fix="ask again when there is one")
+        return ChangeTasks(tuple(sanitize(task, self.mask) for task in tasks))
 
     async def _with_first(self, build: Build, command: TakeContracts) -> TakeContracts:
         """Return the command once the commit with its contracts is written. Raises BadRepository, GitFailed, NotFound."""

@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from buildwright.core.forges import ForgeAddress, find_forge
-from buildwright.errors import BadSettings
-from buildwright.ports import Forge, HostedAt, OpenForge
+from buildwright.errors import BadSettings, NotFound
+from buildwright.ports import Forge, ForgeComment, HostedAt, OpenForge
 
 if TYPE_CHECKING:
     import aiohttp
@@ -81,3 +81,17 @@ async def check_forge(address: str, settings: Settings) -> None:
             f"the token in {site.variable} may not write to {found.name} on {site.host}",
             fix="give it a token of a user who may push there",
         )
+
+
+async def comments_on(address: str, branch: str, settings: Settings) -> list[ForgeComment]:
+    """Return what people with the right to write there say of the open pull request of a branch.
+
+    Raises NotFound (none is open), BadSettings, ForgeFailed.
+    """
+    async with _opened(address, settings) as at:
+        there = await at.forge.pull_request(at.repository, branch)
+        if there is None:
+            raise NotFound(
+                f"no pull request of {branch} is open", fix="open it again on its page, or deliver once more"
+            )
+        return await at.forge.comments(at.repository, there.number)
