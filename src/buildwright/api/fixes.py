@@ -62,6 +62,8 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"status", "GET /api/builds"),
         (r"lessons list", "GET /api/lessons"),
         (r"build (?:SPEC|FILE)", "POST /api/builds"),
+        (r"build", "POST /projects/{{project_id}}/build"),  # `--contracts` is its only form without a spec
+        (r"contracts edit", "PUT /projects/{{project_id}}/contracts/{{contract_type}}"),
         (rf"task (?:add|edit|drop){_ID}", "POST /api/builds/{id}/task"),
         (rf"task (?P<verb>redo|undo){_ID} TASK", "POST /api/builds/{id}/{verb} with a `task`"),
         (r"task (?:add|edit|drop)", "POST /api/builds/{{build_id}}/task"),
@@ -79,6 +81,7 @@ _BESIDE = {
     "--base": "base",
     "--rebase": "rebase",
     "--with-dependents": "with_dependents",
+    "--contracts": "contracts",
     "--retry": "choice retry",
     "--skip": "choice skip",
     "--abort": "choice abort",
