@@ -139,7 +139,10 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
-    """The environment of a server that builds alone on SQLite, and of one whose builds a worker does, on PostgreSQL."""
+    """The environment of a server that builds alone on SQLite, and of one whose builds a worker does, on PostgreSQL.
+
+    Only a test that builds, in its `repository`, has a worker.
+    """
     if request.param == "sqlite":
         yield {}
         return
@@ -147,8 +150,13 @@ async def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     git(tmp_path, "init", "-q", "--bare", str(hub))
     async with fresh_database() as database:
         shared = {"DATABASE_URL": database, "REDIS_URL": redis_of_this_worker(), "BUILDWRIGHT_HUB": str(hub)}
-        with machine(tmp_path / "worker", shared):
+        if "repository" not in request.fixturenames:
             yield shared
+            return
+        with machine(tmp_path / "worker", shared) as log:
+            yield shared
+            while '"begins"' not in log.read_text():  # before, the signal that ends it would kill it
+                await asyncio.sleep(0.1)
 
 
 @pytest.fixture
