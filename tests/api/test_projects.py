@@ -177,6 +177,7 @@ PATHS: dict[tuple[str, str], object] = {
     ("POST", "/contracts/generate"): {"answers": [ANSWER], "replace_edited": True},
     ("GET", "/contracts"): None,
     ("GET", "/contracts/stale"): None,
+    ("POST", "/contracts/take"): None,
     ("GET", "/contracts/export"): None,
     ("GET", "/contracts/ui"): None,
     ("PUT", "/contracts/ui"): {"content": "# Mine\n"},
