@@ -43,12 +43,15 @@ class Impatient:
         self.stays = stays
         self.asking = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
+        self._got: aiohttp.ClientResponse | None = None
+        """Kept: a connection that nobody holds warns when it is collected."""
 
     async def _ask(self, door: ModelEndpoint) -> None:
         self._session = aiohttp.ClientSession()
         body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True}
-        got = await self._session.post(f"{door.url}/v1/messages", json=body, headers={"x-api-key": door.token})
-        await got.content.readany()
+        headers = {"x-api-key": door.token}
+        self._got = await self._session.post(f"{door.url}/v1/messages", json=body, headers=headers)
+        await self._got.content.readany()
         self.asking.set()
         if self.stays:
             await asyncio.sleep(600)
@@ -68,6 +71,8 @@ class Impatient:
         raise AssertionError("no spec changes here")
 
     async def close(self) -> None:
+        if self._got is not None:
+            self._got.close()
         if self._session is not None:
             await self._session.close()
 
