@@ -482,7 +482,10 @@ def _telling(listener: Callable[[str], None] | None, mask: Masker) -> Iterator[C
         nonlocal left
         if left <= 0 or not text:
             return
-        left -= len(text) + _PER_LINE * text.count("\n")
+        cost = len(text) + _PER_LINE * text.count("\n")
+        if cost > left:  # one piece may be far more than what is left
+            text = text[: text.rfind("\n", 0, len(text) * left // cost) + 1]
+        left -= cost
         listener(text)
         if left <= 0:
             listener("[buildwright: the rest is not shown line by line; the report keeps its beginning and its end]\n")
