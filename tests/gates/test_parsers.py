@@ -185,6 +185,8 @@ RUNS: dict[str, Run] = {
     "ava_skipped": Run(0, 1),
     "uvu_fail": Run(2, 1, (('FAIL  "carries"', None, None),)),
     "uvu_skipped": Run(0, 1),
+    "tape_fail": Run(3, 3, (("carries > over ten", "a.test.js", 4),)),
+    "tape_skipped": Run(0, 1),
     "tap_fail": Run(2, 1, (("not", None, None), ("carries", None, None), ("a.test.js", None, None))),
     "tap_skipped": Run(0, 1),
     "pytest_none": Run(0),
@@ -269,6 +271,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "a.test.ts::steps passed",
     ),
     "ava_tap": ("later skipped", "someday skipped", "adds passed", "carries failed"),
+    "tape_fail": ("adds passed", "carries failed", "later skipped", "someday skipped"),
     "cargo_fail": (
         "sample src/lib.rs::tests::adds passed",
         "sample src/lib.rs::tests::carries failed",

@@ -30,6 +30,12 @@ _TAP_SUBTEST = re.compile(r"(\s{0,80})# Subtest: (.+)")
 _DIRECTIVE = re.compile(r" # (SKIP|TODO)\b.*$", re.IGNORECASE)
 _TAP_RUNNER = re.compile(r"# \{ (total: \d{1,9}(?:, [a-z]{1,20}: \d{1,9}){0,9}) \}$")
 _TAP_COUNT = re.compile(r"([a-z]{1,20}): (\d{1,9})")
+_TAPE = "TAP version "
+_TAPE_COUNT = re.compile(
+    r"# (tests|pass |fail ) (\d{1,9})$"
+)  # the numbers stand below each other, unlike those of Node
+_TAPE_TEST = re.compile(r"# (SKIP )?(.+)")
+_TAPE_LINE = re.compile(r"(ok|not ok) \d{1,9}(?: (.+))?$")
 _JEST = re.compile(r"Tests:\s{1,9}((?:\d{1,9} [a-z]{1,20}(?:, )?){1,9})")
 _JEST_TEST = re.compile(r"(\s{2,80})(\u2713|\u2715|\u25cb skipped|\u270e todo) (.+)")
 _JEST_SUITE = re.compile(r"(\s{2,80})([^\s\u25cf].*)")
@@ -180,6 +186,45 @@ def _tap_runner(lines: Sequence[str]) -> Tally | None:
     skipped = counts.get("skip", 0) + counts.get("todo", 0)
     findings = _failed_number(counts.get("fail", 0), _node_failures(lines))
     return Tally(max(counts["total"] - skipped, 0), skipped, findings, named(_tap_cases(lines)))
+
+
+def _tape(lines: Sequence[str]) -> Tally | None:
+    """Read the runner tape: a comment begins each test, and the end counts what all of them asserted."""
+    counts: dict[str, int] = {}
+    for line in lines:
+        if match := _TAPE_COUNT.match(line):
+            counts[match[1].strip()] = counts.get(match[1].strip(), 0) + int(match[2])
+    if "tests" not in counts or "pass" not in counts or not any(line.startswith(_TAPE) for line in lines):
+        return None
+    test, left_out, skipped = "", 0, 0
+    outcomes: dict[str, Outcome] = {}
+    found: list[Finding] = []
+    for index, line in enumerate(lines):
+        if match := _TAPE_LINE.match(line):
+            name = match[2] or ""
+            if _DIRECTIVE.search(name):
+                left_out += 1
+                outcomes.setdefault(test, "skipped")
+            elif match[1] == "ok":
+                outcomes[test] = "failed" if outcomes.get(test) == "failed" else "passed"
+            else:
+                outcomes[test] = "failed"
+                trace = until(list(lines[index + 1 : index + TRACE_LINES]), ("ok ", "not ok ", "# ", "1.."))
+                found.append(
+                    finding("test.failed", "\n".join([_under(test, name), *trace]), *(_frame(trace) or (None, None)))
+                )
+        elif (match := _TAPE_TEST.match(line)) and not _TAPE_COUNT.match(line):
+            test = match[2]
+            if match[1]:
+                skipped += 1
+                outcomes.setdefault(test, "skipped")
+    findings = _failed_number(counts.get("fail", 0), found)
+    cases = named(CaseResult(name, outcome) for name, outcome in outcomes.items() if name)
+    return Tally(max(counts["tests"] - left_out, 0), skipped + left_out, findings, cases)
+
+
+def _under(test: str, name: str) -> str:
+    return " > ".join(part for part in (test, name) if part)
 
 
 def _jest(lines: Sequence[str]) -> Tally | None:
@@ -369,6 +414,7 @@ def _frame(trace: Sequence[str]) -> tuple[str, int] | None:
 READERS: tuple[Callable[[Sequence[str]], Tally | None], ...] = (
     _node,
     _tap_runner,
+    _tape,
     _jest,
     _vitest,
     _mocha,

@@ -137,6 +137,11 @@ TAP_NAMES = (
     "import t from 'tap';\nt.test('adds', (t) => { t.ok(true, 'is'); t.end(); });\n"
     "t.test('carries', (t) => { t.ok(false, 'not'); t.end(); });\nt.test('later', { skip: true }, (t) => { t.end(); });\n"
 )
+TAPE_NAMES = (
+    "const test = require('tape');\ntest('adds', (t) => { t.equal(1 + 2, 3, 'small ones'); t.ok(true); t.end(); });\n"
+    "test('carries', (t) => {\n  t.equal(9 + 1, 11, 'over ten');\n  t.ok(true, 'not today', { skip: true });\n  t.end();\n});\n"
+    "test('later', { skip: true }, (t) => { t.end(); });\ntest('someday', (t) => { t.ok(1, 'x', { todo: true }); t.end(); });\n"
+)
 UNITTEST_NAMES = UNITTEST_FAIL.replace("def test_adds(self):\n", 'def test_adds(self):\n        """Adds."""\n')
 LOOP = "for folder in a b; do (cd $folder && python -m pytest -q); done"
 SKIPPED = "it.skip('later', () => {});\n"
@@ -228,6 +233,19 @@ TOOLS: dict[str, Tool] = {
                 "tap_skipped",
                 "npx tap --disable-coverage --allow-incomplete-coverage a.test.js",
                 {"a.test.js": "import t from 'tap';\nt.test('later', { skip: true }, (t) => { t.end(); });\n"},
+            ),
+        ),
+    ),
+    "tape": Tool(
+        ("tape@5.9.0",),
+        (),
+        "npx tape --version",
+        (
+            Recording("tape_fail", "npx tape a.test.js", {"package.json": COMMON, "a.test.js": TAPE_NAMES}),
+            Recording(
+                "tape_skipped",
+                "npx tape a.test.js",
+                {"a.test.js": "require('tape')('later', { skip: true }, (t) => t.end());\n"},
             ),
         ),
     ),
