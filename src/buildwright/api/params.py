@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from buildwright.api.state import Caller, ServerState, caller_of, owned_row, state_of
 from buildwright.core.build import Build
@@ -24,6 +24,16 @@ TASK = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"
 TaskName = Annotated[str, Field(pattern=TASK, description='Id of a task; "" for all.')]
 CleanText = Annotated[str, AfterValidator(clean)]
 Limit = Annotated[int, Query(ge=1, le=500, description="At most this many.")]
+
+
+def _written(value: object) -> object:
+    """Refuse a bare number, which pydantic takes for seconds since 1970: the description promises a date."""
+    if isinstance(value, str) and value.strip().lstrip("+-").replace(".", "", 1).isdigit():
+        raise ValueError("a time is written as 2026-11-28T09:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 After = Annotated[int, Query(ge=0, le=2**53, description="Only those with a larger number.")]
 
 

@@ -33,8 +33,7 @@ async def plan(
     max_project_cost: Annotated[str, Parameter(help="Ask none beyond this budget of the project, as of `build`.")] = "",
     check: Annotated[tuple[str, ...], Parameter(help="A command that judges it, as of `build`. May be repeated.")] = (),
     accept_base: Annotated[
-        tuple[str, ...],
-        Parameter(help="Plan although the repository already fails this check; every check, without a name."),
+        tuple[str, ...], Parameter(help="Plan although the base fails this check; all, unnamed.")
     ] = (),
     bring: Annotated[tuple[str, ...], Parameter(help="A file that git does not track, as of `build`.")] = (),
     grant_needs: Annotated[
@@ -60,18 +59,10 @@ async def plan(
     from buildwright.cli.options import options_of, read_repository
     from buildwright.engine.commands import NewBuild
 
-    output = Output(json)
     given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base)
-    given = replace(
-        given,
-        max_day_cost=max_day_cost,
-        max_project_cost=max_project_cost,
-        bring=bring,
-        grant_needs=grant_needs,
-        lfs=lfs,
-    )
-    options = options_of(given)
-    repository = read_repository(repo) if repo else ""
+    purses = {"max_day_cost": max_day_cost, "max_project_cost": max_project_cost}
+    given = replace(given, bring=bring, grant_needs=grant_needs, lfs=lfs, **purses)
+    output, options, repository = Output(json), options_of(given), read_repository(repo) if repo else ""
     _check_new(out)
     async with session() as app:
         read = await _read(spec, tag, output, edit=edit and out is None)

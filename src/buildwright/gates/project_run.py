@@ -474,19 +474,15 @@ def _telling(listener: Callable[[str], None] | None, mask: Masker) -> Iterator[C
     if listener is None:
         yield None
         return
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    cleaner = Cleaner(mask)
-    left = MOST_TOLD
+    decoder, cleaner, left = codecs.getincrementaldecoder("utf-8")("replace"), Cleaner(mask), MOST_TOLD
 
     def tell(text: str) -> None:
         nonlocal left
         if left <= 0 or not text:
             return
         cost = len(text) + _PER_LINE * text.count("\n")
-        if cost > left:  # one piece may be far more than what is left
-            text = text[: text.rfind("\n", 0, len(text) * left // cost) + 1]
+        listener(text if cost <= left else text[: text.rfind("\n", 0, len(text) * left // cost) + 1])
         left -= cost
-        listener(text)
         if left <= 0:
             listener("[buildwright: the rest is not shown line by line; the report keeps its beginning and its end]\n")
 

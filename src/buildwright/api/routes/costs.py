@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from buildwright.answers import Costs
 from buildwright.api.bodies import Router
+from buildwright.api.params import Moment
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.ports import CostKey
@@ -22,8 +22,8 @@ async def costs(
     site: SiteOf,
     caller: CallerOf,
     by: Annotated[CostKey, Query(description="What to sum by; days are of UTC.")] = "day",
-    since: Annotated[AwareDatetime | None, Query(description="Only requests at this time or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Only requests before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Only requests at this time or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Only requests before this time.")] = None,
 ) -> Costs:
     """Return what requests to models cost in the caller's builds, by day, model, task and so on.
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from buildwright.api.bodies import Router
+from buildwright.api.params import Moment
 from buildwright.api.problems import responses
 from buildwright.api.state import Caller, CallerOf, ServerState, SiteOf
 from buildwright.core.build import Build
@@ -34,7 +34,7 @@ async def home(
     site: SiteOf,
     caller: CallerOf,
     since: Annotated[
-        AwareDatetime | None, Query(description="When the user was here: `as_of` of the page then. Without it no news.")
+        Moment | None, Query(description="When the user was here: `as_of` of the page then. Without it no news.")
     ] = None,
 ) -> Home:
     """Return your projects and builds with their health, what needs you, and what happened since you were here."""
