@@ -60,8 +60,8 @@ async def plan(
     from buildwright.engine.commands import NewBuild
 
     given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base)
-    purses = {"max_day_cost": max_day_cost, "max_project_cost": max_project_cost}
-    given = replace(given, bring=bring, grant_needs=grant_needs, lfs=lfs, **purses)
+    given = replace(given, bring=bring, grant_needs=grant_needs, lfs=lfs)
+    given = replace(given, max_day_cost=max_day_cost, max_project_cost=max_project_cost)
     output, options, repository = Output(json), options_of(given), read_repository(repo) if repo else ""
     _check_new(out)
     async with session() as app:
