@@ -78,7 +78,7 @@ SAMPLES = {
             ".gitignore": "node_modules/\n",
             "small.test.js": _NODE_TEST,
         },
-        "npm ci --ignore-scripts --no-audit --no-fund",
+        "npm ci --no-audit --no-fund",
         "npm test",
         "node_modules",
         "npm install --package-lock-only --no-audit --no-fund",
@@ -98,7 +98,7 @@ SAMPLES = {
     ),
     "process-warning": Sample(
         {".gitignore": "node_modules/\n"},
-        "npm ci --ignore-scripts --no-audit --no-fund",
+        "npm ci --no-audit --no-fund",
         "npm run lint && npm test",
         "node_modules",
         "npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund",
