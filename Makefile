@@ -77,7 +77,7 @@ real: tools $(VENV)/.dev ## projects of eleven kinds at the first try: check, a 
 	@command -v cargo >/dev/null || { echo "make real needs cargo. Install it with rustup, or for example: sudo apt-get install cargo"; exit 1; }
 	@test -d /usr/share/maven-repo/org/apache/maven/surefire || { apt-get update -qq && apt-get install -y -qq maven $(OF_MAVEN) >/dev/null; } || \
 		{ echo "make real needs Debian's packages: sudo apt-get install maven $(OF_MAVEN)"; exit 1; }
-	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/e2e/test_kinds.py tests/e2e/test_real_projects.py
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/e2e/test_kinds.py tests/e2e/test_real_projects.py tests/deploy/test_action.py
 
 chaos: tools $(VENV)/.dev ## break servers, workers, clocks and the network at random while 200 builds run (needs libfaketime)
 	$(BIN)/python -m tests.chaos $(if $(WRITE),--write)

@@ -60,8 +60,10 @@ class Hosted:
     """On lines, in the words of the forge; on Gitea of review 1."""
     reviews: list[dict[str, Any]] = field(default_factory=list)
     writers: dict[str, str] = field(default_factory=lambda: {"ada": "write"})
-    """Users with their permission, on Gitea."""
+    """Users with their permission, on GitHub and Gitea; on GitLab user 7 may write."""
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    issues: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """By number, in the words of the forge."""
     asked: list[Asked] = field(default_factory=list)
     refusals: list[Answer] = field(default_factory=list)
     """Given, from the first on, to the next requests instead of an answer."""
@@ -109,6 +111,19 @@ class Hosted:
         if asked.method != "GET" and not self.may_write:
             return Answer(403, {"message": "Resource not accessible by personal access token"})
         return {"github": _github, "gitlab": _gitlab, "gitea": _gitea}[self.kind](self, asked)
+
+    def file(self, number: int, title: str, text: str, author: str = "ada") -> None:
+        """File an issue."""
+        page = f"{self.address}/{self.name}/issues/{number}"
+        self.issues[number] = {
+            "title": title,
+            "body": text,
+            "description": text,
+            "user": {"login": author},
+            "author": {"id": 7 if author == "ada" else 9, "username": author},
+            "html_url": page,
+            "web_url": page,
+        }
 
     def open(self, branch: str, base: str, **more: Any) -> dict[str, Any]:
         """Open a pull request, in the words of GitHub and Gitea."""
@@ -160,6 +175,10 @@ def _github(here: Hosted, asked: Asked) -> Answer:
             if owner == here.name.partition("/")[0] and branch:
                 found = [one for one in found if one["head"]["ref"] == branch]
             return _paged(here, asked, found, "per_page", 30)
+        case "GET", ["issues", issue] if int(issue) in here.issues:
+            return Answer(200, here.issues[int(issue)])
+        case "GET", ["collaborators", name, "permission"]:
+            return Answer(200, {"permission": here.writers.get(name, "read")})
         case "GET", ["pulls", _, ("reviews" | "comments") as which]:
             return _paged(here, asked, here.reviews if which == "reviews" else here.comments, "per_page", 30)
         case "POST", ["pulls"]:
@@ -216,6 +235,8 @@ def _gitlab(here: Hosted, asked: Asked) -> Answer:
             branch = asked.query.get("source_branch", "")
             found = [one for one in here.pulls if one["source_branch"] == branch and one["state"] == "opened"]
             return _paged(here, asked, found, "per_page", 20)
+        case "GET", ["issues", issue] if int(issue) in here.issues:
+            return Answer(200, here.issues[int(issue)])
         case "GET", ["merge_requests", _, "notes"]:
             return _paged(here, asked, here.comments, "per_page", 20)
         case "GET", ["members", "all"]:
@@ -250,6 +271,8 @@ def _gitea(here: Hosted, asked: Asked) -> Answer:
             return Answer(200, {"name": "/".join(parts)}) if there else Answer(404, {"message": "branch not found"})
         case "GET", ["pulls"]:
             return _paged(here, asked, [one for one in here.pulls if one["state"] == "open"], "limit", 30)
+        case "GET", ["issues", issue] if int(issue) in here.issues:
+            return Answer(200, here.issues[int(issue)])
         case "GET", ["pulls", _, "reviews"]:
             return _paged(here, asked, here.reviews, "limit", 30)
         case "GET", ["pulls", _, "reviews", number, "comments"]:

@@ -12,7 +12,7 @@ from buildwright.cli.build_options import BuildOptions
 from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.reporting import PLAIN, Reporting
-from buildwright.cli.session import read_spec, session
+from buildwright.cli.session import read_spec_or_issue, session
 
 if TYPE_CHECKING:
     from buildwright.cli.unfinished import FoundBuild
@@ -28,7 +28,7 @@ _MOST_NOTES = 10
 
 
 async def build(
-    spec: Annotated[Path | None, Parameter(help="A Markdown spec, or a task list: ours, or of another tool.")] = None,
+    spec: Annotated[Path | None, Parameter(help="A Markdown spec, a task list, or `issue:N` of the forge.")] = None,
     /,
     *,
     contracts: Annotated[
@@ -64,7 +64,7 @@ async def build(
     repository = read_repository(repo, given.no_lanes)
     async with session() as app:
         reporting.check(unwatched=detach and app.in_cluster)
-        project_id, read = await _read(app, spec, tag, contracts, options)
+        project_id, read = await _read(app, spec, tag, contracts, options, repository)
         options = _with_contracts(options, read)
         first: Build | None = None
         taken: FoundBuild | None = None
@@ -117,12 +117,14 @@ def _check_one_of(spec: Path | None, tag: str, project: str) -> None:
         raise Refused("give either SPEC, with its --tag, or --contracts, not both", fix=fix)
 
 
-async def _read(app: Client, spec: Path | None, tag: str, project: str, options: Options) -> tuple[str, Spec]:
+async def _read(
+    app: Client, spec: Path | None, tag: str, project: str, options: Options, repository: str
+) -> tuple[str, Spec]:
     """Return the project's id ("" for none) and what to build: the file's content, or the project's contracts."""
     from buildwright.client import spec_of_project
 
     if spec is not None:
-        return "", await read_spec(spec, tag)
+        return "", await read_spec_or_issue(spec, tag, repository, app.settings)
     return await spec_of_project(app.contracts, project, options.contracts_folder)
 
 

@@ -1,4 +1,4 @@
-"""What a build says where GitHub Actions runs it: groups, annotations and a summary of the step. Must never decide.
+"""What a build says where GitHub Actions runs it: groups, annotations, summary and outputs of the step. Must never decide.
 
 Format: "Workflow commands for GitHub Actions" (GitHub documentation). The runner shows ten annotations of a kind.
 """
@@ -117,6 +117,25 @@ def write_step_summary(view: BuildView, environment: Mapping[str, str] = os.envi
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(markdown(view))
+
+
+def write_step_outputs(view: BuildView, environment: Mapping[str, str] = os.environ) -> None:
+    """Set the outputs of the step: `build`, `outcome`, `branch`, `commit`, `pull-request`, `cost` (US dollars).
+
+    Raises OSError when the file for them cannot be written.
+    """
+    path = environment.get("GITHUB_OUTPUT", "")
+    if path:
+        outputs = {
+            "build": view.id,
+            "outcome": view.outcome or ("paused" if view.pause is not None else view.control),
+            "branch": view.delivered.rpartition(" ")[2].removeprefix("refs/heads/"),
+            "commit": view.head,
+            "pull-request": view.pull_request,
+            "cost": str(view.usage.cost_usd),
+        }
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}={clean(value).replace(chr(10), ' ')}\n" for name, value in outputs.items())
 
 
 def markdown(view: BuildView) -> str:

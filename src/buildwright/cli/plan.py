@@ -11,18 +11,19 @@ from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
-from buildwright.cli.session import read_spec, session
+from buildwright.cli.session import read_spec_or_issue, session
 from buildwright.cli.table import Column, table
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
     from buildwright.cli.build_options import BuildOptions
+    from buildwright.client import Client
     from buildwright.core.spec import Spec
     from buildwright.views.overview import PlanView
 
 
 async def plan(
-    spec: Annotated[Path, Parameter(help="A Markdown spec, or a task list: ours, or of another tool.")],
+    spec: Annotated[Path, Parameter(help="A Markdown spec, a task list, or `issue:N` of the forge.")],
     /,
     *,
     tag: Annotated[str, Parameter(help="Which list of a task-master file; else `master`.")] = "",
@@ -65,7 +66,7 @@ async def plan(
     output, options, repository = Output(json), options_of(given), read_repository(repo) if repo else ""
     _check_new(out)
     async with session() as app:
-        read = await _read(spec, tag, output, edit=edit and out is None)
+        read = await _read(app, spec, tag, repository, output, edit=edit and out is None)
         first = "the repository is checked, then " if repo else ""
         begins = partial(output.say, f"Planning; {first}a model reads the spec.")
         view = await app.plan(NewBuild(read, options, repository), begins)
@@ -107,9 +108,9 @@ def _next_options(tag: str, repo: str, given: BuildOptions) -> list[str]:
     ]
 
 
-async def _read(spec: Path, tag: str, output: Output, *, edit: bool) -> Spec:
+async def _read(app: Client, spec: Path, tag: str, repository: str, output: Output, *, edit: bool) -> Spec:
     """Read the spec; a task list that is to be edited is opened first. Raises Refused for a spec that is none."""
-    read = await read_spec(spec, tag)
+    read = await read_spec_or_issue(spec, tag, repository or str(Path.cwd()), app.settings)
     if not edit:
         return read
     if read.graph is None:

@@ -64,16 +64,18 @@ PLAIN = Reporting()
 
 async def report_end(app: Client, build: Build, output: Output, reporting: Reporting) -> None:
     """Write the reports of a build that is no longer watched. Raises CouldNot when the JUnit file cannot be written."""
-    from buildwright.cli.github_actions import annotate, in_actions, write_step_summary
+    from buildwright.cli.github_actions import annotate, in_actions, write_step_outputs, write_step_summary
 
     if in_actions() and (build.is_terminal or build.pause is not None):
         from buildwright.views.overview import build_view
 
         annotate(output, build)
         try:
-            write_step_summary(build_view(build, app.clock.now()))
+            view = build_view(build, app.clock.now())
+            write_step_summary(view)
+            write_step_outputs(view)
         except OSError as error:
-            output.say(f"warning: the summary of this step cannot be written: {error}", style="yellow")
+            output.say(f"warning: the summary or outputs of this step cannot be written: {error}", style="yellow")
     if reporting.junit is not None:
         await write_junit(app, build, reporting.junit)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildwright.cli.output import one_line
+
 if TYPE_CHECKING:
     from buildwright.client import Client
     from buildwright.core.spec import Spec
+    from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.wiring import App
 
 _LARGEST_LOG = 1_000_000
+_ISSUE = re.compile(r"issue:#?([1-9][0-9]{0,9})", re.ASCII)
 
 
 @asynccontextmanager
@@ -88,3 +93,26 @@ async def read_spec(path: Path, tag: str = "") -> Spec:
     from buildwright.advisors.spec_file import read_spec as read
 
     return read(path, tag=tag)
+
+
+async def read_spec_or_issue(path: Path, tag: str, repository: str, settings: Settings) -> Spec:
+    """Read a spec from a file, or from the issue N of the repository's forge for the path `issue:N`.
+
+    An issue of a user without the right to write there is Refused: agents do what its text asks for. Raises
+    BadSpec, BadRepository, BadSettings, NotFound, ForgeFailed.
+    """
+    number = _ISSUE.fullmatch(str(path))
+    if number is None:
+        return await read_spec(path, tag)
+    from buildwright.advisors.spec_file import read_spec as read
+    from buildwright.errors import Refused
+    from buildwright.wiring.forges import issue_of
+
+    found = await issue_of(repository, int(number[1]), settings)
+    if not found.may_write:
+        raise Refused(
+            f"issue {found.number} is by {found.author or 'a deleted user'}, who may not write to the repository, and "
+            "agents do what its text asks for",
+            fix=f"read {found.address}, save what is to be built in a file, and name that file",
+        )
+    return read(Path(f"issue-{found.number}.md"), f"# {one_line(found.title, 200)}\n\n{found.text}\n", tag)

@@ -105,6 +105,11 @@ class ForgeClient(GitHubAPI):
             ) from error
 
 
+def no_issue(number: int) -> NotFound:
+    """Return the error for a number that is a pull request's: some forges count both alike."""
+    return NotFound(f"{number} is a pull request and no issue", fix="name the number of an issue")
+
+
 def _asked_wait(error: gidgethub.HTTPException) -> float | None:
     """Return the seconds that a refusal asks to wait; None when it asks for none."""
     headers = error.headers or {}

@@ -8,9 +8,9 @@ import aiohttp
 
 from buildwright.core.forges import ForgeSite
 from buildwright.errors import ForgeFailed, NotFound
-from buildwright.forges.client import ForgeClient
+from buildwright.forges.client import ForgeClient, no_issue
 from buildwright.forges.drafts import marked_title
-from buildwright.ports import ForgeComment, HostedRepository, PullRequest, PullRequestText
+from buildwright.ports import ForgeComment, ForgeIssue, HostedRepository, PullRequest, PullRequestText
 
 _MARK = "WIP: "
 """Makes a pull request a draft, by its title."""
@@ -68,6 +68,17 @@ class Gitea:
         asked = {"repository": repository, "number": str(there.number)}
         with self._client.told("update a pull request", repository):
             return _read(await self._client.patch(f"{_PULLS}/{{number}}", asked, data=_words(text)))
+
+    async def issue(self, repository: str, number: int) -> ForgeIssue:
+        """See `Forge.issue`."""
+        asked = {"repository": repository, "number": str(number)}
+        with self._client.told(f"read issue {number}", repository):
+            found = await self._client.getitem("/repos/{+repository}/issues/{number}", asked)
+            if found.get("pull_request"):
+                raise no_issue(number)
+            author = (found.get("user") or {}).get("login", "")
+            may_write = bool(author) and await self._may_write(repository, author)
+        return ForgeIssue(number, found["title"], found.get("body") or "", author, may_write, found["html_url"])
 
     async def comments(self, repository: str, number: int) -> list[ForgeComment]:
         """See `Forge.comments`."""

@@ -8,9 +8,9 @@ import aiohttp
 
 from buildwright.core.forges import ForgeSite
 from buildwright.errors import ForgeFailed
-from buildwright.forges.client import ForgeClient
+from buildwright.forges.client import ForgeClient, no_issue
 from buildwright.forges.drafts import marked_title
-from buildwright.ports import ForgeComment, HostedRepository, PullRequest, PullRequestText
+from buildwright.ports import ForgeComment, ForgeIssue, HostedRepository, PullRequest, PullRequestText
 
 _VERSION = "2022-11-28"
 _READY = "markPullRequestReadyForReview"
@@ -86,6 +86,23 @@ class GitHub:
         with self._client.told("update a pull request", repository):
             changed = {"title": title, "body": text.body}
             return _read(await self._client.patch(f"{_PULLS}/{{number}}", asked, data=changed))
+
+    async def issue(self, repository: str, number: int) -> ForgeIssue:
+        """See `Forge.issue`."""
+        asked = {"repository": repository, "number": str(number)}
+        with self._client.told(f"read issue {number}", repository):
+            found = await self._client.getitem("/repos/{+repository}/issues/{number}", asked)
+            if "pull_request" in found:
+                raise no_issue(number)
+            author = (found.get("user") or {}).get("login", "")
+            may_write = bool(author) and await self._may_write(repository, author)
+        return ForgeIssue(number, found["title"], found["body"] or "", author, may_write, found["html_url"])
+
+    async def _may_write(self, repository: str, name: str) -> bool:
+        """Return whether a user may write. `author_association` does not say it: collaborators and members may only read."""
+        path = "/repos/{+repository}/collaborators/{name}/permission"
+        found = await self._client.getitem(path, {"repository": repository, "name": name})
+        return found["permission"] in {"write", "admin"}
 
     async def comments(self, repository: str, number: int) -> list[ForgeComment]:
         """See `Forge.comments`."""

@@ -10,7 +10,7 @@ from buildwright.core.forges import ForgeSite
 from buildwright.errors import ForgeFailed, NotFound
 from buildwright.forges.client import ForgeClient
 from buildwright.forges.drafts import marked_title
-from buildwright.ports import ForgeComment, HostedRepository, PullRequest, PullRequestText
+from buildwright.ports import ForgeComment, ForgeIssue, HostedRepository, PullRequest, PullRequestText
 
 _MARK = "Draft: "
 """Makes a merge request a draft, by its title."""
@@ -71,6 +71,16 @@ class GitLab:
         asked = {"repository": repository, "number": str(there.number)}
         with self._client.told("update a merge request", repository):
             return _read(await self._client.put(f"{_REQUESTS}/{{number}}", asked, data=_words(text)))
+
+    async def issue(self, repository: str, number: int) -> ForgeIssue:
+        """See `Forge.issue`."""
+        asked = {"repository": repository, "number": str(number)}
+        with self._client.told(f"read issue {number}", repository):
+            found = await self._client.getitem("/projects/{repository}/issues/{number}", asked)
+        author = found.get("author") or {}
+        may_write = author.get("id") in await self._writers(repository)
+        text, name = found.get("description") or "", author.get("username", "")
+        return ForgeIssue(number, found["title"], text, name, may_write, found["web_url"])
 
     async def comments(self, repository: str, number: int) -> list[ForgeComment]:
         """See `Forge.comments`."""

@@ -30,6 +30,7 @@ from buildwright.ports.commands import Command, Completed, Reach, Sandbox
 from buildwright.ports.forge import (
     Forge,
     ForgeComment,
+    ForgeIssue,
     HostedAt,
     HostedRepository,
     OpenForge,
@@ -123,6 +124,7 @@ __all__ = [
     "FirstCommit",
     "Forge",
     "ForgeComment",
+    "ForgeIssue",
     "Furnished",
     "Gate",
     "GateTools",

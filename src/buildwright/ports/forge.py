@@ -64,6 +64,22 @@ class ForgeComment:
     """The lines of the change that it is about, as a diff shows them."""
 
 
+@dataclass(frozen=True, slots=True)
+class ForgeIssue:
+    """An issue, as the person who filed it left it."""
+
+    number: int
+    title: str
+    text: str
+    """Markdown."""
+    author: str
+    """"" for a deleted user."""
+    may_write: bool
+    """Whether the author has the right to write to the repository."""
+    address: str
+    """Of its page."""
+
+
 class Forge(Protocol):
     """One forge, asked with one token. `repository` is a full name as in `HostedRepository`.
 
@@ -88,6 +104,9 @@ class Forge(Protocol):
 
     async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
         """Give a pull request this text, and make it a draft or ready. Returns it as it is then."""
+
+    async def issue(self, repository: str, number: int) -> ForgeIssue:
+        """Return an issue. Raises NotFound also for a number that is a pull request's."""
 
     async def comments(self, repository: str, number: int) -> list[ForgeComment]:
         """Return the comments of reviews of a pull request by people with the right to write to the repository, oldest first.

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from buildwright.core.forges import ForgeAddress, find_forge
 from buildwright.errors import BadSettings, NotFound
-from buildwright.ports import Forge, ForgeComment, HostedAt, OpenForge
+from buildwright.ports import Forge, ForgeComment, ForgeIssue, HostedAt, OpenForge
 
 if TYPE_CHECKING:
     import aiohttp
 
     from buildwright.settings import Settings
+
+
+_PULL = "a pull request"
 
 
 def forge_opener(settings: Settings) -> OpenForge:
@@ -29,29 +32,30 @@ def forge_opener(settings: Settings) -> OpenForge:
 
 
 @asynccontextmanager
-async def _opened(address: str, settings: Settings) -> AsyncIterator[HostedAt]:
-    found, token = known_forge(address, settings)
+async def _opened(address: str, settings: Settings, what: str = _PULL) -> AsyncIterator[HostedAt]:
+    found, token = known_forge(address, settings, what)
     import aiohttp
 
     async with aiohttp.ClientSession(trust_env=True) as session:
         yield HostedAt(_forge(session, found, token), found.repository)
 
 
-def known_forge(address: str, settings: Settings) -> tuple[ForgeAddress, str]:
-    """Return the repository that a remote's address names, and the token for it. Raises BadSettings."""
+def known_forge(address: str, settings: Settings, what: str = _PULL) -> tuple[ForgeAddress, str]:
+    """Return the repository that a remote's address names, and the token for it. Raises BadSettings: `what` needs them."""
     from buildwright.workspace.git import mask
 
     found = find_forge(address, settings.environment)
+    other = ", or push only: --deliver push" if what == _PULL else ""
     if found is None:
         raise BadSettings(
-            f"a pull request needs a forge, and {mask(address)} is not on one that is known here",
-            fix="set GITHUB_API_URL, GITLAB_API_URL or GITEA_API_URL to its API, or push only: --deliver push",
+            f"{what} needs a forge, and {mask(address)} is not on one that is known here",
+            fix=f"set GITHUB_API_URL, GITLAB_API_URL or GITEA_API_URL to its API{other}",
         )
     token = settings.environment.get(found.site.variable, "").strip()
     if not token:
         raise BadSettings(
-            f"a pull request on {found.site.host} needs a token, and {found.site.variable} is not set",
-            fix=f"export {found.site.variable}=..., or push only: --deliver push",
+            f"{what} on {found.site.host} needs a token, and {found.site.variable} is not set",
+            fix=f"export {found.site.variable}=...{other}",
         )
     return found, token
 
@@ -95,3 +99,15 @@ async def comments_on(address: str, branch: str, settings: Settings) -> list[For
                 f"no pull request of {branch} is open", fix="open it again on its page, or deliver once more"
             )
         return await at.forge.comments(at.repository, there.number)
+
+
+async def issue_of(repository: str, number: int, settings: Settings) -> ForgeIssue:
+    """Return an issue of the forge that a repository comes from: by its own address, or that of its remote `origin`.
+
+    Raises BadRepository, BadSettings, NotFound, ForgeFailed.
+    """
+    from buildwright.workspace import GitWorkspace
+
+    address = await GitWorkspace(settings.home, settings.environment).address_of(repository, "")
+    async with _opened(address, settings, f"issue {number}") as at:
+        return await at.forge.issue(at.repository, number)
