@@ -33,6 +33,7 @@ MODULES = {
     "stats": "bench.stats",
     "money": "bench.money",
     "prompts": "bench.prompts",
+    "pages": "bench.pages",
 }
 """Parts that are a module of their own, by the name under which it prints what it found."""
 WORKLOADS = (

@@ -18,6 +18,7 @@ from bench.complexity import section as complexity_section
 from bench.interrupt_table import tables as interrupt_tables
 from bench.money_table import tables as money_tables
 from bench.over_http.tables import tables as http_tables
+from bench.page_tables import tables as page_tables
 from bench.prompt_tables import tables as prompt_tables
 from bench.stats_tables import tables as stats_tables
 from bench.stream_tables import tables as stream_tables
@@ -262,6 +263,7 @@ def _cluster(results: dict[str, Any]) -> list[Table]:
         *tables(results.get("cluster", {}).get("rounds", {})),
         *http_tables(results.get("http", {}).get("rounds", [])),
         *stream_tables(results.get("streams", {}).get("rounds", [])),
+        *page_tables(results.get("pages", {}).get("rounds", [])),
         *interrupt_tables(results.get("interrupt", {}).get("rounds", [])),
         *money_tables(results.get("money", {}).get("rounds", [])),
         *box_tables(results),

@@ -148,8 +148,8 @@ class Server:
             time.sleep(0.02)
         self.url = str(json.loads(self._note.read_text())["url"])
 
-    def token(self) -> str:
-        argv = [sys.executable, "-m", "buildwright", "token"]
+    def token(self, *options: str) -> str:
+        argv = [sys.executable, "-m", "buildwright", "token", *options]
         return subprocess.run(argv, env=self._environment, check=True, capture_output=True, text=True).stdout.strip()
 
     def rss_bytes(self) -> int:

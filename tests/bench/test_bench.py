@@ -13,6 +13,7 @@ from bench.contestants import FLOOR
 from bench.interrupt_table import tables as interrupt_tables
 from bench.money_table import tables as money_tables
 from bench.over_http.tables import tables as http_tables
+from bench.page_tables import tables as page_tables
 from bench.stats_tables import tables as stats_tables
 from bench.stream_tables import tables as stream_tables
 from bench.workload import Job, chain, fan, graph_of, layered, lower_bound, perfect_makespan
@@ -172,6 +173,16 @@ def test_the_streams_are_measured_and_become_a_table(tmp_path: Path) -> None:
         "handshake, p95",
         "5,000 lines to one client, SSE",
     }
+    assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_the_pages_are_measured_in_a_browser_and_become_a_table(tmp_path: Path) -> None:
+    found = run_module("pages", "bench.pages", "--state", str(tmp_path / "pages"), "--tiny")
+    assert found["events"]["seen"] == found["events"]["sent"] == 100
+    assert found["log"]["rows"] <= 80
+    assert [one["drawn"] for one in found["graph"]] == [60, 60, 60]
+    (table,) = page_tables([found, found])
+    assert {row[0] for row in table.rows} >= {"3,000 lines into the page", "a graph of 60 tasks"}
     assert all(len(row) == len(table.header) for row in table.rows)
 
 

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import importlib.util
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -106,3 +108,18 @@ def described() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_a_build_in_another_folder_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    """Only the sources are copied; what the build is made with is that of `web/`."""
+    place = tmp_path / "elsewhere" / "web"
+    place.mkdir(parents=True)
+    for name in (*sources(), "biome.json"):
+        source = WEB / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, place / name)
+    (place / "node_modules").symlink_to(WEB / "node_modules")
+    subprocess.run(["npm", "run", "--silent", "build"], cwd=place, check=True, capture_output=True, timeout=300)
+    made = place.parent / "src" / "buildwright" / "api" / "web"
+    names = sorted(path.relative_to(BUNDLE) for path in BUNDLE.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file())
+    assert [name for name in names if (made / name).read_bytes() != (BUNDLE / name).read_bytes()] == []
