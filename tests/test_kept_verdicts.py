@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from buildwright.kept_verdicts import KEPT, KeptVerdicts, surroundings
 
 
@@ -33,14 +35,18 @@ def test_it_is_asked_again_once_a_program_has_changed_or_is_gone(tmp_path: Path)
     assert kept.get({"tree": "a"}) is None
 
 
-def test_what_is_installed_in_the_environment_of_the_repository_counts(tmp_path: Path) -> None:
-    packages = tmp_path / ".venv" / "lib" / "python3.12" / "site-packages"
+@pytest.mark.parametrize("folder", [".venv", "env", ".tox/py312", "backend/.venv", "services/mail/venv"])
+def test_what_is_installed_in_the_environment_of_the_repository_counts(tmp_path: Path, folder: str) -> None:
+    packages = tmp_path / folder / "lib" / "python3.12" / "site-packages"
     packages.mkdir(parents=True)
     before = surroundings(str(tmp_path), {"PATH": "/bin"})
     assert surroundings(str(tmp_path), {"PATH": "/bin", "HOME": "/elsewhere"}) == before
     os.utime(packages, (1, 1))
     assert surroundings(str(tmp_path), {"PATH": "/bin"}) != before
     assert surroundings(str(tmp_path), {"PATH": "/bin", "VIRTUAL_ENV": "/v"}) != before
+    now = surroundings(str(tmp_path), {"PATH": "/bin"})
+    (tmp_path / ".python-version").write_text("3.12\n")
+    assert surroundings(str(tmp_path), {"PATH": "/bin"}) != now
 
 
 def test_a_broken_file_is_no_answer_and_the_oldest_go_first(tmp_path: Path) -> None:

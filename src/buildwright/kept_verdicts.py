@@ -19,16 +19,22 @@ KEPT = 256
 """Number of answers that stay, those used last."""
 
 _ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
-_FOLDERS = (".venv", "venv")
+_FOLDERS = (".venv", "venv", "env", ".conda", ".tox/*", ".nox/*")
+_PARTS = ("", "*/", "*/*/")
+"""How deep parts of a project with an environment of their own lie."""
 
 
 def surroundings(repository: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """Return what verdicts on a repository depend on beside its tree: search path, environments, what is in them."""
     active = {name: environment[name] for name in _ACTIVE if environment.get(name)}
-    folders = [*map(Path, active.values()), *(Path(repository, name) for name in _FOLDERS)]
-    places = [place for folder in folders for place in sorted(folder.glob("lib/python*/site-packages"))]
-    stamps = {str(place): place.stat().st_mtime_ns for place in places}
-    return {"repository": repository, "path": environment.get("PATH", ""), "active": active, "packages": stamps}
+    packages = "lib/python*/site-packages"
+    patterns = (f"{part}{name}/{packages}" for part in _PARTS for name in _FOLDERS)
+    places = [place for folder in active.values() for place in Path(folder).glob(packages)]
+    places += (place for pattern in patterns for place in Path(repository).glob(pattern))
+    stamps = {str(place): place.stat().st_mtime_ns for place in sorted(places)}
+    pin = Path(repository, ".python-version")
+    about = {"repository": repository, "path": environment.get("PATH", ""), "active": active, "packages": stamps}
+    return {**about, "pin": pin.read_text("utf-8", "replace")[:200] if pin.is_file() else ""}
 
 
 class KeptVerdicts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,24 @@ def test_the_environment_of_the_repository_is_named(program: Program, repository
     (repository / ".venv" / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).resolve().parent}\n")
     found = program("check", "--repo", repository, "--json").object
     assert found["interpreter_why"] == ".venv of the repository"
+
+
+def test_a_part_is_judged_on_its_own_environment_which_its_fix_names(program: Program, repository: Path) -> None:
+    (repository / "backend").mkdir()
+    tests = "import only_in_backend\n\ndef test_a() -> None:\n    assert only_in_backend.VALUE == 1\n"
+    commit(repository, {"backend/pyproject.toml": "", "backend/test_a.py": tests, ".gitignore": ".venv/\n"})
+    place = repository / "backend" / ".venv"
+    venv.create(place, symlinks=True, system_site_packages=True)
+    (packages,) = place.glob("lib/python3*/site-packages")
+    here = Path(pytest.__file__).parents[1]
+    (packages / "here.pth").write_text(f"{here}\n")
+    refused = program("check", "--repo", repository)
+    assert refused.code == 3
+    assert f"{place}/bin/python" in refused.out.partition("fix:")[2]
+    (packages / "only_in_backend.py").write_text("VALUE = 1\n")
+    found = program("check", "--repo", repository, "--json")
+    assert (found.code, found.object["checks"][0]["name"]) == (0, "pytest (backend)"), found.err
+    assert f"{place}/bin/python -m pytest -q" in found.object["checks"][0]["command"]
 
 
 @pytest.mark.parametrize("given", [("--base", "nosuch"), ("--repo", "/nowhere/at/all")])

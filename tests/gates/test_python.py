@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.gates.interpreter import find_python
+from buildwright.gates.interpreter import Python, find_python
 from tests.git import git
 
 
@@ -40,7 +40,7 @@ async def test_a_python_that_fails_or_talks_nonsense_is_passed_over(tmp_path: Pa
 async def test_an_active_environment_comes_first_even_without_pytest(tmp_path: Path) -> None:
     active = script(tmp_path / "venv" / "bin", "exit 1")
     found = await find_python(str(Path(sys.executable).parent), {"VIRTUAL_ENV": str(tmp_path / "venv")})
-    assert found == (active, False, "VIRTUAL_ENV is active")
+    assert found == Python(active, has_pytest=False, why="VIRTUAL_ENV is active")
 
 
 def environment(folder: Path, *, pytest: bool) -> Path:
@@ -73,6 +73,73 @@ async def test_without_pytest_it_is_used_only_where_no_check_needs_it(tmp_path: 
     assert (await find_python(path, {}, str(place))).executable == Path(sys.executable)
 
 
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        ("env", "env of the repository"),
+        (".conda", ".conda of the repository"),
+        (".tox/py312", "tox made it for the repository, as py312"),
+        (".nox/tests-3-12", "nox made it for the repository, as tests-3-12"),
+    ],
+)
+async def test_folders_of_other_tools_are_looked_into_unless_git_tracks_them(
+    tmp_path: Path, folder: str, why: str
+) -> None:
+    place = repository(tmp_path / "r")
+    environment(place / folder, pytest=True)
+    (place / folder / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    path = str(Path(sys.executable).parent)
+    assert (await find_python(path, {}, str(place))).why == why
+    git(place, "add", "-f", folder)
+    assert (await find_python(path, {}, str(place))).why == "the first on PATH that has pytest"
+
+
+async def test_an_environment_without_pytest_is_named_when_another_python_is_taken(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    own = environment(place / ".venv", pytest=False)
+    found = await find_python(str(Path(sys.executable).parent), {}, str(place))
+    assert found.why == f"the first on PATH that has pytest; not {own}, which has none"
+
+
+async def test_the_version_that_the_repository_pins_is_taken_from_pyenv(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    kept = script(tmp_path / "versions" / "shop-3.12" / "bin", f'exec {sys.executable} "$@"')
+    answer = f"printf '1%s' {kept}"
+    script(tmp_path / "shims", f'[ "$PYENV_VERSION" = shop-3.12 ] && {answer} || exec {sys.executable} "$@"')
+    shims = str(tmp_path / "shims")
+    assert (await find_python(shims, {}, str(place))).executable == Path(sys.executable)
+    (place / ".python-version").write_text("shop-3.12\n")
+    found = await find_python(shims, {}, str(place))
+    assert (found.executable, found.why) == (kept, "pyenv has it for .python-version, shop-3.12")
+    (place / ".python-version").write_text("../../shop-3.12\n")
+    assert (await find_python(shims, {}, str(place))).executable == Path(sys.executable), "a path is no version"
+
+
+async def test_the_environment_that_the_repository_names_to_conda_is_found_in_its_list(tmp_path: Path) -> None:
+    place, home = repository(tmp_path / "r"), tmp_path / "home"
+    kept = environment(tmp_path / "miniconda" / "envs" / "shop", pytest=True)
+    environment(tmp_path / "miniconda" / "envs" / "other", pytest=True)
+    (home / ".conda").mkdir(parents=True)
+    envs = tmp_path / "miniconda" / "envs"
+    (home / ".conda" / "environments.txt").write_text(f"{envs.parent}\n{envs / 'other'}\n{envs / 'shop'}\n")
+    (place / "environment.yml").write_text("name: shop  # of the team\ndependencies:\n  - pytest\n")
+    found = await find_python("", {"HOME": str(home)}, str(place))
+    assert found.why == "conda keeps it for the repository, as shop"
+    assert found.executable in {kept, Path(sys.executable)}
+
+
+async def test_parts_below_the_top_have_their_own_environments(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    for folder in ("backend", "services/mail", "node_modules/gyp", "deep/er/than/that", "bare"):
+        environment(place / folder / ".venv", pytest=folder != "bare")
+    nested = repository(place / "cloned")
+    environment(nested / ".venv", pytest=True)
+    environment(place / "tracked" / ".venv", pytest=True)
+    git(place, "add", "-f", "tracked")
+    found = await find_python("", {}, str(place))
+    assert [folder for folder, _ in found.parts] == ["backend/", "services/mail/"]
+
+
 async def test_an_environment_that_git_tracks_is_never_used(tmp_path: Path) -> None:
     """An agent may have written it: it came with a change that was merged."""
     place = repository(tmp_path / "r")
@@ -96,7 +163,7 @@ async def test_poetry_is_asked_where_it_keeps_the_environment(tmp_path: Path) ->
     poetry = script(tmp_path / "tools", f"echo {kept.parent.parent}")
     poetry.rename(poetry.with_name("poetry"))
     found = await find_python(str(poetry.parent), {}, str(place), needs_pytest=False)
-    assert found == (kept, False, "Poetry keeps it for the repository")
+    assert found == Python(kept, has_pytest=False, why="Poetry keeps it for the repository")
 
 
 async def test_what_pdm_noted_is_used_unless_git_tracks_the_note(tmp_path: Path) -> None:
@@ -104,7 +171,7 @@ async def test_what_pdm_noted_is_used_unless_git_tracks_the_note(tmp_path: Path)
     kept = environment(tmp_path / "kept", pytest=False)
     (place / ".pdm-python").write_text(f"{kept}\n")
     found = await find_python("", {}, str(place), needs_pytest=False)
-    assert found == (kept, False, "PDM uses it for the repository")
+    assert found == Python(kept, has_pytest=False, why="PDM uses it for the repository")
     git(place, "add", ".pdm-python")
     assert (await find_python("", {}, str(place), needs_pytest=False)).executable != kept
 

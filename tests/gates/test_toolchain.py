@@ -846,3 +846,18 @@ def test_tests_of_one_side_run_unless_all_of_a_change_is_on_the_other(touched: t
     assert {check.name for check in toolchain.checks if not why_not(check, touched, toolchain, project)} == run
     named = Options(checks=tuple(check for check in toolchain.checks if check.name != "npm test"))
     assert find_toolchain(project, named).levels == ()
+
+
+def test_a_part_with_an_environment_of_its_own_is_judged_on_it() -> None:
+    files = {
+        "backend/pyproject.toml": "[tool.mypy]\n",
+        "backend/test_a.py": "import pytest\n",
+        "worker/setup.cfg": "",
+        "worker/test_b.py": "import pytest\n",
+    }
+    mine = {"backend/": "/repo/backend/.venv/bin/python"}
+    project = ProjectFiles(tuple(files), files.get, lambda _: True, "python", pythons=mine)
+    commands = {check.name: check.command for check in find_toolchain(project, DEFAULTS).checks}
+    assert commands["pytest (backend)"] == "cd backend && /repo/backend/.venv/bin/python -m pytest -q"
+    assert commands["mypy (backend)"].endswith("--python-executable /repo/backend/.venv/bin/python .")
+    assert commands["pytest (worker)"] == "cd worker && python -m pytest -q"

@@ -492,4 +492,7 @@ def read_project(files: Path, python: Python, path: str) -> ProjectFiles:
     command = "python" if (python.executable.parent / "python").exists() else "python3"
     paths = sorted(listing(files))
     have = lambda program: shutil.which(program, path=path) is not None  # noqa: E731
-    return ProjectFiles(paths, read, have, command, python.has_pytest, makes_environment=not python.has_pytest)
+    pythons = {folder: shlex.quote(str(executable)) for folder, executable in python.parts}
+    return ProjectFiles(
+        paths, read, have, command, python.has_pytest, makes_environment=not python.has_pytest, pythons=pythons
+    )

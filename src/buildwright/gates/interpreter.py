@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -12,10 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PATIENCE = 20.0
-_FOLDERS = (".venv", "venv")
-"""Where uv, PDM, Poetry (if so set) and `python -m venv` keep a project's environment."""
+ENVIRONMENTS = (".venv", "venv", "env", ".conda")
+"""Folders of environments in a project: of uv, PDM, Poetry (if so set), `python -m venv`, and conda in an editor."""
 
 _HATCH = ("hatch.toml", "pyproject.toml")
+_OF_CONDA = ("environment.yml", "environment.yaml")
+_NAME = re.compile(r"(?m)^name:\s*['\"]?([\w.-]+)['\"]?\s*(?:#.*)?$")
+_PIN = ".python-version"
+_VERSION = re.compile(r"[A-Za-z0-9][\w.+-]*(?:/envs/[A-Za-z0-9][\w.+-]*)?")
+"""A version or an environment of pyenv; never a path, which its scripts would follow."""
+_DEEPEST = 2
+_NOT_PARTS = frozenset(("node_modules", "vendor", "target", "dist", "build"))
+_MOST_FOLDERS = 2_000
 
 
 class Python(NamedTuple):
@@ -24,6 +33,8 @@ class Python(NamedTuple):
     executable: Path
     has_pytest: bool
     why: str = ""
+    parts: tuple[tuple[str, Path], ...] = ()
+    """Folders below the top, with a slash at their end, and the Python with pytest of the environment in each."""
 
 
 class Pythons:
@@ -43,7 +54,10 @@ class Pythons:
             asked = find_python(self._path, os.environ, repository, needs_pytest=needs_pytest())
             looked = self._found[repository] = asyncio.ensure_future(asked)
         python = await asyncio.shield(looked)
-        return python, os.pathsep.join(dict.fromkeys((str(python.executable.parent), *self._path.split(os.pathsep))))
+        # Those of parts come last: they are called by their whole path, and only have to be seen.
+        of_parts = (str(one.parent) for _, one in python.parts)
+        folders = (str(python.executable.parent), *self._path.split(os.pathsep), *of_parts)
+        return python, os.pathsep.join(dict.fromkeys(folders))
 
 
 async def find_python(
@@ -55,6 +69,12 @@ async def find_python(
     pytest, or if there is no other Python. One of the repository counts only if git does not track it, since what is
     tracked an agent may have written, and if it has pytest where the checks need it.
     """
+    chosen = await _find_at_top(path, environment, repository, needs_pytest=needs_pytest)
+    parts = [one async for one in _of_parts(Path(repository))] if repository else []
+    return chosen._replace(parts=tuple(parts))
+
+
+async def _find_at_top(path: str, environment: Mapping[str, str], repository: str, *, needs_pytest: bool) -> Python:
     own = Path(sys.prefix).resolve()
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         active = environment.get(variable)
@@ -64,21 +84,48 @@ async def find_python(
             found = await _ask(executable) or Python(executable, has_pytest=False)
             if found.has_pytest or Path(active).resolve() != own:
                 return found._replace(why=f"{variable} is active")
+    passed_over = ""
     if repository:
         async for executable, why in _of_the_project(repository, path, environment):
             found = await _ask(executable) or Python(executable, has_pytest=False)
             if found.has_pytest or not needs_pytest:
                 return found._replace(why=why)
+            passed_over = passed_over or f"; not {executable}, which has none"
+        if pinned := await _pinned(Path(repository), path):
+            if pinned.has_pytest or not needs_pytest:
+                return pinned
+            passed_over = passed_over or f"; not {pinned.executable} of {_PIN}, which has none"
+    return await _on_path(path, own, passed_over, needs_pytest=needs_pytest)
+
+
+async def _on_path(path: str, own: Path, passed_over: str, *, needs_pytest: bool) -> Python:
+    """Return the first Python on `path` that has pytest, else the first that is not our `own`, else our own."""
     first = None
     for executable in _candidates(path):
         if (known := await _ask(executable)) and known.has_pytest:
-            return known._replace(why="the first on PATH that has pytest")
+            return known._replace(why=f"the first on PATH that has pytest{passed_over}")
         if known and first is None and known.executable.parent.parent.resolve() != own:
-            first = known._replace(why="the first on PATH" + (", and no other has pytest" if needs_pytest else ""))
+            none = f", and no other has pytest{passed_over}" if needs_pytest else ""
+            first = known._replace(why=f"the first on PATH{none}")
     if first is not None:
         return first
     last = await _ask(Path(sys.executable)) or Python(Path(sys.executable), has_pytest=False)
     return last._replace(why="Buildwright's own: there is no other on PATH")
+
+
+async def _pinned(top: Path, path: str) -> Python | None:
+    """Return the Python that pyenv gives for a repository's `.python-version`: it may name an environment of pyenv."""
+    try:
+        lines = (top / _PIN).read_text("utf-8", "replace").split()[:8]
+    except OSError:
+        return None
+    shims = (one for one in _candidates(path) if one.parent.name == "shims")
+    if not lines or not all(_VERSION.fullmatch(line) for line in lines):
+        return None
+    for shim in shims:
+        if known := await _ask(shim, ":".join(lines)):
+            return known._replace(why=f"pyenv has it for {_PIN}, {lines[0]}")
+    return None
 
 
 async def _of_the_project(
@@ -88,30 +135,44 @@ async def _of_the_project(
     top = Path(repository)
     if not top.is_absolute() or not top.is_dir():
         return
-    for name in _FOLDERS:
+    inside = [(name, f"{name} of the repository") for name in ENVIRONMENTS]
+    if named := environment.get("UV_PROJECT_ENVIRONMENT", ""):
+        inside.append((named, "UV_PROJECT_ENVIRONMENT names it"))
+    for name, why in inside:
         executable = top / name / "bin" / "python"
         if os.access(executable, os.X_OK) and not await _is_tracked(top, name):
-            yield executable, f"{name} of the repository"
-    named = environment.get("UV_PROJECT_ENVIRONMENT", "")
-    if named and os.access(executable := top / named / "bin" / "python", os.X_OK) and not await _is_tracked(top, named):
-        yield executable, "UV_PROJECT_ENVIRONMENT names it"
+            yield executable, why
+    async for executable, why in _kept_by_tools(top, path, environment):
+        yield executable, why
+    for tool in ("tox", "nox"):
+        for executable in () if await _is_tracked(top, f".{tool}") else _made_in(top / f".{tool}"):
+            yield executable, f"{tool} made it for the repository, as {executable.parents[1].name}"
+
+
+async def _kept_by_tools(top: Path, path: str, environment: Mapping[str, str]) -> AsyncIterator[tuple[Path, str]]:
+    """Yield the Pythons that tools keep for a repository in places of their own."""
     noted = top / ".pdm-python"
     if noted.is_file() and not await _is_tracked(top, noted.name):
         executable = Path(noted.read_text("utf-8", "replace").strip() or "/")
         if executable.is_absolute() and executable.is_file() and os.access(executable, os.X_OK):
             yield executable, "PDM uses it for the repository"
-    if (top / "poetry.lock").is_file() and (poetry := shutil.which("poetry", path=path)):
-        said = await _said_by((poetry, "env", "info", "--path"), top, environment)
-        executable = Path(os.fsdecode(said.strip())) / "bin" / "python"
-        if executable.is_absolute() and os.access(executable, os.X_OK):
-            yield executable, "Poetry keeps it for the repository"
-    if _is_of_hatch(top) and (hatch := shutil.which("hatch", path=path)):
-        for name in ("default", "hatch-test"):
-            # A line for each Python of a matrix (hatch.pypa.io, "hatch env find"), whether or not it was created.
-            for line in (await _said_by((hatch, "env", "find", name), top, environment)).splitlines():
+    for executable in _of_conda(top, Path(environment.get("HOME", "/"))):
+        yield executable, f"conda keeps it for the repository, as {executable.parents[1].name}"
+    asked = [
+        (("poetry", "env", "info", "--path"), (top / "poetry.lock").is_file(), "Poetry keeps it for the repository"),
+        (("pipenv", "--venv"), (top / "Pipfile").is_file(), "Pipenv keeps it for the repository"),
+        # A line for each Python of a matrix (hatch.pypa.io, "hatch env find"), whether or not it was created.
+        *(
+            (("hatch", "env", "find", name), _is_of_hatch(top), "Hatch keeps it for the repository, as {}")
+            for name in ("default", "hatch-test")
+        ),
+    ]
+    for (tool, *words), is_its, why in asked:
+        if is_its and (program := shutil.which(tool, path=path)):
+            for line in (await _said_by((program, *words), top, environment)).splitlines():
                 executable = Path(os.fsdecode(line.strip())) / "bin" / "python"
                 if executable.is_absolute() and os.access(executable, os.X_OK):
-                    yield executable, f"Hatch keeps it for the repository, as {executable.parents[1].name}"
+                    yield executable, why.format(executable.parents[1].name)
 
 
 def _is_of_hatch(top: Path) -> bool:
@@ -119,6 +180,57 @@ def _is_of_hatch(top: Path) -> bool:
     texts = [file.read_text("utf-8", "replace") for name in _HATCH if (file := top / name).is_file()]
     there = (top / "hatch.toml").is_file() or any("[tool.hatch" in text for text in texts)
     return there and not any("collectors" in text for text in texts)
+
+
+def _of_conda(top: Path, home: Path) -> Iterator[Path]:
+    """Yield the Python of the environment that a repository names to conda, which lists those it has made in the home."""
+    texts = [file.read_text("utf-8", "replace") for name in _OF_CONDA if (file := top / name).is_file()]
+    names = {found[1] for text in texts if (found := _NAME.search(text))}
+    made = home / ".conda" / "environments.txt"
+    for line in made.read_text("utf-8", "replace").splitlines() if names and made.is_file() else ():
+        executable = Path(line.strip()) / "bin" / "python"
+        if executable.parents[1].name in names and executable.is_absolute() and os.access(executable, os.X_OK):
+            yield executable
+
+
+def _made_in(folder: Path) -> list[Path]:
+    """Return the Pythons of the environments in a folder of tox or nox, that of the newest first."""
+    made = [one for one in folder.glob("*/pyvenv.cfg") if os.access(one.parent / "bin" / "python", os.X_OK)]
+    return [one.parent / "bin" / "python" for one in sorted(made, key=lambda one: (-one.stat().st_mtime_ns, one))]
+
+
+async def _of_parts(top: Path) -> AsyncIterator[tuple[str, Path]]:
+    """Yield the folders below the top that have an environment with pytest, each with its Python."""
+    if not top.is_absolute() or not top.is_dir():
+        return
+    for folder in await asyncio.to_thread(lambda: list(_folders_below(top))):
+        for name in ENVIRONMENTS:
+            executable, place = folder / name / "bin" / "python", (folder / name).relative_to(top)
+            if not os.access(executable, os.X_OK) or await _is_tracked(top, str(place)):
+                continue
+            found = await _ask(executable)
+            if found is not None and found.has_pytest:
+                yield f"{place.parent}/", found.executable
+                break
+
+
+def _folders_below(top: Path) -> Iterator[Path]:
+    """Yield folders that may be parts of a project, at most so deep and so many that looking costs nothing.
+
+    A repository inside of it is none: what that one tracks, anybody may have written.
+    """
+    level, seen = [top], 0
+    for _ in range(_DEEPEST):
+        below: list[Path] = []
+        for folder in level:
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                names = sorted(one.name for one in entries if one.is_dir(follow_symlinks=False))
+                below += [folder / name for name in names if not name.startswith(".") and name not in _NOT_PARTS]
+        level = [one for one in below if not (one / ".git").exists()]
+        seen += len(level)
+        if seen > _MOST_FOLDERS:
+            return
+        yield from level
 
 
 async def _is_tracked(top: Path, name: str) -> bool:
@@ -168,12 +280,13 @@ _QUESTION = (
 )
 
 
-async def _ask(executable: Path) -> Python | None:
+async def _ask(executable: Path, version: str = "") -> Python | None:
     """Return the interpreter that a program is, None when it is no Python.
 
-    A shim (pyenv, asdf) names the real one, which alone can run where the shim's home is not visible. Runs in "/" and
-    without PYTHONPATH, so that neither a directory nor a variable changes the answer.
+    A shim (pyenv, asdf) names the real one, which alone can run where the shim's home is not visible; that of pyenv is
+    told the `version` to take. Runs in "/" and without PYTHONPATH, so that no directory changes the answer.
     """
-    said = await _said_by((str(executable), "-I", "-c", _QUESTION), Path("/"), os.environ)
+    chosen = {"PYENV_VERSION": version} if version else {}
+    said = await _said_by((str(executable), "-I", "-c", _QUESTION), Path("/"), {**os.environ, **chosen})
     real = Path(os.fsdecode(said[1:]))
     return Python(real, said.startswith(b"1")) if real.is_absolute() else None

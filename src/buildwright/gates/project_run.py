@@ -59,6 +59,7 @@ NOT_FOUND = 127
 """Exit code of a shell that did not find the program."""
 _SHELL = re.compile(r"^\S*sh: (?:line )?\d+: (?P<name>[^:]+): (?P<why>(?:command )?not found|Permission denied)$")
 """What dash and bash say of a program that they cannot start."""
+_PYTHON = re.compile(r"(?:^|&& )(/[^\s']*/bin/python3?) -m ")
 _PYTEST_NOTHING = 5
 _STARTED_BY_US = "-m pytest -q"
 """End of the command by which pytest is run when the project names none: it may be started more safely."""
@@ -158,9 +159,10 @@ class ProjectRun:
         found |= {**self._needs.values, **{name: os.environ.get(name, "") for name in self._needs.passed}}
         return {name: value for name, value in found.items() if value}
 
-    @property
-    def _python(self) -> str:
-        return shutil.which("python3", path=self._env["PATH"]) or "python3"
+    def _python_of(self, check: Check) -> str:
+        """Return the Python that a check names by its path, else the first on its PATH."""
+        named = _PYTHON.search(check.command)
+        return named[1] if named else shutil.which("python3", path=self._env["PATH"]) or "python3"
 
     @property
     def _report(self) -> Path:
@@ -234,7 +236,7 @@ class ProjectRun:
                 canaries.remove(self._files)
         sessions = self._witness.sessions()
         if check.kind != "test" or completed.exit_code is None or completed.exit_code == NOT_FOUND:
-            return CheckRun(check, completed, None, (), self._python)
+            return CheckRun(check, completed, None, (), self._python_of(check))
         text = completed.output.decode("utf-8", "replace")
         ended_well, own = completed.exit_code == 0, self._witness.own_tests
         results = results_of(check, self._files, self._private, self._report.name, text, own, ended_well=ended_well)
@@ -246,7 +248,7 @@ class ProjectRun:
             seen = canaries.judge(tests, completed.exit_code)
             completed = replace(completed, exit_code=seen.exit_code)
             tests, wrong = seen.tally, [*wrong, *seen.findings]
-        return CheckRun(check, completed, tests, tuple(wrong), self._python)
+        return CheckRun(check, completed, tests, tuple(wrong), self._python_of(check))
 
     async def _carry_out_check(self, check: Check) -> Completed:
         """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""

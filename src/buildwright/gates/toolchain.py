@@ -12,6 +12,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -64,6 +65,8 @@ class ProjectFiles(NamedTuple):
     has_pytest: bool = True
     makes_environment: bool = False
     """Whether set-up is to make an environment with pytest, because this machine has none."""
+    pythons: Mapping[str, str] = MappingProxyType({})
+    """The Pythons with pytest of folders below the top that have an environment of their own, as commands."""
 
 
 class Toolchain(NamedTuple):
@@ -288,6 +291,16 @@ class _Folder:
         inside = (path for path in project.files if path.startswith(prefix) and not path.startswith(without))
         self.paths = {path.removeprefix(prefix) for path in inside}
 
+    @property
+    def python(self) -> str:
+        """The Python of its checks, as a command."""
+        return self.project.pythons.get(self._prefix, self.project.python)
+
+    @property
+    def has_pytest(self) -> bool:
+        """Whether that Python has pytest."""
+        return self.project.has_pytest or self._prefix in self.project.pythons
+
     def read(self, path: str) -> str:
         return (self.project.read(self._prefix + path) or "") if path in self.paths else ""
 
@@ -338,10 +351,10 @@ def _python(folder: _Folder) -> Toolchain:
     if tests or configured or "[pytest]" in folder.read("tox.ini"):
         if setup is not None:
             checks.append(folder.check("pytest", f"{_VENV}/bin/python -m pytest -q", "test", "pytest"))
-        elif project.has_pytest or configured or not _are_unittests(folder, tests):
-            checks.append(folder.check("pytest", f"{project.python} -m pytest -q", "test", "pytest"))
+        elif folder.has_pytest or configured or not _are_unittests(folder, tests):
+            checks.append(folder.check("pytest", f"{folder.python} -m pytest -q", "test", "pytest"))
         else:
-            command = f"{project.python} -m unittest discover -v{_pattern(tests)}"
+            command = f"{folder.python} -m unittest discover -v{_pattern(tests)}"
             checks.append(folder.check("unittest", command, "test", "unittest"))
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
@@ -373,7 +386,7 @@ def _version_setup(folder: _Folder, tools: Mapping[str, Any]) -> tuple[Setup, ..
             named = named.get(key) if isinstance(named, dict) else None
         if isinstance(named, str) and named.endswith(".py") and named not in folder.paths:
             write = f'{_WRITE_VERSION}open({json.dumps(named)}, "w").write(text)'
-            return (Setup((folder.command(f"{folder.project.python} -c {shlex.quote(write)}"),)),)
+            return (Setup((folder.command(f"{folder.python} -c {shlex.quote(write)}"),)),)
     return ()
 
 
@@ -395,7 +408,7 @@ def _python_setup(folder: _Folder) -> Setup | None:
 
     uv's lock file comes first, then requirements that name pytest. The result is kept only if these files pin it.
     """
-    if not folder.project.makes_environment:
+    if not folder.project.makes_environment or folder.has_pytest:
         return None
     if "uv.lock" in folder.paths and folder.project.have("uv"):
         inputs = [name for name in ("pyproject.toml", "uv.lock", ".python-version") if name in folder.paths]
@@ -451,7 +464,7 @@ def _mypy(folder: _Folder, settings: Mapping[str, Any]) -> str:
 
     A mypy of another place, such as one that pipx keeps, would else look for the dependencies where it is itself.
     """
-    command = f"mypy --no-error-summary --no-pretty --python-executable {folder.project.python}"
+    command = f"mypy --no-error-summary --no-pretty --python-executable {folder.python}"
     return command if {"files", "packages", "modules"} & settings.keys() else f"{command} ."
 
 
