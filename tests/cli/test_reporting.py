@@ -211,7 +211,7 @@ def test_the_users_own_file_names_who_is_told(tmp_path: Path) -> None:
 def test_a_projects_file_names_nobody(program: Program, repository: Path, three: Path) -> None:
     (repository / "buildwright.toml").write_text('notify = "touch /tmp/x"\n', encoding="utf-8")
     ended = program("build", three, "--repo", repository, *shell(WRITES))
-    assert (ended.code, "there is no key notify" in ended.err) == (78, True)
+    assert (ended.code, "a project may not set notify" in ended.err) == (78, True)
 
 
 def test_bash_completes_verbs_options_and_builds(program: Program, three: Path, tmp_path: Path) -> None:

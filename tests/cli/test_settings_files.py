@@ -64,10 +64,24 @@ def test_the_nearest_file_of_the_same_repository_counts(tmp_path: Path) -> None:
         ("checks = 1", "checks is not a table"),
         ("[checks", "cannot be used: "),
         ("[attempts]\na = 1", "attempts is not a value of an option"),
-        ("sandbox = 'none'", "there is no key sandbox"),
-        ("agent_command = 'x'", "there is no key agent_command"),
+        ("sandbox = 'none'", "a project may not set sandbox"),
+        ("agent_command = 'x'", "a project may not set agent_command"),
         ("agent = 'acp:x'", "agent: a project's file cannot say which command is an agent"),
-        ("no_gates = true", "there is no key no_gates"),
+        ("no_gates = true", "a project may not set no_gates"),
+        ("grant_needs = true", "a project may not set grant_needs"),
+        ("parallel = 3", "there is no key parallel; did you mean concurrency?"),
+        ("budget = 3", "there is no key budget; did you mean max_cost?"),
+        (
+            "[limits]\nmax_cost = 1",
+            "there is no key limits; did you mean attempts or gate_time or max_cost or task_time?",
+        ),
+        ("[services.db]\ncmd = 'x'", "there is no key services.db.cmd; did you mean command?"),
+        ("[models.fast]\nmodell = 'a'", "there is no key models.fast.modell; did you mean model?"),
+        ("attempts = 'three'", 'attempts = "three": input should be a valid integer'),
+        ("max_cost = -1", "max_cost = -1: not an amount of money"),
+        ("deliver = 'zip'", "deliver = \"zip\": input should be 'none', 'branch'"),
+        ("author = 'kim'", 'author = "kim": not of the form that it takes'),
+        ("heartbeat = '1m'", 'heartbeat = "1m": input should be a valid number'),
     ],
 )
 def test_what_is_wrong_in_the_projects_file_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -81,6 +95,19 @@ def test_what_is_wrong_in_the_projects_file_is_named(tmp_path: Path, text: str, 
 def test_what_is_wrong_in_the_users_own_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="there is no key modle; did you mean model"):
         read_files(settings(tmp_path, "modle = 'x'"), "")
+    with pytest.raises(BadSettings, match="attempts = 0: input should be greater"):
+        read_files(settings(tmp_path, "attempts = 0"), "")
+    good = 'max_cost = 5\nmax_task_cost = "$2.50"\nno_gates = true\nallow = ["a"]\naccept_base = ["lint"]\ntask_time = 60\n'
+    (own,) = read_files(settings(tmp_path, good), "")
+    assert own.options["max_task_cost"] == "$2.50"
+
+
+def test_check_names_a_wrong_value_though_only_a_build_uses_it(program: Program, repository: Path) -> None:
+    (repository / "buildwright.toml").write_text("attempts = 'three'\n", encoding="utf-8")
+    for verb in ("check", "config"):
+        ended = program(verb, "--repo", repository)
+        assert 'buildwright.toml: attempts = "three": input should be' in ended.err, verb
+        assert ended.code == 78
 
 
 def test_a_build_takes_what_was_not_typed_from_the_files(program: Program, repository: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def found(
     files: Mapping[str, str], options: Options = DEFAULTS, *, has_pytest: bool = True, missing: tuple[str, ...] = ()
 ) -> Toolchain:
     have = lambda program: program not in missing  # noqa: E731
-    project = ProjectFiles(tuple(files), files.get, have, "python", has_pytest, makes_environment=not has_pytest)
+    project = ProjectFiles(tuple(files), files.get, have, "python", has_pytest)
     return find_toolchain(project, options)
 
 
@@ -605,7 +605,62 @@ def test_no_environment_is_made_where_there_is_one_or_nothing_names_pytest() -> 
     assert found(UV).setup == ()
     assert found(PIP).setup == ()
     assert found(UV, has_pytest=False, missing=("uv",)).setup == ()
-    assert found({"requirements.txt": "requests\n", "test_it.py": "import pytest\n"}, has_pytest=False).setup == ()
+    assert found({"test_it.py": "import pytest\n"}, has_pytest=False).setup == ()
+
+
+def test_pytest_is_added_where_tests_need_it_and_no_requirements_name_it() -> None:
+    made = found({"requirements.txt": "requests\n", "test_it.py": "import pytest\n"}, has_pytest=False)
+    assert commands_of(made)[0].endswith(" -r requirements.txt pytest")
+    unittests = {"requirements.txt": "requests\n", "test_it.py": "import unittest\nimport requests\n"}
+    assert found(unittests, has_pytest=False).setup == ()
+
+
+LACKING: list[tuple[str, dict[str, str], set[str], bool]] = [
+    ("a package that the code imports", {"a.py": "import requests"}, {"pytest"}, True),
+    ("all are there", {"a.py": "import requests"}, {"pytest", "requests"}, False),
+    ("no code imports it", {"a.py": "import os"}, {"pytest"}, False),
+    (
+        "only on another system",
+        {"a.py": "import requests", "requirements.txt": "requests; os_name == 'nt'"},
+        set(),
+        False,
+    ),
+    ("a plugin of pytest", {"requirements.txt": "pytest-django"}, {"pytest"}, True),
+    ("of another name", {"a.py": "from dateutil import tz", "requirements.txt": "python-dateutil"}, {"pytest"}, True),
+    (
+        "of several words",
+        {"a.py": "import flask_cors", "requirements.txt": "Flask-Cors>=4 # why"},
+        {"flask-cors"},
+        False,
+    ),
+    (
+        "by uv",
+        {"a.py": "import requests", **UV, "pyproject.toml": "[project]\ndependencies = ['requests']"},
+        set(),
+        True,
+    ),
+    (
+        "pyproject.toml alone",
+        {"a.py": "import requests", "pyproject.toml": "[project]", "requirements.txt": ""},
+        set(),
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("files", "installed", "made"), [case[1:] for case in LACKING], ids=[case[0] for case in LACKING]
+)
+def test_an_environment_is_made_where_a_python_of_the_path_lacks_what_the_project_imports(
+    files: dict[str, str], installed: set[str], made: bool
+) -> None:
+    files = {"requirements.txt": "requests==2.0\n", "test_it.py": "import pytest\n", **files}
+    project = ProjectFiles(tuple(files), files.get, lambda _: True, "python", installed=installed)
+    toolchain = find_toolchain(project, DEFAULTS)
+    assert bool(toolchain.setup) == made
+    assert toolchain.checks[0].command == f"{'.venv/bin/' * made}python -m pytest -q"
+    taken = project._replace(installed=None)
+    assert find_toolchain(taken, DEFAULTS).setup == (), "an environment of the user is taken as it is"
 
 
 @pytest.mark.parametrize(
@@ -626,6 +681,29 @@ def test_parts_at_any_depth_are_judged(files: dict[str, str], checks: list[str] 
     commands = [check.command for check in found(files).checks]
     tests = ["go test -json ./...", "cd a/b && go test -json ./...", "cd a/b/d && go test -json ./..."]
     assert commands == checks if checks is not None else commands[3:] == tests
+
+
+@pytest.mark.parametrize(
+    ("more", "command"),
+    [
+        ({}, "cd backend && python -m pytest -q"),
+        ({"package.json": "{}"}, "cd backend && python -m pytest -q"),
+        ({"backend/test_b.py": "from backend.app import main\n"}, "python -m pytest -q"),
+        ({"requirements.txt": ""}, "python -m pytest -q"),
+        ({"pyproject.toml": ""}, "python -m pytest -q"),
+    ],
+)
+def test_a_folder_with_requirements_alone_is_a_part_unless_it_is_used_from_above(
+    more: dict[str, str], command: str
+) -> None:
+    files = {
+        "backend/requirements.txt": "",
+        "backend/app/main.py": "",
+        "backend/tests/test_a.py": "from app import main\nimport pytest\n",
+        "frontend/package.json": PART,
+        **more,
+    }
+    assert command in [check.command for check in found(files).checks]
 
 
 NPM_CI = "npm ci --ignore-scripts --no-audit --no-fund"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from buildwright.cli.build_options import BuildOptions
     from buildwright.core.limits import AsOption, Check, Options
 
+MONEY = frozenset(("max_cost", "max_task_cost", "max_day_cost", "max_project_cost"))
+"""Options that are amounts of US dollars."""
 ALL = "all"
 """Value of `--accept-base` that is typed without a name."""
 _CHECK = re.compile(r"(?:(?P<kind>[a-z]+):)?(?P<name>[a-z][a-z0-9_.-]*)=(?P<command>.+)", re.DOTALL)
@@ -64,7 +66,7 @@ def _value(option: AsOption, given: Any) -> Any:
             return tuple(read_check(text) for text in given)
         case "accept_base":
             return tuple(name for name in given if name != ALL)
-        case "max_cost" | "max_task_cost" | "max_day_cost" | "max_project_cost":
+        case name if name in MONEY:
             return read_money(given, option.names)
     if option.is_path:
         return _existing_file(given, option)
@@ -129,4 +131,5 @@ def _wrong(error: ValidationError) -> Refused:
     options = {place: option.names.split()[0] for place, _, option in marked(AsOption)}
     name = next((option for place, option in options.items() if first["loc"][: len(place)] == place), "an option")
     kind = "number" if isinstance(first["input"], int | float | Decimal) else "value"
-    return Refused(f"{name} {first['input']}: {first['msg'].lower()}", fix=f"give {name} another {kind}")
+    why = "not of the form that it takes" if first["type"] == "string_pattern_mismatch" else first["msg"].lower()
+    return Refused(f"{name} {first['input']}: {why}", fix=f"give {name} another {kind}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from buildwright.errors import BadSettings
+from buildwright.errors import BadSettings, Refused
 from buildwright.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,15 +64,20 @@ def read_files(settings: Settings, repository: str) -> list[OptionsFile]:
 
 def _project_options(path: Path) -> dict[str, Any]:
     from buildwright.core.limits import file_keys
+    from buildwright.gates.needs import only_users
     from buildwright.gates.toolchain import read_settings
+    from buildwright.wiring import notify
     from buildwright.wiring.own_agents import read_agents
     from buildwright.wiring.own_models import read_models
 
     text = _text(path)
+    for key in _table(path, text).keys() & set(notify.KEYS):
+        raise only_users(str(path), key)
     read_settings(text)  # the checks and the set-up, too: what is wrong in them is told before the start
     read_agents(path, of_project=True)
     read_models(path, of_project=True)
     options = _options(path, text, file_keys())
+    _check_values(path, options, file_keys())
     if options.get("deliver") in {"files", "none"}:
         raise BadSettings(
             f'{path}: a project cannot ask for deliver = "{options["deliver"]}"',
@@ -89,6 +94,7 @@ def _user_options(path: Path) -> dict[str, Any]:
     tables = (*notify.KEYS, *own_agents.KEYS, own_models.KEY)
     known, text = {**file_keys(option_files=True), **dict.fromkeys(tables)}, _text(path)
     options = _options(path, text, known)
+    _check_values(path, options, known)
     notify.listeners_of(path)
     own_agents.read_agents(path, of_project=False)
     own_models.read_models(path, of_project=False)
@@ -104,6 +110,25 @@ def _options(path: Path, text: str, known: Mapping[str, AsOption | None]) -> dic
         if not listed or any(isinstance(one, dict | list) for one in listed):
             raise BadSettings(f"{path}: {key} is not a value of an option", fix=f'write {key} = "..." or a number')
     return options
+
+
+def _check_values(path: Path, options: Mapping[str, Any], known: Mapping[str, AsOption | None]) -> None:
+    """Raise BadSettings for a value that its option does not take, whatever the verb: a build would not start with it."""
+    from buildwright.cli.build_options import BuildOptions
+    from buildwright.cli.options import MONEY, options_of
+
+    for key, value in options.items():
+        option = known[key]
+        if option is None or option.is_path or key == "accept_base":
+            continue
+        given = tuple(value) if isinstance(value, list) else str(value) if key in MONEY else value
+        try:
+            options_of(BuildOptions(**{key: given}))
+        except Refused as error:
+            shown = f'"{value}"' if isinstance(value, str) else value
+            why = error.message.removeprefix(f"{option.names.split()[0]} {value}").removeprefix(" is").lstrip(": ")
+            fix = f"give {key} another value, as {option.names.split()[0]} of `build --help` says"
+            raise BadSettings(f"{path}: {key} = {shown}: {why}", fix=fix) from error
 
 
 def _table(path: Path, text: str) -> dict[str, Any]:

@@ -493,6 +493,4 @@ def read_project(files: Path, python: Python, path: str) -> ProjectFiles:
     paths = sorted(listing(files))
     have = lambda program: shutil.which(program, path=path) is not None  # noqa: E731
     pythons = {folder: shlex.quote(str(executable)) for folder, executable in python.parts}
-    return ProjectFiles(
-        paths, read, have, command, python.has_pytest, makes_environment=not python.has_pytest, pythons=pythons
-    )
+    return ProjectFiles(paths, read, have, command, python.has_pytest, installed=python.packages, pythons=pythons)

@@ -35,6 +35,8 @@ class Python(NamedTuple):
     why: str = ""
     parts: tuple[tuple[str, Path], ...] = ()
     """Folders below the top, with a slash at their end, and the Python with pytest of the environment in each."""
+    packages: frozenset[str] | None = None
+    """What it has, by plain names; None where it is an environment of the user, which is taken as it is."""
 
 
 class Pythons:
@@ -92,10 +94,12 @@ async def _find_at_top(path: str, environment: Mapping[str, str], repository: st
                 return found._replace(why=why)
             passed_over = passed_over or f"; not {executable}, which has none"
         if pinned := await _pinned(Path(repository), path):
+            pinned = pinned._replace(packages=await _packages(pinned.executable))
             if pinned.has_pytest or not needs_pytest:
                 return pinned
             passed_over = passed_over or f"; not {pinned.executable} of {_PIN}, which has none"
-    return await _on_path(path, own, passed_over, needs_pytest=needs_pytest)
+    found = await _on_path(path, own, passed_over, needs_pytest=needs_pytest)
+    return found._replace(packages=await _packages(found.executable))
 
 
 async def _on_path(path: str, own: Path, passed_over: str, *, needs_pytest: bool) -> Python:
@@ -217,7 +221,7 @@ async def _of_parts(top: Path) -> AsyncIterator[tuple[str, Path]]:
 def _folders_below(top: Path) -> Iterator[Path]:
     """Yield folders that may be parts of a project, at most so deep and so many that looking costs nothing.
 
-    A repository inside of it is none: what that one tracks, anybody may have written.
+    A repository inside of it is none: what that one tracks, another user may have written.
     """
     level, seen = [top], 0
     for _ in range(_DEEPEST):
@@ -278,6 +282,18 @@ _QUESTION = (
     "import importlib.util, os, sys; found = importlib.util.find_spec('pytest') is not None; "
     "sys.stdout.buffer.write(b'%d%s' % (found, os.fsencode(sys.executable)))"
 )
+
+
+_PACKAGES = (
+    "import importlib.metadata as m, re; "
+    "print(*{re.sub('[-_.]+', '-', one.metadata['Name'] or '').lower() for one in m.distributions()})"
+)
+
+
+async def _packages(executable: Path) -> frozenset[str]:
+    """Return the plain names of what is installed for a Python."""
+    said = await _said_by((str(executable), "-I", "-c", _PACKAGES), Path("/"), os.environ)
+    return frozenset(said.decode("utf-8", "replace").split())
 
 
 async def _ask(executable: Path, version: str = "") -> Python | None:

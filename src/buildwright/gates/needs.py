@@ -44,6 +44,19 @@ _OURS = frozenset(
 _OUR_BEGINNINGS = ("BUILDWRIGHT_", "LD_", "GIT_CONFIG", "GIT_CEILING")
 JOINED = ("NODE_OPTIONS", "PYTEST_ADDOPTS")
 """Variables that we set too: a value comes after ours, and none is passed on unseen."""
+_OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("parallel", "jobs", "workers", "max_parallel"), ("concurrency",)),
+    **dict.fromkeys(("budget", "cost", "max_budget"), ("max_cost",)),
+    **dict.fromkeys(("timeout", "time"), ("gate_time", "task_time")),
+    **dict.fromkeys(("retries", "max_attempts", "tries"), ("attempts",)),
+    **dict.fromkeys(("variables", "environment"), ("env",)),
+    **dict.fromkeys(("timeout_seconds", "wait"), ("seconds",)),
+    **dict.fromkeys(("run", "cmd", "script", "exec"), ("command", "commands")),
+    **dict.fromkeys(("tests", "gates", "scripts", "commands"), ("checks",)),
+    **dict.fromkeys(("port", "url", "host"), ("ready", "address")),
+    "limits": ("attempts", "gate_time", "max_cost", "task_time"),
+}
+"""Words of other tools for what a key means here."""
 _DOTENV = re.compile(r"(?m)^\s*(?:export\s+)?[A-Za-z_][\w.]*\s*=\s*(['\"]?)(.{8,}?)\1\s*$")
 _LARGEST_DOTENV = 100_000
 
@@ -192,9 +205,18 @@ def table_of(name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def unknown_key(file: str, key: str, known: Iterable[str]) -> BadSettings:
     """Return the error for a key that a file of settings may not have."""
-    close = get_close_matches(key.rpartition(".")[2], [name.rpartition(".")[2] for name in known], n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
+    names = [name.rpartition(".")[2] for name in known]
+    last = key.rpartition(".")[2]
+    other = [name for name in _OTHER_WORDS.get(last.lower().replace("-", "_"), ()) if name in names]
+    close = other or get_close_matches(last, names, n=1)
+    meant = f"; did you mean {' or '.join(close)}?" if close else ""
     return BadSettings(f"{file}: there is no key {key}{meant}", fix=f"known are {', '.join(sorted(known))}")
+
+
+def only_users(file: str, key: str) -> BadSettings:
+    """Return the error for an option that a user may set and a project may not."""
+    message = f"{file}: a project may not set {key}, since all who write to the repository write this file"
+    return BadSettings(message, fix="put it into your own file of options (`buildwright config` names it)")
 
 
 def _variables(table: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...], dict[str, Step]]:

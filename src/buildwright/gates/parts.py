@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ _ECOSYSTEMS: Mapping[str, str] = {
     "Cargo.toml": "rust",
     **dict.fromkeys(("pom.xml", "build.gradle", "build.gradle.kts"), "java"),
 }
+_SIGNS = ("requirements.txt", "Pipfile", "tox.ini", "pytest.ini", "manage.py")
+"""Files by which a folder is taken for a Python project where neither it nor one above it has a manifest."""
 _WORKSPACES = ("pnpm-workspace.yaml", "lerna.json", "turbo.json", "nx.json")
 _OTHERS = frozenset(
     (
@@ -26,6 +29,7 @@ _OTHERS = frozenset(
 """Folders whose manifests describe no part of the project: what its tests read, what it shows, what others wrote."""
 
 _DEEPEST = 3
+_MOST_READ = 300
 _MARKS = (*_ECOSYSTEMS, "buildwright.toml", "requirements.txt", "tox.ini", "pytest.ini")
 """Files by which a folder is a part that a build can be about."""
 
@@ -53,7 +57,7 @@ def uncovered_parts(paths: Sequence[str], read: Callable[[str], str | None]) -> 
     a kind whose tool stops at another manifest (Go, and Cargo without a workspace). Others, and those in a part of the
     same kind, are only named.
     """
-    listing = _Listing(paths, read, _manifests(paths))
+    listing = _Listing(paths, read, _manifests(paths, read))
     top = listing.manifests.get("", frozenset())
     own: list[str] = []
     for folder, kinds in listing.manifests.items():  # sorted: a folder comes before those in it
@@ -83,14 +87,29 @@ def part_of(folder: str, has: Callable[[str], bool]) -> str:
     return ""
 
 
-def _manifests(paths: Sequence[str]) -> Mapping[str, frozenset[str]]:
+def _manifests(paths: Sequence[str], read: Callable[[str], str | None]) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
+    signs: set[str] = set()
     for path in paths:
         folder, slash, name = path.rpartition("/")
-        kind = _ECOSYSTEMS.get(name)
-        if kind and path.count("/") <= _DEEPEST and not _OTHERS.intersection(folder.split("/")):
-            found.setdefault(folder + slash, set()).add(kind)
+        if path.count("/") <= _DEEPEST and not _OTHERS.intersection(folder.split("/")):
+            if kind := _ECOSYSTEMS.get(name):
+                found.setdefault(folder + slash, set()).add(kind)
+            elif name in _SIGNS:
+                signs.add(folder + slash)
+    for folder in sorted(signs - {""}):
+        above = [kinds for one, kinds in found.items() if folder.startswith(one)]
+        if "" not in signs and not any("python" in kinds for kinds in above) and _stands_alone(paths, read, folder):
+            found.setdefault(folder, set()).add("python")
     return {folder: frozenset(kinds) for folder, kinds in sorted(found.items())}
+
+
+def _stands_alone(paths: Sequence[str], read: Callable[[str], str | None], folder: str) -> bool:
+    """Return whether a folder has tests of Python, and no code that imports the folder itself, as from above it."""
+    code = [path for path in paths if path.startswith(folder) and path.endswith(".py")]
+    by_name = re.compile(rf"(?m)^\s*(?:import|from)\s+{re.escape(folder.rstrip('/').replace('/', '.'))}\b")
+    tests = any(_is_test(path.removeprefix(folder), "python") for path in code)
+    return tests and not any(by_name.search(read(path) or "") for path in code[:_MOST_READ])
 
 
 def _is_own(listing: _Listing, folder: str, top: frozenset[str]) -> bool:

@@ -92,6 +92,12 @@ _PYTHON_NAMES = {
 """Distributions that bring a module of another name, by the module in lower case."""
 
 
+def python_packages(module: str) -> list[str]:
+    """Return the distributions that may bring a module of Python, by the first part of its name."""
+    top = module.partition(".")[0]
+    return _PYTHON_NAMES.get(top.lower(), "").split() or [re.sub(r"[-_.]+", "-", top).lower()]
+
+
 class ResolvedImport(NamedTuple):
     """One import of one file and what it is."""
 
@@ -146,7 +152,7 @@ class Resolver:
         if top in _PYTHON or (top == "setuptools" and path.endswith("setup.py")):
             return "stdlib", ""
         declared = frozenset(name for said in mine for name in said.names)
-        wanted = _PYTHON_NAMES.get(top.lower(), "").split() or [re.sub(r"[-_.]+", "-", top).lower()]
+        wanted = python_packages(top)
         if any(name in declared for name in wanted):
             return "declared", wanted[0]
         if any(top in said.own for said in mine) or self._is_near(path, top, mine):

@@ -11,7 +11,7 @@ import posixpath
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from buildwright.core.limits import Check, Options, file_keys
 from buildwright.errors import BadSettings
 from buildwright.gates.check_environment import GO_CACHE
 from buildwright.gates.java import java_commands
-from buildwright.gates.needs import SETTINGS, Needs, not_granted, read_needs, table_of, unknown_key
+from buildwright.gates.needs import SETTINGS, Needs, not_granted, only_users, read_needs, table_of, unknown_key
 from buildwright.gates.node_scripts import (
     browser_driver,
     command_line,
@@ -32,6 +32,7 @@ from buildwright.gates.node_scripts import (
     tests_nothing,
 )
 from buildwright.gates.parts import uncovered_parts
+from buildwright.gates.python_setup import VENV, PythonFolder, makes_environment
 from buildwright.gates.reporting import finding
 from buildwright.gates.results import is_report_path
 from buildwright.gates.setup_cache import Setup
@@ -63,8 +64,8 @@ class ProjectFiles(NamedTuple):
     python: str = "python3"
     """The Python of the checks, as a command."""
     has_pytest: bool = True
-    makes_environment: bool = False
-    """Whether set-up is to make an environment with pytest, because this machine has none."""
+    installed: Collection[str] | None = None
+    """The packages of that Python, by plain names; None where it is an environment of the user, taken as it is."""
     pythons: Mapping[str, str] = MappingProxyType({})
     """The Pythons with pytest of folders below the top that have an environment of their own, as commands."""
 
@@ -200,6 +201,8 @@ def read_settings(text: str) -> Toolchain:
     try:
         document = tomllib.loads(text)
         for key in document.keys() - file_keys().keys():
+            if key in file_keys(option_files=True):
+                raise only_users(SETTINGS, key)
             raise unknown_key(SETTINGS, key, file_keys())
         setup = _setup(table_of("setup", document))
         checks = tuple(_check(name, value) for name, value in table_of("checks", document).items())
@@ -324,12 +327,15 @@ class _Folder:
 
 def _python(folder: _Folder) -> Toolchain:
     project, paths = folder.project, folder.paths
-    setup = _python_setup(folder)
-    tools = folder.table("pyproject.toml").get("tool", {})
+    pyproject = folder.table("pyproject.toml")
+    tools = pyproject.get("tool", {})
     tools = tools if isinstance(tools, dict) else {}
+    tests = [path for path in paths if _is_python_test(path)]
+    setup = _python_setup(folder, tests, pyproject)
+    python = f"{VENV}/bin/python" if setup is not None else folder.python
     mypy = _mypy_settings(folder, tools)
     wanted: list[tuple[str, str, CheckKind, bool]] = [
-        ("mypy", _mypy(folder, mypy or {}), "typecheck", mypy is not None),
+        ("mypy", _mypy(python, mypy or {}), "typecheck", mypy is not None),
         ("pyright", "pyright", "typecheck", "pyright" in tools or "pyrightconfig.json" in paths),
         (
             "ruff",
@@ -346,15 +352,13 @@ def _python(folder: _Folder) -> Toolchain:
             message = f"The project configures {tool}, which is not installed here; this check did not run."
             fix = f"install {tool} in the Python environment of the checks"
             notes.append(finding("checks.tool_missing", message, severity="warning", fix=fix))
-    tests = [path for path in paths if _is_python_test(path)]
     configured = _names_pytest(folder)
     if tests or configured or "[pytest]" in folder.read("tox.ini"):
-        if setup is not None:
-            checks.append(folder.check("pytest", f"{_VENV}/bin/python -m pytest -q", "test", "pytest"))
-        elif folder.has_pytest or configured or not _are_unittests(folder, tests):
-            checks.append(folder.check("pytest", f"{folder.python} -m pytest -q", "test", "pytest"))
+        has_pytest = folder.has_pytest and setup is None
+        if has_pytest or configured or not _are_unittests(folder, tests):
+            checks.append(folder.check("pytest", f"{python} -m pytest -q", "test", "pytest"))
         else:
-            command = f"{folder.python} -m unittest discover -v{_pattern(tests)}"
+            command = f"{python} -m unittest discover -v{_pattern(tests)}"
             checks.append(folder.check("unittest", command, "test", "unittest"))
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
@@ -390,39 +394,26 @@ def _version_setup(folder: _Folder, tools: Mapping[str, Any]) -> tuple[Setup, ..
     return ()
 
 
-_VENV = ".venv"
-_REQUIREMENTS = (
-    "requirements.txt",
-    *(f"{start}{name}.txt" for name in ("dev", "test", "tests") for start in ("requirements-", "requirements/")),
-    *(f"{name}-requirements.txt" for name in ("dev", "test")),
-)
-_TREE = re.compile(r"(?m)^\s*(?:-|\.|/|[^#]*(?:file:|@ *\.))")
-"""Lines of a requirements file that read more than this file: options, paths."""
-
-_LOCAL_SOURCE = re.compile(r'(?:directory|editable|virtual) = "(?!\."|\./")')
-"""A package of uv's lock file that lies in the tree, beside the project itself."""
-
-
-def _python_setup(folder: _Folder) -> Setup | None:
-    """Return what makes an environment for the tests where the user has none with pytest; None if that is not known.
-
-    uv's lock file comes first, then requirements that name pytest. The result is kept only if these files pin it.
-    """
-    if not folder.project.makes_environment or folder.has_pytest:
+def _python_setup(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> Setup | None:
+    project, is_own = folder.project, folder.path("") in folder.project.pythons
+    if is_own or not (tests or _names_pytest(folder)):
         return None
-    if "uv.lock" in folder.paths and folder.project.have("uv"):
-        inputs = [name for name in ("pyproject.toml", "uv.lock", ".python-version") if name in folder.paths]
-        command = folder.command("uv sync --frozen --no-install-project --no-progress")
-        local = _LOCAL_SOURCE.search(folder.read("uv.lock"))
-        return Setup((command,)) if local else Setup((command,), tuple(map(folder.path, inputs)), (folder.path(_VENV),))
-    texts = {name: folder.read(name) for name in _REQUIREMENTS if name in folder.paths}
-    if not any(re.search(r"(?m)^\s*pytest\b", text) for text in texts.values()):
+    needs = _names_pytest(folder) or not _are_unittests(folder, tests)
+    facts = PythonFolder(
+        folder.paths,
+        folder.read,
+        pyproject,
+        project.have,
+        project.python,
+        project.installed,
+        project.has_pytest,
+        needs,
+    )
+    made = makes_environment(facts)
+    if made is None:
         return None
-    install = f"{_VENV}/bin/python -m pip install --quiet {' '.join(f'-r {name}' for name in texts)}"
-    command = folder.command(f"{folder.project.python} -m venv {_VENV} && {install}")
-    if any(_TREE.search(text) for text in texts.values()):
-        return Setup((command,))
-    return Setup((command,), tuple(map(folder.path, texts)), (folder.path(_VENV),))
+    places = (tuple(map(folder.path, paths)) for paths in (made.inputs, made.outputs))
+    return Setup(tuple(map(folder.command, made.commands)), *places)
 
 
 def _workspace_members(folder: _Folder, tools: Mapping[str, Any]) -> tuple[str, ...]:
@@ -459,12 +450,12 @@ def _names_pytest(folder: _Folder) -> bool:
     return named or "pytest.ini" in folder.paths or "[tool:pytest]" in folder.read("setup.cfg")
 
 
-def _mypy(folder: _Folder, settings: Mapping[str, Any]) -> str:
+def _mypy(python: str, settings: Mapping[str, Any]) -> str:
     """Return the command of mypy, one finding a line, which sees what is installed in the Python of the checks.
 
     A mypy of another place, such as one that pipx keeps, would else look for the dependencies where it is itself.
     """
-    command = f"mypy --no-error-summary --no-pretty --python-executable {folder.python}"
+    command = f"mypy --no-error-summary --no-pretty --python-executable {python}"
     return command if {"files", "packages", "modules"} & settings.keys() else f"{command} ."
 
 

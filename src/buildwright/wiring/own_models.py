@@ -98,12 +98,12 @@ def _model(path: Path, name: str, value: object, *, of_project: bool) -> NamedMo
     if name == AUTO:
         raise BadSettings(f"{where}: {AUTO} stands for the choice by complexity", fix="choose another name")
     table: dict[str, Any] = {"model": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+    for key in table.keys() - set(_OF_MODEL):
+        raise unknown_key(str(path), f"{KEY}.{name}.{key}", _OF_MODEL)
     if not table.get("model"):
         raise BadSettings(
             f"{where} does not say which model it is", fix=f'write {name} = "{DEFAULT_MODEL}", for example'
         )
-    for key in table.keys() - set(_OF_MODEL):
-        raise unknown_key(str(path), f"{KEY}.{name}.{key}", _OF_MODEL)
     price = table.get("price", [])
     if price and of_project:
         raise BadSettings(
