@@ -244,3 +244,13 @@ async def test_contents_of_submodules_come_from_their_address_in_every_home(tmp_
         assert (lane.files / "lib/inner/model.bin").read_bytes() == CONTENT
         async with other.checkout("build-1", lane.base_tree) as files:
             assert (files / "lib/inner/model.bin").read_bytes() == CONTENT
+
+
+async def test_pointers_are_told_of_where_the_contents_were_not_asked_for(tmp_path: Path) -> None:
+    place, workspace = with_objects(tmp_path / "r"), GitWorkspace(tmp_path / "home", dict(os.environ))
+    about = "Files in Git LFS (model.bin) are pointers for agents and checks; the option lfs brings their contents."
+    assert about in (await workspace.prepare("b", str(place))).notes
+    assert about not in (await workspace.prepare("c", str(place), lfs=True)).notes
+    git(place, "rm", "-q", "--cached", "model.bin")
+    git(place, "commit", "-qm", "not stored there")
+    assert not any("LFS" in note for note in (await workspace.prepare("d", str(place))).notes)

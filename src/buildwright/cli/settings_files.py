@@ -121,7 +121,7 @@ def _check_values(path: Path, options: Mapping[str, Any], known: Mapping[str, As
         option = known[key]
         if option is None or option.is_path or key == "accept_base":
             continue
-        given = tuple(value) if isinstance(value, list) else str(value) if key in MONEY else value
+        given: Any = tuple(value) if isinstance(value, list) else str(value) if key in MONEY else value
         try:
             options_of(BuildOptions(**{key: given}))
         except Refused as error:

@@ -88,6 +88,19 @@ class LargeFiles:
             addresses[commit] = address if mask(address) == address else ""
         return Contents(pointers, addresses)
 
+    async def note(self, mirror: Path, commit: str) -> tuple[str, ...]:
+        """Return what a user must know of a commit whose objects were not asked for; () when it has none."""
+        about = ("grep", "--quiet", "--fixed-strings", "filter=lfs", commit, "--", ":(glob)**/.gitattributes")
+        if (await self._git.run(mirror, *about, okay=(0, 1))).code:
+            return ()
+        wanted = await self._wanted(mirror, commit)
+        if not wanted:
+            return ()
+        named = f"{len(wanted)}, such as {min(one.path for one in wanted)}" if wanted[1:] else wanted[0].path
+        return (
+            f"Files in Git LFS ({named}) are pointers for agents and checks; the option lfs brings their contents.",
+        )
+
     async def fetch_again(self, mirror: Path, contents: Contents) -> None:
         """Bring what another home has found into this one's mirror. Raises as `fetch` does."""
         self._check_program()

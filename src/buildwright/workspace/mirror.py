@@ -265,7 +265,8 @@ class Mirrors:
             remotes = {name: address for name, address in known.items() if mask(address) == address}
         place = source.git_dir if source.git_dir is not None else mirror
         tags = await nearest_tags(self._git, place, below, head.refs) if head.commit else ()
-        target = Target(commit, tree.text, head.branch, head.notes)
+        large = () if lfs or not head.commit else await self._large.note(mirror, below)
+        target = Target(commit, tree.text, head.branch, (*head.notes, *large))
         exclude = await asyncio.to_thread(read_exclude, source)
         fetching = Fetching(self._git, mirror, ref_of(build_id, "modules"), self._environment)
         modules = await fetching.fetch(source, below)
