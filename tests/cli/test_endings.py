@@ -261,7 +261,8 @@ def test_the_last_lines_of_what_failed_are_on_the_screen(program: Program, repos
     check = "test:goal=echo AssertionError: expected 3 got 4; echo; echo python3: No module named pytest; false"
     paused = program("build", tasks, "--repo", repository, *shell(WRITES, "--check", check))
     assert paused.code == 4
-    for shown in paused.err, paused.out, program("status").out, program("why", "", "base").out:
+    whys = program("why", "", "base").out, program("why", "").out
+    for shown in paused.err, paused.out, program("status").out, *whys:
         assert "expected 3 got 4" in shown
         assert "fix: pytest is not in the Python of the checks, /" in shown
 
@@ -284,8 +285,10 @@ def test_whose_fault_it_is_stands_where_it_stops(
     paused = program("build", tasks, "--repo", repository, *words)
     assert paused.code == 4, paused.err
     assert re.search(said, paused.out), paused.out
-    for shown in paused.out, program("status").out:
+    for shown in paused.out, program("status").out, program("why", "").out:
         assert f"at fault: {at_fault}\n" in shown
+        assert "You can\n" in shown
+    assert program("why", "", "--json").object["pause"]["choices"]
     assert f": {at_fault} is at fault, not a task." in program("why", "", "base").out
     fault = program("status", "--json").object["pause"]["fault"]
     assert (program("events", "").lines[-1]["fault"], told.read_text().strip()) == (fault, fault)

@@ -26,7 +26,7 @@ async def why(
         str,
         Parameter(
             help="Id of the task; `base` is the project before any change, `stuck` the failures in a row; "
-            "the audits of the build's phases when left out."
+            "why the build is paused, and the audits of its phases, when left out."
         ),
     ] = "",
     /,
@@ -38,7 +38,7 @@ async def why(
 ) -> int:
     """Explain why a task waits, runs, failed or was skipped, and where it came from; or about `base` or `stuck`.
 
-    Without a task: what the audit says of each phase.
+    Without a task: why the build is paused, and what the audit says of each phase.
     """
     from buildwright.views.explain import BASE, why_base
     from buildwright.views.explain import why as explain
@@ -67,7 +67,8 @@ async def why(
 
 
 async def _show_build(output: Output, build: str) -> int:
-    """Print the audit of each phase: its verdict, and each finding with its place and the smallest change that passes."""
+    """Print why the build is paused, then the audit of each phase: its verdict, and each finding with its place."""
+    from buildwright.cli.summary import print_pause
     from buildwright.views.verdicts import why_build
 
     async with session() as app:
@@ -77,6 +78,8 @@ async def _show_build(output: Output, build: str) -> int:
         output.data(view.model_dump(mode="json"))
         return Exit.DONE
     output.print(f"Build {view.build[:8]}: {view.title}", style="bold")
+    if view.pause is not None:
+        print_pause(output, view.build, view.pause)
     if not view.audits:
         output.print("It has no plan yet, so it has no phases.")
     for one in view.audits:

@@ -11,6 +11,7 @@ from buildwright.core.build import Build, TaskState, no_task
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.record import Record
+from buildwright.views.overview import PauseView, pause_view
 
 Subject = Literal["base", "patch", "merge", "result", "phase"]
 """What was judged: the tree a build starts from, an attempt's patch, that patch on the newest head, the final tree, all
@@ -95,21 +96,26 @@ class PhaseAnswer(Record):
 
 
 class WhyBuildView(Record):
-    """Why a build stands where it does as a whole: the audit of each of its phases."""
+    """Why a build stands where it does as a whole: its pause, and the audit of each of its phases."""
 
     build: str
     title: str
+    pause: PauseView | None = None
     audits: tuple[PhaseAnswer, ...] = ()
 
 
 def why_build(build: Build, gates: GatesView) -> WhyBuildView:
-    """Return the audits of a build's phases, in the order of the plan. `gates` are the verdicts of the whole build."""
+    """Return why a build is paused, and the audits of its phases in the order of the plan.
+
+    `gates` are the verdicts of the whole build.
+    """
     found = {one.phase: one for one in gates.verdicts if one.subject == "phase"}
     places = sorted(set(build.plan.milestone)) if build.plan is not None else ()
     names = [build.phase_name(place) for place in places]
     return WhyBuildView(
         build=build.id,
         title=build.spec.title,
+        pause=pause_view(build, build.pause) if build.pause is not None else None,
         audits=tuple(_answer(build, name, found.get(name)) for name in names),
     )
 
