@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from buildwright.gates.node_version import pinned_node
+
 _PATIENCE = 20.0
 ENVIRONMENTS = (".venv", "venv", "env", ".conda")
 """Folders of environments in a project: of uv, PDM, Poetry (if so set), `python -m venv`, and conda in an editor."""
@@ -58,7 +60,10 @@ class Pythons:
         python = await asyncio.shield(looked)
         # Those of parts come last: they are called by their whole path, and only have to be seen.
         of_parts = (str(one.parent) for _, one in python.parts)
-        folders = (str(python.executable.parent), *self._path.split(os.pathsep), *of_parts)
+        node = pinned_node(repository, os.environ)
+        # Before the Python, which may lie beside another Node; beside a kept Node lies no Python.
+        first = (*((str(node),) if node is not None else ()), str(python.executable.parent))
+        folders = (*first, *self._path.split(os.pathsep), *of_parts)
         return python, os.pathsep.join(dict.fromkeys(folders))
 
 
