@@ -92,3 +92,18 @@ def test_a_name_that_no_sandbox_looks_up_has_a_way_out(line: str, host: str) -> 
     one = with_way_out(finding("check.failed", f"`x` ended with exit code 1.\n{line}"), "checks")
     assert (f"reach {host}:" in one.fix) is bool(host)
     assert ("[network] checks" in one.fix) is bool(host)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "info: syncing channel updates for 1.60.0-x86_64-unknown-linux-gnu",
+        "info: syncing channel updates for '1.60.0-x86_64-unknown-linux-gnu'",
+        "error: toolchain '1.60.0-x86_64-unknown-linux-gnu' is not installed",
+    ],
+)
+def test_a_toolchain_that_rustup_has_not_got_is_named_with_the_command(line: str) -> None:
+    one = with_way_out(
+        finding("setup.failed", f"`cargo fetch` exited with code 1.\n{line}\nRead-only file system"), "setup"
+    )
+    assert one.fix == "run `rustup toolchain install 1.60.0-x86_64-unknown-linux-gnu` yourself"

@@ -40,6 +40,8 @@ _NAME_AUTHORITY = (
     " its certificate in your environment (SSL_CERT_FILE, and PIP_CERT or NODE_EXTRA_CA_CERTS), or lend set-up your own"
     " settings with --package-settings"
 )
+_NO_TOOLCHAIN = re.compile(r"syncing channel updates for '?([\w.-]+)|toolchain '([\w.-]+)' is not installed")
+"""What rustup says of a toolchain that the project names and this machine has not got; a step cannot install it."""
 _UNANSWERED = re.compile(r"(?i)connection refused|ECONNREFUSED|couldn't connect to server")
 _OWN_LOOPBACK = (
     "nothing answered there: each check has a loopback of its own; if this is a service that you run, name it in"
@@ -148,14 +150,16 @@ def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Findin
 def with_way_out(one: Finding, step: str) -> Finding:
     """Return the finding with a fix, if it has none and its message tells that a host's name could not be looked up.
 
-    Or that its certificate is not trusted, or that a connection was refused, which in a check most often means a service
-    outside of its sandbox.
+    Or that rustup has not got the project's toolchain, that its certificate is not trusted, or that a connection was
+    refused, which in a check most often means a service outside of its sandbox.
 
     `step` is the key of `[network]`. Programs that ask no proxy look names up themselves, which nothing in a sandbox
     answers.
     """
     if one.fix or one.severity != "error":
         return one
+    if found := _NO_TOOLCHAIN.search(one.message):
+        return one.model_copy(update={"fix": f"run `rustup toolchain install {found[1] or found[2]}` yourself"})
     if _NOT_TRUSTED.search(one.message):
         return one.model_copy(update={"fix": _NAME_AUTHORITY})
     found = _NO_NAME.search(one.message)
