@@ -939,3 +939,19 @@ def test_a_part_with_an_environment_of_its_own_is_judged_on_it() -> None:
     assert commands["pytest (backend)"] == "cd backend && /repo/backend/.venv/bin/python -m pytest -q"
     assert commands["mypy (backend)"].endswith("--python-executable /repo/backend/.venv/bin/python .")
     assert commands["pytest (worker)"] == "cd worker && python -m pytest -q"
+
+
+def test_members_of_a_node_project_whose_top_has_no_tests_are_judged_each_by_its_own() -> None:
+    files = {
+        "package.json": package(workspaces=["packages/*"]),
+        "package-lock.json": "{}",
+        "packages/a/package.json": package(scripts={"test": "node --test"}, devDependencies={"x": "1"}),
+        "packages/b/package.json": package(scripts={"test": "node --test"}, devDependencies={"x": "1"}),
+        "site/package.json": package(scripts={"build": "vite build"}),
+    }
+    toolchain = found(files)
+    assert [check.command for check in toolchain.checks] == ["cd packages/a && npm test", "cd packages/b && npm test"]
+    assert commands_of(toolchain) == [NPM_CI], "once for all members"
+    assert toolchain.findings == ()
+    tested = files | {"package.json": package(workspaces=["packages/*"], scripts={"test": "npm test --workspaces"})}
+    assert [check.command for check in found(tested).checks] == ["npm test"]

@@ -54,8 +54,8 @@ def uncovered_parts(paths: Sequence[str], read: Callable[[str], str | None]) -> 
     """Return the parts that the manifests at the top do not cover.
 
     A part, at any depth, becomes a project of its own where the top has no manifest at all, none of its kind, or one of
-    a kind whose tool stops at another manifest (Go, and Cargo without a workspace). Others, and those in a part of the
-    same kind, are only named.
+    a kind whose tool stops at another manifest (Go, and Cargo without a workspace), or a `package.json` without tests.
+    Others, and those in a part of the same kind, are only named.
     """
     listing = _Listing(paths, read, _manifests(paths, read))
     top = listing.manifests.get("", frozenset())
@@ -117,7 +117,11 @@ def _is_own(listing: _Listing, folder: str, top: frozenset[str]) -> bool:
         return True
     return any(
         _has_tests(listing, folder, kind)
-        and (kind not in top or (kind in {"go", "rust"} and not _joins(listing, "", kind)))
+        and (
+            kind not in top
+            or (kind in {"go", "rust"} and not _joins(listing, "", kind))
+            or (kind == "node" and not _test_line(listing, ""))
+        )
         for kind in listing.manifests[folder]
     )
 

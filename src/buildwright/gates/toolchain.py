@@ -256,7 +256,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     top = _Folder(project, part, below)
     for inside in (top, *(_Folder(project, folder, tuple(_below(folder, below))) for folder in below)):
         for one in (_python(inside), _node(inside), _go(inside), _rust(inside), _java(inside)):
-            setup += one.setup
+            setup += (each for each in one.setup if each not in setup)  # members of a workspace share theirs
             checks += one.checks
             if inside is not top:
                 parts[inside.path("")] += tuple(check.name for check in one.checks if check.kind == "test")
