@@ -19,22 +19,34 @@ KEPT = 256
 """Number of answers that stay, those used last."""
 
 _ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
-_FOLDERS = (".venv", "venv", "env", ".conda", ".tox/*", ".nox/*")
-_PARTS = ("", "*/", "*/*/")
-"""How deep parts of a project with an environment of their own lie."""
+_FOLDERS = (".venv", "venv", "env", ".conda")
+_NO_PARTS = frozenset(("node_modules", "vendor", "target", "dist", "build"))
+"""Large folders in which no part of a project has an environment of its own."""
 
 
 def surroundings(repository: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """Return what verdicts on a repository depend on beside its tree: search path, environments, what is in them."""
     active = {name: environment[name] for name in _ACTIVE if environment.get(name)}
-    packages = "lib/python*/site-packages"
-    patterns = (f"{part}{name}/{packages}" for part in _PARTS for name in _FOLDERS)
-    places = [place for folder in active.values() for place in Path(folder).glob(packages)]
-    places += (place for pattern in patterns for place in Path(repository).glob(pattern))
+    packages, top = "lib/python*/site-packages", Path(repository)
+    parts = [top, *_below(top)]
+    parts += [inner for part in parts[1:] for inner in _below(part)]
+    inside = [place for part in parts for name in _FOLDERS if (place := part / name).is_dir()]
+    inside += (*top.glob(".tox/*"), *top.glob(".nox/*"))
+    places = [place for folder in (*map(Path, active.values()), *inside) for place in folder.glob(packages)]
     stamps = {str(place): place.stat().st_mtime_ns for place in sorted(places)}
     pin = Path(repository, ".python-version")
     about = {"repository": repository, "path": environment.get("PATH", ""), "active": active, "packages": stamps}
     return {**about, "pin": pin.read_text("utf-8", "replace")[:200] if pin.is_file() else ""}
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return the folders in which a part of a project may lie."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [one.name for one in entries if one.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [folder / name for name in found if not name.startswith(".") and name not in _NO_PARTS]
 
 
 class KeptVerdicts:
