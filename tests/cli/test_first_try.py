@@ -133,7 +133,7 @@ def test_a_base_that_fails_can_be_judged_by_other_checks_and_the_pause_says_so(
 ) -> None:
     paused = program("build", one, "--repo", repository, *shell(WRITES, "--check", "lint:old=echo old fault; false"))
     assert paused.code == 4
-    assert "add --check COMMAND to be judged by other checks" in paused.out
+    assert "or be judged by other checks (add --check COMMAND)" in paused.out
     built = program("resume", "--check", "test:t=true")
     assert built.code == 0, built.err
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from buildwright.core import action as a
 from buildwright.core import event as e
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control, is_undone
+from buildwright.core.build import Build, Control, Stage, is_undone
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of
@@ -128,7 +128,8 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
         case a.Deliver(commit, _):
             if not good:
                 return [e.DeliveryFailed(message="net", temporary=roll(2) == 0)]
-            return [e.BuildDelivered(kind="branch", ref="refs/heads/x", commit=commit)]
+            in_part = build.stage is Stage.WORKING
+            return [e.BuildDelivered(kind="branch", ref="refs/heads/x", commit=commit, in_part=in_part)]
 
 
 def _attempted(build: Build, task: str, attempt: int, roll: Callable[[int], int] | None) -> AnyEvent:

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildwright.core import event as e
+from buildwright.core.action import Deliver
 from buildwright.core.apply import fold
 from buildwright.core.build import Build, Control, Stage, TaskPhase
+from buildwright.core.decide import decide
 from buildwright.core.event import Recorded, decode, encode
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits, Options
@@ -225,6 +227,29 @@ def test_an_ended_build_goes_on_with_what_is_left() -> None:
     made.run()
     assert (made.build.outcome, made.build.done) == ("succeeded", 3)
     assert sum(isinstance(r.event, e.BuildDelivered) for r in made.journal) == 2
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before-the-answer", "after-the-answer"])
+def test_what_was_delivered_for_a_look_is_not_the_result_of_a_build_that_goes_on(late: bool) -> None:
+    made = machine("a", "b: a", on_failure="fail", gates=False)
+    while not (made.build.done and made.build.working):
+        assert made.step()
+    made.take(e.AgentBroke(task="b", attempt=1, kind="crashed", message="boom"))
+    while decide(made.build).facts:
+        assert made.step()
+    [wanted] = decide(made.build).actions
+    assert isinstance(wanted, Deliver)
+    for_a_look = e.BuildDelivered(kind="branch", ref="refs/heads/x", commit=made.build.head, in_part=True)
+    made.take(e.BuildPaused(reason="user"))
+    for fact in [] if late else [for_a_look]:
+        made.take(fact)
+    ask(made, ResumeBuild("skip"))
+    for fact in [for_a_look] if late else []:
+        made.take(fact)
+    made.run()
+    assert (made.build.outcome, made.build.delivered_in_part) == ("succeeded", False)
+    delivered = [r.event.in_part for r in made.journal if isinstance(r.event, e.BuildDelivered)]
+    assert delivered == [True, False]
 
 
 def test_a_build_that_its_base_has_ended_needs_another_base_or_that_this_one_is_accepted() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildwright.core.build import Control
-from buildwright.core.event import AgentHeartbeat
+from buildwright.core.event import AgentHeartbeat, BuildDelivered
 from buildwright.core.finding import Report
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.spec import Spec
@@ -481,6 +481,8 @@ async def test_half_of_a_result_is_never_pushed(tmp_path: Path, builds: Builds) 
     assert build.outcome == "failed"
     assert set(site.files()) == {"README.md", "a.txt"}
     assert git(tmp_path / "remote", "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    delivered = [recorded.event for recorded in site.journal if isinstance(recorded.event, BuildDelivered)]
+    assert [(one.kind, one.in_part) for one in delivered] == [("branch", True)]
 
 
 async def test_a_failing_build_whose_result_cannot_be_delivered_still_ends(tmp_path: Path, builds: Builds) -> None:

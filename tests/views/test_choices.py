@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from typing import Any, get_args
+
+import pytest
 
 from buildwright.core import event as e
 from buildwright.core.task import Task
@@ -63,3 +67,13 @@ def test_a_build_that_runs_has_no_choices() -> None:
     recorded = journal()
     view = choices_of(build_of(recorded), recorded, LATER)
     assert (view.paused, view.choices) == (False, ())
+
+
+@pytest.mark.parametrize("reason", get_args(e.BuildPaused.model_fields["reason"].annotation))
+def test_the_words_of_a_choice_name_no_option_of_the_command_line(reason: Any) -> None:
+    """The pages and answers over HTTP show them as they are; the command line adds its own."""
+    before = FAILED[:-1] if reason in {"failure", "stuck"} else (started("money"),)
+    message = "the branch x has other commits. Fix: deliver to another branch with `--branch`"
+    found = priced(*before, e.BuildPaused(reason=reason, message=message))
+    assert found
+    assert [one.words for one in found.values() if re.search(r"(?<![\w-])--?[a-z]|option", one.words)] == []

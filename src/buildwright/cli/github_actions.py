@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildwright.cli.output import Output, clean, defused, one_line
-from buildwright.cli.summary import command_for, ending
+from buildwright.cli.summary import command_for, ending, words_of
 from buildwright.core.build import Build, Stage, TaskPhase
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding
@@ -152,7 +152,9 @@ def markdown(view: BuildView) -> str:
     if view.pause is not None:
         lines += [f"**Paused**: {_md(view.pause.message or view.pause.reason)}", ""]
         lines += [f"- {_md(finding)}" for finding in view.pause.findings[:_MOST]]
-        lines += ["", *(f"- {_md(one.words)}: `{command_for(view.id, one)}`" for one in view.pause.choices), ""]
+        reason = view.pause.reason
+        ways = [f"- {_md(words_of(reason, one))}: `{command_for(view.id, one)}`" for one in view.pause.choices]
+        lines += ["", *ways, ""]
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
+from buildwright.cli.summary import words_of
 from buildwright.cli.table import Column, duration, money, table
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _print_choices(output: Output, view: ChoicesView) -> None:
         return
     output.print(f"Paused: {one_line(view.words, 300)}", style="bold", wrap=True)
     for choice in view.choices:
-        output.print(f"  {choice.words}", wrap=True)
+        output.print(f"  {words_of(view.reason, choice)}", wrap=True)
         output.print(f"    price: {choice.price.words}", wrap=True)
         output.print(typed(f"    {choice.command}"))
 

@@ -16,6 +16,7 @@ from buildwright.views.command_lines import resume_line
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
+    from buildwright.views.choices import PricedChoice
     from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
     from buildwright.views.overview import BuildView, Choice, PauseView, TaskView
 
@@ -248,7 +249,7 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
         output.print("  have the change judged again as it is, if you want it so (say why):")
     for fingerprint in pause.approvable[:5]:
         output.print(typed(f'    buildwright approve {build_id[:8]} {fingerprint} -m "..."'))
-    commands = [(choice.words, command_for(build_id, choice)) for choice in pause.choices]
+    commands = [(words_of(pause.reason, choice), command_for(build_id, choice)) for choice in pause.choices]
     for words, command in commands:
         output.print(f"  {words}:", wrap=True)
         output.print(f"    {command}")
@@ -261,6 +262,15 @@ def answer_of(build: Build) -> str:
     if build.pause is None:
         raise ValueError(f"build {build.id} is not paused")
     return command_for(build.id, pause_view(build, build.pause).choices[0])
+
+
+def words_of(reason: str, choice: Choice | PricedChoice) -> str:
+    """Return what a choice of a pause for `reason` means, with the option that can be added to its command."""
+    if choice.name == "retry":
+        return f"{choice.words} (add -m TEXT)"
+    if choice.name == "go" and reason == "base" and not choice.takes:
+        return f"{choice.words}, or be judged by other checks (add --check COMMAND)"
+    return choice.words
 
 
 def command_for(build_id: str, choice: Choice) -> str:

@@ -393,13 +393,14 @@ def _verified(_build: Build, event: e.BuildVerified, _at: datetime) -> Changes:
     return {"verdict": event.verdict, "head_judged": event.verdict.ok, "stage": Stage.DELIVERING}
 
 
-def _delivered(_build: Build, event: e.BuildDelivered, _at: datetime) -> Changes:
+def _delivered(build: Build, event: e.BuildDelivered, _at: datetime) -> Changes:
     where = f"{event.remote} {event.ref}".strip()
     there: Changes = {
         "delivered": where,
         "delivered_commit": event.commit,
         "delivery_error": "",
-        "is_draft": event.draft,
+        # Journals of before tell it by the draft; without gates every pull request is one.
+        "delivered_in_part": event.in_part or (event.draft and build.options.gates),
     }
     return there | ({"pull_request": event.pull_request} if event.pull_request else {})
 

@@ -450,8 +450,8 @@ class Build:
     delivered_commit: str = ""
     pull_request: str = ""
     """Address of the newest pull request's page; it stays when the build goes on."""
-    is_draft: bool = False
-    """Whether what was delivered last is the draft of a pull request."""
+    delivered_in_part: bool = False
+    """Whether what was delivered last is what a failing build had proven, to look at, and not its result."""
     deliveries: int = 0
     delivery_error: str = ""
     delivery_temporary: bool = True

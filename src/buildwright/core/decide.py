@@ -407,9 +407,7 @@ def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
         return (e.BuildFinished(outcome="failed", message="the result did not pass the checks"),)
     if refused := _undo_refused(build) or _audit_refused(build):
         return refused
-    # A draft of what a failing build had proven is made ready once the rest is over; without gates it stays one.
-    ready = not build.is_draft or not build.options.gates
-    if build.delivered_commit and build.delivered_commit == build.head and ready:
+    if build.delivered_commit and build.delivered_commit == build.head and not build.delivered_in_part:
         return (e.BuildFinished(outcome="succeeded"),)
     if build.delivery_error and (not build.delivery_temporary or build.deliveries >= build.options.limits.pushes):
         return (e.BuildPaused(reason="delivery", message=build.delivery_error),)

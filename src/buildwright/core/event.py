@@ -774,6 +774,8 @@ class BuildDelivered(Event, ends_step=True, keeps_moment=True):
     """Address of its page; "" where none was asked for."""
     draft: bool = False
     """Whether the pull request is a draft: the result is not verified, or not whole."""
+    in_part: bool = False
+    """Whether it is what a failing build had proven: if the build goes on after all, its result is delivered anew."""
 
 
 class DeliveryFailed(Event, ends_step=True):

@@ -9,7 +9,6 @@ from buildwright.core import event as e
 from buildwright.core.action import Deliver
 from buildwright.core.build import Build, Stage
 from buildwright.core.failpoint import failpoint
-from buildwright.core.limits import Delivery
 from buildwright.engine.action_context import ActionContext
 from buildwright.errors import BuildwrightError, Conflict, ForgeFailed, GitFailed, LostLease, Refused
 from buildwright.ports import Delivered, HostedAt, PullRequest, PullRequestText, Workspace
@@ -23,9 +22,8 @@ async def deliver(bench: ActionContext, action: Deliver, build: Build) -> e.Buil
     """
     if action.attempt > 1:
         await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
-    delivery = build.options.delivery
-    if build.stage is Stage.WORKING and delivery.kind in {"push", "files"}:
-        delivery = Delivery()  # not for a remote, nor a checkout
+    in_part = build.stage is Stage.WORKING
+    delivery = build.options.delivery.in_part if in_part else build.options.delivery
     try:
         there = await workspace_of(bench).deliver(build.id, build.repository, action.commit, delivery, bench.guard)
         request = await _ask_to_pull(bench, build, there) if delivery.kind == "pr" else None
@@ -48,6 +46,7 @@ async def deliver(bench: ActionContext, action: Deliver, build: Build) -> e.Buil
         remote=there.remote,
         pull_request=request.address if request is not None else "",
         draft=request is not None and request.draft,
+        in_part=in_part,
     )
 
 

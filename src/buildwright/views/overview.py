@@ -570,7 +570,7 @@ def _twice(seconds: float) -> str:
 
 
 _GO_ON = {
-    "base": "continue anyway (the tasks are meant to fix this; add --check COMMAND to be judged by other checks)",
+    "base": "continue anyway (the tasks are meant to fix this)",
     "undo": "continue and leave the change as it is",
     "audit": "accept what the audit found, and continue",
     "delivery": "try to deliver again",
@@ -587,9 +587,7 @@ def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
     names = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
     match pause.reason:
         case "failure" if failed:
-            yield Choice(
-                name="retry", words=f"try {names} again (add -m TEXT to tell the agent what to do differently)"
-            )
+            yield Choice(name="retry", words=f"try {names} again; a message tells the agent what to do differently")
             yield Choice(name="skip", words=f"give up {names} and continue with the rest")
         case "base" if pause.fault == "limits":
             words = "check it again with more time; with no other limit, continue anyway"
@@ -601,10 +599,10 @@ def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
             )
         case "stuck":
             yield Choice(name="go", words="continue, once you have done what the diagnosis asks for")
-            yield Choice(name="retry", words="continue, and tell the agents something (add -m TEXT)")
+            yield Choice(name="retry", words="continue; a message tells the agents what to do differently")
         case "delivery" if "--branch" in pause.message:
             branch = build.options.delivery.branch or f"buildwright/{build.id[:8]}"
-            words = "deliver to another branch; without the option, try again"
+            words = "deliver to another branch; without its name, try again"
             yield Choice(name="go", words=words, takes="options.branch", value=f"{branch}-2")
         case "budget":
             for words, takes, value in ways_on(build, pause.since):

@@ -102,10 +102,11 @@ class PendingDeliveries:
         self._environment = environment
 
     def note(self, build_id: str, options: Options, repository: str) -> None:
-        """Note that the result of a build is due, if it is to become a branch of a repository on this machine."""
+        """Note that the result of a build is due, if it may become a branch of a repository on this machine."""
         from buildwright.workspace.source import locate
 
-        if options.delivery.kind in {"branch", "files"} and locate(repository, self._environment).git_dir is not None:
+        kinds = {"branch", "files"} if options.on_failure == "pause" else {"branch", "files", "push"}
+        if options.delivery.kind in kinds and locate(repository, self._environment).git_dir is not None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._folder / build_id).touch()
 
@@ -135,10 +136,11 @@ class PendingDeliveries:
             return Fetched(build, False)
         if ref:
             return Fetched(replace(build, delivered=ref), False)
-        if not build.delivered:
+        delivery = build.options.delivery.in_part if build.delivered_in_part else build.options.delivery
+        if not build.delivered or delivery.kind == "push":
             note.write_text(_NOTHING, "utf-8")  # it is due again when the build is opened again
             return Fetched(build, False)
         locate(build.repository, self._environment)  # a removed one raises; else it would count as elsewhere
-        found = await workspace.deliver(build.id, build.repository, build.delivered_commit, build.options.delivery)
+        found = await workspace.deliver(build.id, build.repository, build.delivered_commit, delivery)
         note.write_text(found.ref, "utf-8")
         return Fetched(replace(build, delivered=found.ref), found.ref != build.delivered)
