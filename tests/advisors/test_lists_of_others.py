@@ -74,6 +74,43 @@ class TestSpecKit:
         spec = parse_spec("## Phase 1: A\n- [ ] T001 One\n  - [ ] first\n  - [x] second\n- [ ] T002 Two\n", "tasks.md")
         assert "- [ ] first\n- [x] second" in tasks_of(spec)["T001"].goal
 
+    def test_lines_with_an_id_and_no_box_are_named_wherever_they_stand(self) -> None:
+        text = (
+            "## Phase 1: A\n- [ ] T001 One\n- T002 Two\nT003 Three\n- \u2705 T004 Four\n| T005 | Five |\n### T006 Six\n"
+            "> - [ ] T007 Seven\n<!-- - [ ] T008 Eight -->\n```\n- [x] T009 Nine\n```\n1. T010 Ten\nT001 is first.\n"
+        )
+        spec = parse_spec(text, "tasks.md")
+        assert list(tasks_of(spec)) == ["T001"]
+        assert noted(spec, "has no box").startswith(
+            "T002 (line 3), T003 (line 4), T004 (line 5), T005 (line 6), T006 (line 7), T007 (line 8), T008 (line 9),"
+            " T009 (line 11), T010 (line 13): not in the list"
+        )
+
+    def test_boxes_and_ids_as_people_write_them(self) -> None:
+        text = (
+            "## Phase 1: A\n- [ X ] T001 One\n- [] T002 Two\n- [  ] T003 Three\n- [ ] [P] T004 Four\n"
+            "- [ ] [US1] [P] `T005` Five\n- [ ] T006 [P] Six\n"
+        )
+        spec = parse_spec(text, "tasks.md")
+        assert needs(spec) == {"T002": (), "T003": ("T002",)} | dict.fromkeys(("T004", "T005", "T006"), ("T003",))
+        assert (tasks_of(spec)["T005"].title, tasks_of(spec)["T005"].requirements) == ("Five", ("User story US1",))
+        assert spec.notes == ("T001: ticked, so left out",)
+
+    @pytest.mark.parametrize("fence", ["```", "```markdown", "~~~~ md"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_a_list_that_stands_in_a_fence_as_a_whole_is_read(self, fence: str, end: str) -> None:
+        closed = fence.split("m", maxsplit=1)[0].strip()
+        lines = ("", fence, "# Tasks: fenced", "- [ ] T001 One", "- [ ] T002 Two (depends on T003)", closed, "")
+        with pytest.raises(BadGraph, match=r"tasks.md:5 .*T003, which is not in the list"):
+            parse_spec(end.join(lines), "tasks.md")
+        spec = parse_spec(end.join(lines).replace(" (depends on T003)", ""), "tasks.md")
+        assert (spec.title, list(tasks_of(spec))) == ("Tasks: fenced", ["T001", "T002"])
+
+    def test_text_that_stands_in_a_fence_as_a_whole_is_a_spec(self) -> None:
+        assert parse_spec("```\n# A shop\n\nSells.\n```\n", "spec.md").title == "A shop"
+        two = "```\na\n```\n\n```\nb\n```\n"
+        assert (parse_spec(two, "spec.md").title, parse_spec(two, "spec.md").text) == ("spec", two)
+
     def test_dotted_and_bold_ids_and_ranges(self) -> None:
         text = (
             "- [ ] T009 [P] Nine\n- [ ] T009.5 [P] Between\n- [ ] **T010** [P] Ten\n"
@@ -239,6 +276,29 @@ class TestDependencyKeys:
 
 
 class TestNumberedLists:
+    @pytest.mark.parametrize(
+        ("name", "first", "title"),
+        [
+            ("openspec/changes/add-login/tasks.md", "## 1. Setup", "add-login"),
+            (".kiro/specs/login/tasks.md", "# Implementation Plan", "login"),
+            (".kiro/specs/login/tasks.md", "# The login", "The login"),
+            ("tasks.md", "# Implementation Plan", "Implementation Plan"),
+            ("specs/later.md", "# Tasks", "Tasks"),
+        ],
+    )
+    def test_what_is_built_has_the_name_of_its_folder_where_the_list_has_none(
+        self, name: str, first: str, title: str
+    ) -> None:
+        assert parse_spec(f"{first}\n\n- [ ] 1.1 One\n", name).title == title
+
+    def test_an_item_without_a_box_is_named_by_its_number(self) -> None:
+        spec = parse_spec("- [ ] 1. One\n2. Two\n- 3. Three\n  4. below it\n", "tasks.md")
+        assert [note for note in spec.notes if "no box" in note] == [
+            "line 2 has no box, so it is not a task: 2 Two",
+            "line 3 has no box, so it is not a task: 3 Three",
+        ]
+        assert "4. below it" in tasks_of(spec)["1"].goal
+
     KIRO = """\
 # Implementation Plan
 
@@ -395,6 +455,10 @@ def link(name: str, other: str, kind: str = "blocks") -> dict[str, str]:
 
 
 class TestBeads:
+    def test_one_issue_without_a_type_is_a_task_of_the_list(self) -> None:
+        untyped = json.dumps({"id": "bd-2", "title": "Two", "status": "open", "blockedBy": ["bd-1"], "priority": 1})
+        assert needs(parse_spec(f"{issue('bd-1')}\n{untyped}\n", "issues.jsonl")) == {"bd-1": (), "bd-2": ("bd-1",)}
+
     def test_blocks_give_the_order_and_epics_are_built_by_their_parts(self) -> None:
         lines = [
             issue("bd-1", status="closed"),

@@ -105,3 +105,21 @@ def test_tasks_that_share_a_file_stand_in_different_waves() -> None:
     assert by_id["t2"] != by_id["t3"] != by_id["t4"]
     assert (by_id["t1"], by_id["t3"], by_id["t6"], by_id["t5"]) == (0, 1, 1, 2)
     assert plan.waves == (("t1",), ("t3", "t6"), ("t2", "t4", "t5"))
+
+
+def test_a_milestone_begins_a_wave_of_its_own_and_adds_its_own_longest_chain() -> None:
+    plan = compile_plan(
+        Graph(
+            tasks=(
+                task("late", milestone="two", minutes=3),
+                task("last", "b", "late", milestone="two"),
+                task("a", milestone="one"),
+                task("b", "a", milestone="one"),
+                task("c", milestone="one", minutes=9),
+                task("other", "a", milestone="two"),
+            ),
+            milestones=("one", "none", "two"),
+        )
+    )
+    assert plan.waves == (("c", "a"), ("b",), ("late", "other"), ("last",))
+    assert (plan.critical_path, plan.minutes) == (("c", "late", "last"), 13)

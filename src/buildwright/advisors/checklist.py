@@ -12,13 +12,13 @@ from typing import Final, Literal, NamedTuple
 
 State = Literal["open", "done", "begun", "put off", "odd"]
 
+_MARKED: Final = r"\[[ \t]*([^\[\]\s]?)[ \t]*\](\*?)"
 _BOX: Final = re.compile(
-    r"([ \t]*)(?:(?:[-*+\u2022]|\d{1,4}[.)])[ \t]*|(?=\[.?\]\*?[ \t]))\[([^\[\]\n]?)\](\*?)(?![(\[:])[ \t]*(.*)$"
+    rf"([ \t]*)(?:(?:[-*+\u2022]|\d{{1,4}}[.)])[ \t]*|(?={_MARKED}[ \t])){_MARKED}(?![(\[:])[ \t]*(.*)$"
 )
 """A box behind a bullet, also without a space before or after it, or at the start of a line; a link is none."""
 _STATES: Final[dict[str, State]] = {
     "": "open",
-    " ": "open",
     "x": "done",
     "X": "done",
     "\u2713": "done",
@@ -39,6 +39,7 @@ class Box(NamedTuple):
     """Its line, from 1."""
     indent: int
     mark: str
+    """What stands in the box; "" for an empty one."""
     optional: bool
     """Whether an asterisk follows the box (Kiro)."""
     text: str
@@ -58,7 +59,7 @@ def box(number: int, line: str) -> Box | None:
     found = _BOX.match(line)
     if found is None:
         return None
-    return Box(number, len(found[1].expandtabs(4)), found[2], bool(found[3]), (found[4] or "").strip())
+    return Box(number, len(found[1].expandtabs(4)), found[4], bool(found[5]), (found[6] or "").strip())
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
@@ -89,7 +90,7 @@ def notes_on_marks(boxes: Iterable[tuple[str, Box]], begun_too: str = "") -> lis
     """
     kinds: dict[str, list[str]] = {}
     for name, one in boxes:
-        if one.mark == begun_too or one.state == "begun":
+        if (begun_too and one.mark == begun_too) or one.state == "begun":
             kinds.setdefault(f"marked [{one.mark}], begun, so open: built like any other", []).append(name)
         elif one.state == "done":
             kinds.setdefault("ticked, so left out", []).append(name)

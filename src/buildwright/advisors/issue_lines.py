@@ -85,7 +85,8 @@ def load_lines(text: str, name: str) -> list[tuple[int, Any]]:
 
 def are_issues(values: list[tuple[int, Any]]) -> bool:
     """Return whether these are issues of beads, not tasks of another list."""
-    return bool(values) and all(isinstance(value, dict) and "issue_type" in value for _, value in values)
+    issues = [value for _, value in values if isinstance(value, dict)]
+    return len(issues) == len(values) and any("issue_type" in value for value in issues)
 
 
 def parse_issues(values: list[tuple[int, Any]], text: str, name: str, title: str) -> Spec:

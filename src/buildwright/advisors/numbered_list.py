@@ -20,7 +20,7 @@ from buildwright.core.task import Task
 from buildwright.errors import BadGraph, BadSpec
 
 _NUMBERED: Final = re.compile(r"[*_]{0,3}(\d{1,4}(?:\.\d{1,4})+[.:)]?|\d{1,4}[.:)])[*_:]{0,3}\s+(\S.*)")
-_UNBOXED: Final = re.compile(r"(?:[-*+]\s+)?(\d{1,4}(?:\.\d{1,4})+)[.:)]?\s+(\S.*)")
+_UNBOXED: Final = re.compile(r"(?:[-*+]\s+)?(\d{1,4}(?:\.\d{1,4})+(?=[.:)]?\s)|\d{1,4}(?=[.)]\s))[.:)]?\s+(\S.*)")
 _NEEDS: Final = re.compile(
     r"(?<![A-Za-z])(?:depends(?:[ _]on)?|dependenc(?:y|ies)|prerequisites?|blocked[ -]by)[ *_:]+(?:tasks? )?"
     r"(\d+(?:\.\d+)*(?:(?:, ?and |, ?| and | & )\d+(?:\.\d+)*)*)",
@@ -126,7 +126,7 @@ def _read(text: str, name: str) -> tuple[list[_Item], list[str]]:
             _below(items[-1], line.strip())
         elif one is not None and one.state != "done":
             notes.append(f"line {number} has no number, so it is not a task: {one.text}")
-        elif one is None and (bare := _UNBOXED.match(line)):
+        elif one is None and (bare := _UNBOXED.match(line)) and ("." in bare[1] or (items and "." not in items[0].id)):
             notes.append(f"line {number} has no box, so it is not a task: {bare[1]} {bare[2]}")
     return items, notes
 

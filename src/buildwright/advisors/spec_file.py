@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,6 +131,22 @@ def parse_spec(text: str, name: str, tag: str = "") -> Spec:
     return spec
 
 
+_IN_A_FENCE: Final = re.compile(
+    r"(\s*)(`{3,}|~{3,})[ \t]*(?:markdown|md)?[ \t]*\r?\n(.*\n)\2\s*", re.DOTALL | re.IGNORECASE
+)
+
+
+def _without_fence(text: str) -> str:
+    """Return a Markdown text that stands as a whole in one fence, as models answer, without it; else the text itself.
+
+    Its lines keep their numbers.
+    """
+    found = _IN_A_FENCE.fullmatch(text)
+    if found is None or re.search(rf"^{re.escape(found[2])}\s*$", found[3], re.MULTILINE):
+        return text
+    return f"{found[1]}\n{found[3]}"
+
+
 def _parse(text: str, name: str, tag: str) -> Spec:
     ending = Path(name).suffix.lower()
     title = (Path(name).stem or "spec")[:200]
@@ -139,6 +156,7 @@ def _parse(text: str, name: str, tag: str) -> Spec:
         return _parse_data(documents.load_json(text, name), text, name, title, tag)
     if ending in (".yaml", ".yml") or (ending not in _MARKDOWN and re.search(r"^tasks:\s*$", text, re.MULTILINE)):
         return _parse_data(documents.load_yaml(text, name), text, name, title, tag)
+    text = _without_fence(text)
     if looks_like_backlog(text):
         return parse_backlog([(name, text)], name, title)
     if looks_like_story(text):
@@ -147,11 +165,18 @@ def _parse(text: str, name: str, tag: str) -> Spec:
     if looks_like_spec_kit(text):
         return parse_spec_kit(text, name, title)
     if looks_numbered(text):
-        return parse_numbered_list(text, name, title)
+        return parse_numbered_list(text, name, _named_by_folder(title, Path(name)))
     features = features_in(text)
     if is_feature(title):
         title = features[0].name if len(features) == 1 else stem
     return Spec(title=title, source=name, form="markdown", text=text, features=features)
+
+
+def _named_by_folder(title: str, path: Path) -> str:
+    """Return the title of a list of OpenSpec or Kiro: the folder of `tasks.md` names the change, the list itself only
+    its first section or "Implementation Plan"."""
+    says_nothing = re.match(r"\d+[.)]|(?:implementation plan|implementation tasks|tasks)$", title, re.IGNORECASE)
+    return path.parent.name[:200] if path.name == "tasks.md" and says_nothing and path.parent.name else title
 
 
 def _parse_lines(text: str, name: str, title: str) -> Spec:
@@ -210,7 +235,7 @@ def _first_heading(text: str) -> str:
     lines = [line for _, line in lines_outside_fences(text)]
     if lines and lines[0].strip() == "---" and "---" in (line.strip() for line in lines[1:]):
         lines = lines[[line.strip() for line in lines[1:]].index("---") + 2 :]
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+    for line, below in pairwise([*lines, ""]):
         if found := re.match(r" {0,3}#{1,6}\s+(.*?)\s*#*\s*$", line):
             heading = found[1]
         elif line.strip() and re.fullmatch(r" {0,3}(=+|-{2,})\s*", below):

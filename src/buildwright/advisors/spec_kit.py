@@ -22,7 +22,10 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph, BadSpec
 
-_TASK: Final = re.compile(rf"[*_\[]{{0,4}}({ID})(?![\w-])[*_\]]{{0,4}}[:.]?[*_]{{0,3}}\s*(.*)")
+_TASK: Final = re.compile(
+    rf"((?:\[(?:P|US\d+)\]\s*)*)[*_\[`]{{0,4}}({ID})(?![\w-])[*_\]`]{{0,4}}[:.]?[*_]{{0,3}}\s*(.*)"
+)
+"""Marks before the id, the id, and the rest."""
 _HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
 _PHASE: Final = re.compile(r"Phase\b", re.IGNORECASE)
 _PHASE_NUMBER: Final = re.compile(r"Phase [\w.]+\W*", re.IGNORECASE)
@@ -33,6 +36,8 @@ _MARK: Final = re.compile(r"\s*\[(P|US\d+)\]", re.IGNORECASE)
 _ABOUT: Final = re.compile(r"\*\*(Purpose|Goal)\*\*:\s*(.+)")
 _MOST_ENDS: Final = 50
 """Parallel tasks at the end of a section that its tests wait for; a longer row would cost its square."""
+_BEGINS: Final = re.compile(rf"(?:[\W\d_]|\[[xX]\])*(?<!\w)({ID})(?!\w|-\w)")
+"""A line that begins with an id, behind any bullet, number, box, sign or markup."""
 _SOME_ID: Final = re.compile(rf"(?<!\w){ID}")
 _TWO: Final = 2
 _LONGEST_PROSE: Final = 2_000
@@ -112,7 +117,7 @@ def parse_spec_kit(text: str, name: str, title: str) -> Spec:
             order.barrier, order.group = (line.id,), []
         needed = _needed(line, (*before, *stated.get(line.id, ())), by_id, places, listed, name)
         tasks.append(_task(line, needed, later.get(line.id, ())))
-    notes = [*notes_on_marks((line.id, line.box) for line in listed), *reader.notes, *ignored]
+    notes = [*notes_on_marks((line.id, line.box) for line in listed), *_unlisted(text, places), *reader.notes, *ignored]
     if not tasks:
         raise BadSpec(
             f"every task is ticked or put off ({'; '.join(notes)})" if _puts_off(listed) else "every task is ticked",
@@ -122,6 +127,16 @@ def parse_spec_kit(text: str, name: str, title: str) -> Spec:
     numbers = {line.id: line.box.number for line in listed}
     graph = checked_graph(Graph(tasks=tuple(tasks), milestones=tuple(sections)), text, name, numbers)
     return Spec(title=title, source=name, form="spec-kit", text=text, graph=graph, notes=tuple(notes))
+
+
+def _unlisted(text: str, places: Mapping[str, int]) -> list[str]:
+    """Return the note on lines that begin with an id that no box has, wherever they stand: a fence, a table, a comment."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if (begins := _BEGINS.match(line)) and begins[1] not in places:
+            found.setdefault(begins[1], number)
+    lines = named(f"{task} (line {number})" for task, number in found.items())
+    return [f"{lines}: not in the list, for the line has no box (write `- [ ] T012 ...` to build it)"] if found else []
 
 
 def _puts_off(listed: list[_TaskLine]) -> bool:
@@ -188,7 +203,7 @@ class _Reader:
         if found is None:
             self._box_without_id(one)
             return
-        task, rest = found[1], found[2]
+        task, rest = found[2], found[1] + found[3]
         if task in self._seen:
             message = f"the task id {task} is used twice; first in line {self._seen[task]}"
             raise BadGraph(message, file=self._name, line=one.number, key=task, fix="give every task its own id")

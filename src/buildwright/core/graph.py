@@ -7,7 +7,7 @@ shared by every version of it, so that a step costs nothing per task.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
@@ -35,8 +35,8 @@ class Plan:
     position: Mapping[str, int]
     dependents: tuple[tuple[int, ...], ...]
     depth: tuple[int, ...]
-    """Wave of each task: 0 for no dependencies, else one more than its deepest dependency; later for a task with a file
-    that one before it in the order expects too. Only for people: no task waits for a wave."""
+    """Wave of each task, from 0: one more than its deepest dependency and than every earlier milestone; later for a task
+    with a file that one before it in the order expects too. Only for people: no task waits for a wave."""
     remaining: tuple[float, ...]
     """Minutes of the longest path from the start of the task to the end of the graph."""
     needs: tuple[int, ...]
@@ -74,20 +74,30 @@ class Plan:
 
     @property
     def critical_path(self) -> tuple[str, ...]:
-        """Return the chain of tasks with the largest sum of minutes, first to last."""
-        if not self.graph.tasks:
-            return ()
-        current = max(range(len(self.remaining)), key=lambda i: (self.remaining[i], -i))
-        path = [current]
-        while self.dependents[current]:
-            current = max(self.dependents[current], key=lambda i: (self.remaining[i], -i))
-            path.append(current)
+        """Return the chain of tasks with the largest sum of minutes, first to last: of each milestone its own."""
+        left = [0.0] * len(self.depth)  # minutes from the start of each task to the end of its milestone
+        starts: dict[int, int] = {}
+        for index in sorted(range(len(left)), key=self.depth.__getitem__, reverse=True):
+            later = self._next_on_path(index, left)
+            left[index] = self.graph.tasks[index].minutes + (0.0 if later is None else left[later])
+            best = starts.setdefault(self.milestone[index], index)
+            starts[self.milestone[index]] = max(best, index, key=lambda i: (left[i], -i))
+        path: list[int] = []
+        for _, first in sorted(starts.items()):
+            current: int | None = first
+            while current is not None:
+                path.append(current)
+                current = self._next_on_path(current, left)
         return tuple(self.graph.tasks[index].id for index in path)
+
+    def _next_on_path(self, index: int, left: Sequence[float]) -> int | None:
+        inside = (one for one in self.dependents[index] if self.milestone[one] == self.milestone[index])
+        return max(inside, key=lambda i: (left[i], -i), default=None)
 
     @property
     def minutes(self) -> float:
         """Return the length of the critical path in minutes: no schedule can be shorter."""
-        return max(self.remaining, default=0.0)
+        return sum(self.task(name).minutes for name in self.critical_path)
 
 
 def compile_plan(graph: Graph) -> Plan:
@@ -114,7 +124,7 @@ def compile_plan(graph: Graph) -> Plan:
     rank = [0] * len(tasks)
     for place, index in enumerate(by_start):
         rank[index] = place
-    depth = _waves(tasks, dependents, unmet, rank)
+    depth = _waves(tasks, dependents, unmet, rank, milestone)
     return Plan(
         graph=graph,
         position=position,
@@ -129,22 +139,34 @@ def compile_plan(graph: Graph) -> Plan:
     )
 
 
-def _waves(tasks: tuple[Task, ...], dependents: list[list[int]], unmet: list[int], rank: list[int]) -> list[int]:
-    """Return the wave of each task: after its dependencies, and after every wave that has one of its files already."""
+def _waves(
+    tasks: tuple[Task, ...], dependents: list[list[int]], unmet: list[int], rank: list[int], milestone: list[int]
+) -> list[int]:
+    """Return the wave of each task: after its dependencies, after the milestones before its own, and after every wave
+    that has one of its files already."""
     unmet, depth = list(unmet), [0] * len(tasks)
     held = HeldPaths()
-    due = [(0, rank[index], index) for index, count in enumerate(unmet) if count == 0]
-    heapify(due)
-    while due:
-        earliest, _, index = heappop(due)
-        files = tasks[index].files_expected
-        depth[index] = max(earliest, max(map(held.until, files), default=0))
-        held.hold(files, depth[index] + 1)
-        for dependent in dependents[index]:
-            depth[dependent] = max(depth[dependent], depth[index] + 1)
-            unmet[dependent] -= 1
-            if unmet[dependent] == 0:
-                heappush(due, (depth[dependent], rank[dependent], dependent))
+    ready: list[list[int]] = [[] for _ in range(max(milestone) + 1)]
+    for index, count in enumerate(unmet):
+        if count == 0:
+            ready[milestone[index]].append(index)
+    begins = 0
+    for phase, first in enumerate(ready):
+        due = [(begins, rank[index], index) for index in first]
+        heapify(due)
+        while due:
+            earliest, _, index = heappop(due)
+            files = tasks[index].files_expected
+            depth[index] = max(earliest, max(map(held.until, files), default=0))
+            held.hold(files, depth[index] + 1)
+            begins = max(begins, depth[index] + 1)
+            for dependent in dependents[index]:
+                depth[dependent] = max(depth[dependent], depth[index] + 1)
+                unmet[dependent] -= 1
+                if unmet[dependent] == 0 and milestone[dependent] == phase:
+                    heappush(due, (depth[dependent], rank[dependent], dependent))
+                elif unmet[dependent] == 0:
+                    ready[milestone[dependent]].append(dependent)
     return depth
 
 
