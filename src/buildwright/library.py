@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, get_args
 
 from buildwright.client import Client, open_client, spec_of_project
 from buildwright.core.apply import fold
@@ -420,14 +420,18 @@ class BuildHandle:
         *,
         base: str = "",
         rebase: bool = False,
+        accept_plan: bool = False,
     ) -> None:
         """Answer a pause: `go` on, `retry` the failed tasks (`message` is for their agents), `skip` them or `abort`.
 
         `budget_usd` is what the build may cost from now on, in all; `options` are new values of options. A retry goes
-        on from what `from_attempt` made. `base` names another commit to stand on, `rebase` the newest of its base. The
-        build goes on at once, also one that has ended with something left. Raises IllegalMove, NotFound, BadRepository.
+        on from what `from_attempt` made. `base` names another commit to stand on, `rebase` the newest of its base;
+        `accept_plan` takes the plan that the diagnosis proposes. The build goes on at once, also one that has ended with
+        something left. Raises IllegalMove, NotFound, BadRepository, Refused.
         """
-        await self.ask(ResumeBuild(choice, message, budget_usd, options, from_attempt, base, rebase))
+        if choice not in get_args(Choice):
+            raise Refused(f"there is no choice {choice!r}", fix=f"choose {', '.join(get_args(Choice))}")
+        await self.ask(ResumeBuild(choice, message, budget_usd, options, from_attempt, base, rebase, accept_plan))
 
     async def change(self, tasks: Sequence[Task] = (), drop: Sequence[str] = ()) -> None:
         """Add and edit tasks, and drop others, also of a build that has ended. Raises IllegalMove, BadGraph."""

@@ -170,6 +170,8 @@ async def test_a_pause_is_answered(tmp_path: Path, repository: Path, choice: Cho
         paused = await build.wait()
         assert (paused.outcome, (await build.status()).paused) == ("", paused.paused)
         assert "task a failed" in paused.paused
+        with pytest.raises(Refused, match="no choice 'retry_with_message'"):
+            await build.resume("retry_with_message")  # type: ignore[arg-type]
         with pytest.raises(IllegalMove, match="needs your choice"):
             await build.resume()
         (tmp_path / "go").touch()

@@ -106,3 +106,17 @@ def test_what_cannot_be_changed_is_refused_with_a_fix(program: Program, failed: 
     ):
         refused = program("task", *words)
         assert (refused.code, said in refused.err, "  fix: " in refused.err) == (code, True, True), (words, refused.err)
+
+
+def test_an_unfinished_build_that_began_with_other_options_is_named_and_left(
+    program: Program, repository: Path, failed: Path
+) -> None:
+    other = (*OPTIONS[:-1], "2", "--gate-time", "60")
+    built = program("build", failed, "--repo", repository, *other, "--no-gates")
+    short = program("status", "--all", "--json").object["builds"][-1]["build_id"][:8]
+    assert f"build {short} of the same name is unfinished" in " ".join(built.err.split())
+    assert "began with another --no-gates, --attempts, --gate-time, so this is a new build" in " ".join(
+        built.err.split()
+    )
+    again = program("build", failed, "--repo", repository, *other, "--no-gates", "--new")
+    assert "is unfinished" not in again.err

@@ -252,6 +252,55 @@ def test_what_was_delivered_for_a_look_is_not_the_result_of_a_build_that_goes_on
     assert delivered == [True, False]
 
 
+@pytest.mark.parametrize("tried_again", [False, True])
+def test_a_task_that_waits_for_an_earlier_phase_again_lets_go_of_its_file(tried_again: bool) -> None:
+    graph = Graph(
+        tasks=(
+            task("a").model_copy(update={"milestone": "one", "files_expected": ("f.py",)}),
+            task("b").model_copy(update={"milestone": "two", "files_expected": ("f.py",)}),
+        ),
+        milestones=("one", "two"),
+    )
+    made = Machine(graph, Options(gates=False, audit=False, limits=Limits(attempts=2)), lucky)
+    while made.build.task("b").phase is not TaskPhase.WORKING:
+        assert made.step()
+    made.take(e.AgentBroke(task="b", attempt=1, kind="crashed", message="boom"))
+    if tried_again:
+        made.take(e.TaskRetried(task="b"))
+    ask(made, RedoTask("a"))
+    made.run()
+    assert (made.build.outcome, made.build.done) == ("succeeded", 2)
+    assert starts(made) == ["a1", "b1", "a2", "b2"]
+
+
+@pytest.mark.parametrize("choice", ["go", "skip", "retry"])
+def test_what_is_said_with_an_answer_reaches_the_agents_that_go_on(choice: Choice) -> None:
+    made = machine("a", "b")
+    while not made.build.working:
+        assert made.step()
+    [name] = made.build.active
+    if choice == "go":
+        made.take(e.BuildPaused(reason="user"))
+    else:
+        made.take(e.AgentBroke(task=name, attempt=1, kind="crashed", message="boom"))
+        while made.build.pause is None:
+            assert made.step()
+    ask(made, ResumeBuild(choice, "use tabs"))
+    told = [r.event.text for r in made.journal if isinstance(r.event, e.MessageSent)]
+    assert (told, made.build.task(name).guidance) == (([], ("use tabs",)) if choice == "retry" else (["use tabs"], ()))
+
+
+@pytest.mark.parametrize(
+    ("resume", "why"),
+    [(ResumeBuild(from_attempt=1), "made again"), (ResumeBuild(base="x", rebase=True), "one base only")],
+)
+def test_parts_of_an_answer_that_say_nothing_together_are_refused(resume: ResumeBuild, why: str) -> None:
+    made = machine("a")
+    made.take(e.BuildPaused(reason="user"))
+    with pytest.raises(Refused, match=why):
+        resume.facts_on(made.build, "id")
+
+
 def test_a_build_that_its_base_has_ended_needs_another_base_or_that_this_one_is_accepted() -> None:
     made = machine("a", on_failure="fail")
     made.take(e.TargetPrepared(commit="base", tree="tree"))

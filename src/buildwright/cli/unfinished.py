@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from buildwright.cli.argv0 import typed
 from buildwright.errors import BuildwrightError, Refused
 from buildwright.views.plan_difference import PlanDifference, difference, edited_fields
 
@@ -92,8 +93,7 @@ async def _respecified(
             continue
         found = await app.builds.load(row.build_id)
         same = (found.repository, found.base_ref, found.spec.graph) == (repository, base, None)
-        named = spec.title == found.spec.title or (spec.source and spec.source == found.spec.source)
-        if not (same and named and found.plan is not None and await _began_with(app, found, options)):
+        if not (same and _is_named(found, spec) and found.plan is not None and await _began_with(app, found, options)):
             continue
         short, before = found.id[:8], found.new_spec or found.spec.text
         if found.is_terminal and (spec.text == before or not found.done):
@@ -125,10 +125,14 @@ def _has_ended(row: BuildRow) -> bool:
     return row.control in {"finished", "stopped"}
 
 
+def _is_named(build: Build, spec: Spec) -> bool:
+    return bool(spec.title == build.spec.title or (spec.source and spec.source == build.spec.source))
+
+
 def _is_of(build: Build, spec: Spec, graph: Graph) -> bool:
     """Return whether a list is an edited one of a build's; after its end only if it would spare a task that is done."""
     plan = build.plan
-    if plan is None or not (spec.title == build.spec.title or (spec.source and spec.source == build.spec.source)):
+    if plan is None or not _is_named(build, spec):
         return False
     shared = [task for task in graph.tasks if task.id in plan.position]
     if not build.is_terminal:
@@ -157,6 +161,29 @@ async def say_moved(app: Client, build_id: str, output: Output) -> None:
                 f"Its base has moved: the build began at {found.base[:10]}, and the newest commit is {head.commit[:10]}."
                 " To build on what you have changed there since, start a new build: --new."
             )
+
+
+async def say_left(app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output) -> None:
+    """Say which unfinished build of this name is left as it is, because it began with other options."""
+    from buildwright.cli.event_text import options_named
+    from buildwright.core.options_change import changed_options
+
+    for row in await app.builds.rows(limit=_LOOK_BACK):
+        if _has_ended(row):
+            continue
+        found = await app.builds.load(row.build_id)
+        same = (found.repository, found.base_ref) == (repository, base) and _is_named(found, spec)
+        other = changed_options(found.options, _as_started(options, found.options)) if same else ()
+        if not other or (spec.graph is not None and not _is_of(found, spec, spec.graph)):
+            continue
+        short, named = found.id[:8], ", ".join(options_named(other))
+        go_on = typed(f"buildwright {'resume' if found.pause is not None else 'run'} {short}")
+        output.say(
+            f"note: build {short} of the same name is unfinished, and began with another {named}, so this is a new build."
+            f" That one is continued with `{go_on}`.",
+            wrap=True,
+        )
+        return
 
 
 async def _began_with(app: Client, found: Build, options: Options) -> bool:

@@ -194,7 +194,10 @@ def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
             phase, changes["ready"] = TaskPhase.READY, push(build.ready, rank)
         else:
             changes["later"] = build.later.set(place, push(build.later.get(place), rank))
-    return {**changes, "tasks": build.tasks.set(task_id, state._replace(phase=phase, finished_at=None))}
+    changes["tasks"] = build.tasks.set(task_id, state._replace(phase=phase, finished_at=None))
+    if phase is TaskPhase.WAITING:  # what it waits for may need the same file
+        changes |= release_files(build.evolve(changes), task_id, changes["tasks"][task_id])
+    return changes
 
 
 def finding_approved(build: Build, event: e.FindingApproved, at: datetime) -> Changes:

@@ -61,7 +61,6 @@ def change_plan(build: Build, plan: Plan, given: Collection[str], dropped: Itera
         "proposal": None,
         "failed": failed,
         "failures_in_row": tuple(task for task in build.failures_in_row if task not in gone),
-        "holders": _without(build.holders, gone),
         "notes_to_agents": tuple(note for note in build.notes_to_agents if note.task not in gone),
         **placed(build, plan, states),
     }
@@ -185,8 +184,11 @@ def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
             later.setdefault(plan.milestone[index], []).append(plan.rank[index])
     sizes = [plan.milestone.count(place) for place in range(len(opened))]
     early = {place: sizes[place] - opened[place] for place in range(current + 1, last + 1)}
+    # What a task waits for may need the same file, so only one that could be at work keeps its files.
+    resting = {task for task in build.holders.values() if task not in states or states[task].phase is TaskPhase.WAITING}
     return {
         "tasks": Map(states),
+        "holders": _without(build.holders, resting),
         "ready": heap_of(ready),
         "later": Map({place: heap_of(ranks) for place, ranks in later.items()}),
         "parked": Map(),

@@ -35,7 +35,7 @@ class ResumeBuild(BuildCommand):
     wakes = True
     reopens = True
     choice: Choice = "go"
-    message: Annotated[Words, Field(description="For the agent that tries again; goes with `retry` and `abort`.")] = ""
+    message: Annotated[Words, Field(description="For the agents that continue; with `abort` why it ends.")] = ""
     budget_usd: Annotated[Budget | None, Field(description="What the build may cost from now on.")] = None
     options: Annotated[OptionsChange | None, Field(description="New values of options.")] = None
     from_attempt: Annotated[
@@ -83,12 +83,21 @@ class ResumeBuild(BuildCommand):
     def facts_on(self, build: Build, new_id: str, *base: AnyEvent) -> Sequence[AnyEvent]:
         """Return the facts, `base` among them: that the build stands on another base."""
         self.check_pause(build)
+        self._check_together()
         changes = (*self._changed(build), *self._replanned(build), *base)
         first = reopened(build)
         rests = build.pause is not None or bool(changes) or self.budget_usd is not None
         if first and rests:  # options and base change while nothing begins
             first = (*first, e.BuildPaused(reason="user", message="opened again"))
         return (*first, *changes, *self._answer(build, new_id, resumed=rests))
+
+    def _check_together(self) -> None:
+        if self.from_attempt and self.choice != "retry":
+            raise Refused(
+                "only an attempt that is made again can continue from the work of an earlier one", fix="choose retry"
+            )
+        if self.base and self.rebase:
+            raise Refused("the build can stand on one base only", fix="give either base or rebase")
 
     def _replanned(self, build: Build) -> tuple[AnyEvent, ...]:
         """Return the change of the plan that the user accepts. Raises IllegalMove where none is proposed."""
@@ -119,11 +128,11 @@ class ResumeBuild(BuildCommand):
 
     def _answer(self, build: Build, new_id: str, *, resumed: bool) -> Sequence[AnyEvent]:
         goes_on = (e.BuildResumed(budget_usd=self.budget_usd),) if resumed else ()
+        told = (e.MessageSent(id=new_id, text=self.message),) if self.message else ()
         match self.choice:
             case "abort":
                 return (e.StopRequested(how="abort", message=self.message or "given up by the user"),)
             case "retry":
-                told = (e.MessageSent(id=new_id, text=self.message),) if self.message and not build.failed else ()
                 carried = self.from_attempt
                 if carried and len(build.failed) != 1:
                     raise IllegalMove(
@@ -134,11 +143,11 @@ class ResumeBuild(BuildCommand):
                     e.TaskRetried(task=task, by="user", message=self.message, from_attempt=carried)
                     for task in build.failed
                 )
-                return (*again, *told, *goes_on)
+                return (*again, *(() if build.failed else told), *goes_on)
             case "skip":
                 if not build.failed:
                     raise IllegalMove("there is no failed task to skip", fix="resume without --skip")
-                return (*(e.TaskSkipped(task=task) for task in build.failed), *goes_on)
+                return (*(e.TaskSkipped(task=task) for task in build.failed), *told, *goes_on)
             case "go":
                 failed = self._left_failed(build)
                 if failed and (build.options.on_failure == "pause" or build.is_terminal):
@@ -146,7 +155,7 @@ class ResumeBuild(BuildCommand):
                         f"task {failed[0]} has failed and needs your choice",
                         fix="add --retry (with -m to guide the agent), --skip or --abort",
                     )
-                return goes_on
+                return (*told, *goes_on)
 
     def _left_failed(self, build: Build) -> tuple[str, ...]:
         """Return the failed tasks that stay so: those in an accepted plan begin anew, or are gone."""
