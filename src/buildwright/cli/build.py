@@ -162,7 +162,7 @@ def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> No
     """Say the id of a new build, its title, the repository it is for, and what its spec leaves out."""
     where = f" in {repository}" if repository else ""
     output.say(f"Build {build_id}")
-    output.say(f"{spec.title}{where}")
+    output.say(f"{spec.title}{where}", wrap=True)
     for note in spec.notes[:_MOST_NOTES]:
         output.say(f"  note: {one_line(note, 400)}")
     if len(spec.notes) > _MOST_NOTES:
