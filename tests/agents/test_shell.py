@@ -131,6 +131,7 @@ async def test_output_comes_as_lines_and_the_exit_code_decides(assign: Assign) -
     assert (finish(out).ok, finish(out).failure) == (False, "crashed")
     assert finish(out).summary.startswith("The command exited with 3: last\n")
     assert finish(out).summary.endswith("last")
+    assert finish(await play(assign(command="echo alone; exit 3"))).summary == "The command exited with 3: alone"
 
 
 async def test_endless_output_is_bounded(assign: Assign) -> None:

@@ -223,4 +223,5 @@ def _finished(assignment: Assignment, completed: Completed) -> Finished:
         return Finished(ok=False, failure="timeout", summary=f"{why}\n{tail}".strip())
     last = tail.rpartition("\n")[2].strip()[:LONGEST_SHOWN]
     why = f"The command exited with {completed.exit_code}{f': {last}' if last else '.'}"
-    return Finished(ok=False, failure="crashed", summary=f"{why}\n{tail}".strip())
+    more = "" if tail == last else tail
+    return Finished(ok=False, failure="crashed", summary=f"{why}\n{more}".strip())
