@@ -215,7 +215,7 @@ GROUPS = {
     " diagnoser_model sealed_tests sealed_model review review_model no_lessons lesson_model cassette",
     "Checks": "check setup no_lanes no_gates no_audit accept_base sandbox allow"
     " bring bring_to_agents lfs grant_needs package_settings",
-    "Course": "on_failure approve_plan by_hand concurrency attempts task_time phase_time requests gate_time heartbeat"
+    "Course": "on_failure approve_plan by_hand concurrency attempts task_time phase_time requests gate_time disk heartbeat"
     " stuck_after loop_after max_cost max_task_cost max_day_cost max_project_cost",
     "Result": "deliver branch push author sign_off trailer sign mark_phases contracts_folder",
 }

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,16 +86,23 @@ def remove_abandoned_folders() -> int:
 def _remove(folder: Path) -> None:
     if _holds_a_mount(folder):
         return  # what is seen there lies elsewhere
-    shutil.rmtree(folder, ignore_errors=True)
-    if not folder.is_dir() or folder.is_symlink():
-        return
-    # Folders that may not be written, such as those of Go's modules, keep their files.
-    for _, names, _, descriptor in os.fwalk(folder, follow_symlinks=False):
-        for name in (".", *names):
-            with contextlib.suppress(OSError):
-                if not Path(f"/proc/self/fd/{descriptor}/{name}").is_symlink():
-                    os.chmod(name, 0o700, dir_fd=descriptor)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.is_dir() or folder.is_symlink():
+            return
+        # Folders that may not be written, such as those of Go's modules, keep their files.
+        for _, names, _, descriptor in os.fwalk(folder, follow_symlinks=False):
+            for name in (".", *names):
+                with contextlib.suppress(OSError):
+                    if not Path(f"/proc/self/fd/{descriptor}/{name}").is_symlink():
+                        os.chmod(name, 0o700, dir_fd=descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        pass
+    if folder.is_dir() and not folder.is_symlink():
+        # What ran there can nest folders deeper than Python can recurse.
+        for words in (("chmod", "-R", "u+rwX"), ("rm", "-rf")):
+            subprocess.run((*words, "--", str(folder)), check=False, stderr=subprocess.DEVNULL)
 
 
 def _holds_a_mount(folder: Path) -> bool:

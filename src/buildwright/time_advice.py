@@ -1,4 +1,4 @@
-"""What to do about a command that a limit of time ended. Looks at the machine's load; must never change a limit."""
+"""What to do about a command that a limit ended. Looks at the machine's load; must never change a limit."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ def time_advice(option: str, load: float | None = None, cores: int | None = None
     return (
         f"{raise_it}; the machine was overloaded (load {load:.1f} on {cores} cores), so it may pass when that is gone"
     )
+
+
+def limit_advice(limit: str) -> str:
+    """Return what to do about a command that another limit ended, by what is said of it (`Completed.limit`)."""
+    if limit.endswith((" are left", " others")):
+        return "make room on that disk, or let it write less"
+    if limit.endswith(" on disk"):
+        return "let it write less, or raise the limit with --disk GIB (`resume` takes it too)"
+    return "let it use less, such as fewer processes at once"
+
+
+def ended_by(limit: str) -> str:
+    """Return in a sentence that such a limit ended an agent, and what to do."""
+    return f"It was ended by a limit, {limit}. Fix: {limit_advice(limit)}."

@@ -20,6 +20,7 @@ import pytest
 from buildwright.agents.claude import ClaudeAgent
 from buildwright.agents.claude_session import decode
 from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Message, ModelEndpoint, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
@@ -234,6 +235,14 @@ async def test_an_answer_that_breaks_off_is_asked_for_a_bounded_number_of_times(
     assert not finish(out).ok
     assert finish(out).failure == "unavailable", finish(out)
     assert 3 <= len(fake.requests) <= 4
+
+
+async def test_a_limit_that_ends_it_is_told_with_what_to_do(sandbox: Sandbox, assign: Assign) -> None:
+    writes = "for n in 1 2 3 4; do head -c 30000000 /dev/zero > f$n; done; sleep 60"
+    async with serving(rounds([Use("Bash", {"command": writes})], ["Done."])) as fake:
+        out = await play(sandbox, fake, assign(limits=Limits(disk_gib=0.05)))
+    assert finish(out).failure == "crashed"
+    assert finish(out).summary.startswith("It was ended by a limit, more than 51 MiB on disk. Fix: let it write less,")
 
 
 async def test_nothing_runs_on_behind_a_turn(sandbox: Sandbox, assign: Assign) -> None:

@@ -359,6 +359,12 @@ async def test_an_exit_code_and_a_time_limit_are_failures(assign: Assign, tmp_pa
     slow = plain_program(tmp_path, "sleep 100", argument=False)
     limited = assign(limits=Limits(task_seconds=0.5))
     assert finish(await play(ProgramAgent(slow, NoSandbox(), path), limited)).failure == "timeout"
+    fills = plain_program(
+        tmp_path, "for n in 1 2 3 4; do head -c 30000000 /dev/zero > f$n; done; sleep 60", argument=False
+    )
+    limited = assign(limits=Limits(disk_gib=0.05))
+    finished = finish(await play(ProgramAgent(fills, NoSandbox(), path), limited))
+    assert (finished.failure, "more than 51 MiB on disk. Fix: " in finished.summary) == ("crashed", True)
 
 
 def test_programs_are_found_where_installers_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

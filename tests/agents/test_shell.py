@@ -148,6 +148,13 @@ async def test_the_time_limit_ends_it(assign: Assign) -> None:
     assert "begun" in finish(out).summary
 
 
+async def test_a_limit_that_ends_it_is_told_with_what_to_do(assign: Assign) -> None:
+    writes = "for n in 1 2 3 4; do head -c 30000000 /dev/zero > f$n; done; sleep 60"
+    out = await play(assign(command=writes, limits=Limits(disk_gib=0.05)))
+    assert finish(out).failure == "crashed"
+    assert finish(out).summary.startswith("It was ended by a limit, more than 51 MiB on disk. Fix: let it write less,")
+
+
 async def test_messages_reach_the_command(assign: Assign) -> None:
     command = 'while ! grep -q hello "$BUILDWRIGHT_MESSAGES_FILE"; do sleep 0.02; done'
     out = await play(assign(command=command), Message("m1", "hello"))

@@ -82,6 +82,7 @@ def test_other_checks_judge_the_base_anew_and_the_old_verdict_comes_too_late() -
         (OTHER, True),
         (OptionsChange(setup=("npm ci",)), True),
         (OptionsChange(gate_seconds=900), True),
+        (OptionsChange(disk_gib=50), True),
         (OptionsChange(task_seconds=900), False),
         (OptionsChange(branch="other"), False),
         (OptionsChange(model="m"), False),

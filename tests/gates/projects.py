@@ -90,13 +90,15 @@ def judged(
     checks: tuple[Check, ...] = (),
     **options: Any,
 ) -> Judged:
-    seconds = options.pop("gate_seconds", 60.0)
+    limits = {"gate_seconds": 60.0} | {
+        name: options.pop(name) for name in tuple(options) if name in Limits.model_fields
+    }
     return Judged(
         build_id="b1",
         task=Task.model_validate({"id": "t1", "title": "A task", **task}) if task is not None else None,
         tree=TREE,
         patch=what,
         files=files,
-        options=Options(checks=checks, limits=Limits(gate_seconds=seconds), **options),
+        options=Options(checks=checks, limits=Limits(**limits), **options),
         on_output=on_output,
     )

@@ -255,6 +255,28 @@ async def test_a_check_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert report.evidence.exit_code is None
 
 
+@pytest.mark.parametrize(
+    ("script", "limit", "says", "fix"),
+    [
+        (
+            "for n in 1 2 3 4; do head -c 30000000 /dev/zero > f$n; done; sleep 60",
+            {"disk_gib": 0.05},
+            "51 MiB on disk",
+            "--disk",
+        ),
+        ("head -c 80000000 /dev/zero | tail; sleep 60", {"memory_bytes": 40 * 1024**2}, "40 MiB of memory", "use less"),
+    ],
+)
+async def test_a_check_that_a_limit_ends_is_told_which_and_what_to_do(
+    tmp_path: Path, script: str, limit: dict[str, float], says: str, fix: str
+) -> None:
+    """It counts as no test that fails by chance, and is not run again."""
+    (report,) = await reports(tmp_path, checks=command(f"{script} # pytest"), **limit)
+    assert codes(report) == ["check.limit"]
+    assert f"more than {says}" in report.findings[0].message
+    assert fix in str(report.findings[0].fix)
+
+
 async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     (report,) = await reports(tmp_path, checks=command("no-such-linter --all", kind="lint"))
     assert codes(report) == ["check.tool_missing"]

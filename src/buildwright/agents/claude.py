@@ -43,6 +43,7 @@ from buildwright.core.activity import (
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed
 from buildwright.ports import GO_ON, Assignment, Message, Sandbox
+from buildwright.time_advice import ended_by
 
 if TYPE_CHECKING:
     import claude_agent_sdk as sdk
@@ -135,6 +136,8 @@ class ClaudeAgent:
                 await client.disconnect()
         if launcher.done is not None and launcher.done.exit_code is None and work.failure is not None:
             work.fail("timeout", f"Claude Code was ended after {assignment.limits.task_seconds:g} s.")
+        if launcher.done is not None and launcher.done.limit:
+            work.fail("crashed", ended_by(launcher.done.limit))
         yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(

@@ -177,6 +177,7 @@ def command_of(
         seconds=limits.task_seconds,
         output_bytes=limits.output_bytes,
         memory_bytes=limits.memory_bytes,
+        disk_bytes=limits.disk_bytes,
         processes=limits.processes,
         relays=door.relays,
         reach=door.reach,

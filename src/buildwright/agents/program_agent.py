@@ -25,6 +25,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Printed, Said, 
 from buildwright.errors import AgentFailed, ToolMissing
 from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
+from buildwright.time_advice import ended_by
 
 LONGEST_ARGUMENT = 100_000
 """Bytes; Linux takes 128 KiB in one argument. A longer prompt is put into a file that the argument names."""
@@ -196,6 +197,8 @@ class ProgramAgent:
         if turn.completed is not None and turn.completed.exit_code is None:
             why = f"{self._program.title} was ended after {assignment.limits.task_seconds:g} s."
             return Finished(ok=False, failure="timeout", summary=why, conversation=kept)
+        if turn.completed is not None and turn.completed.limit:
+            return Finished(ok=False, failure="crashed", summary=ended_by(turn.completed.limit), conversation=kept)
         code = turn.completed.exit_code if turn.completed is not None else None
         why = run.trouble or "\n".join(turn.plain) or run.said
         text = f"{self._program.title} ended with exit code {code}. {why}".strip()
@@ -328,6 +331,7 @@ def lane_command(
         seconds=limits.task_seconds,
         output_bytes=limits.output_bytes,
         memory_bytes=limits.memory_bytes,
+        disk_bytes=limits.disk_bytes,
         processes=limits.processes,
         relays=assignment.door.relays if assignment.door is not None else {},
         reach=assignment.door.reach if assignment.door is not None else Reach(),

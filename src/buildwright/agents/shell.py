@@ -17,6 +17,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
 from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
+from buildwright.time_advice import ended_by
 
 MOST_LINES = 2_000
 """Lines of output passed on as they come; further lines are only counted."""
@@ -62,6 +63,7 @@ class ShellAgent:
             seconds=assignment.limits.task_seconds,
             output_bytes=assignment.limits.output_bytes,
             memory_bytes=assignment.limits.memory_bytes,
+            disk_bytes=assignment.limits.disk_bytes,
             processes=assignment.limits.processes,
             relays=assignment.door.relays if assignment.door is not None else {},
             reach=assignment.door.reach if assignment.door is not None else Reach(),
@@ -221,6 +223,8 @@ def _finished(assignment: Assignment, completed: Completed) -> Finished:
     if completed.exit_code is None:
         why = f"The command timed out after {assignment.limits.task_seconds:g} s."
         return Finished(ok=False, failure="timeout", summary=f"{why}\n{tail}".strip())
+    if completed.limit:
+        return Finished(ok=False, failure="crashed", summary=f"{ended_by(completed.limit)}\n{tail}")
     last = tail.rpartition("\n")[2].strip()[:LONGEST_SHOWN]
     why = f"The command exited with {completed.exit_code}{f': {last}' if last else '.'}"
     more = "" if tail == last else tail

@@ -114,6 +114,7 @@ class BuildOptions:
         "Failed attempts in a row, over all tasks, after which nothing starts until the cause has been looked for.")] = 3
     loop_after: Annotated[int, Parameter(group="Course", help=
         "Attempts of a task that failed with the same findings, after which it gets no more.")] = 3
+    disk: Annotated[float, Parameter(group="Course", help="GiB that one agent or check may write on disk.")] = 20.0
     max_cost: Annotated[str, Parameter(group="Course", help="Pause when this many US dollars are spent.")] = ""
     max_task_cost: Annotated[str, Parameter(group="Course", help="Pause when a task has cost this many US dollars.")] = ""
     max_day_cost: Annotated[str, Parameter(group="Course", help=

@@ -31,6 +31,7 @@ class ChangedOptions:
         tuple[str, ...], Parameter(help="Run these in a fresh checkout from now on. May be repeated.")
     ] = ()
     gate_time: Annotated[float | None, Parameter(help="Seconds for one check.")] = None
+    disk: Annotated[float | None, Parameter(help="GiB that one agent or check may write on disk.")] = None
     task_time: Annotated[float | None, Parameter(help="Seconds for one attempt.")] = None
     phase_time: Annotated[float | None, Parameter(help="Seconds for one phase of the plan.")] = None
     attempts: Annotated[int | None, Parameter(help="Attempts per task.")] = None
@@ -147,6 +148,7 @@ def _change(given: ChangedOptions) -> OptionsChange:
         "checks": tuple(map(read_check, given.check)) or None,
         "setup": given.setup or None,
         "gate_seconds": given.gate_time,
+        "disk_gib": given.disk,
         "task_seconds": given.task_time,
         "phase_seconds": given.phase_time,
         "attempts": given.attempts,
@@ -164,7 +166,9 @@ def _change(given: ChangedOptions) -> OptionsChange:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        option = f"--{name.removesuffix('_seconds')}-time" if name.endswith("_seconds") else f"--{name}"
+        option = (
+            f"--{name.removesuffix('_seconds')}-time" if name.endswith("_seconds") else f"--{name.removesuffix('_gib')}"
+        )
         raise Refused(
             f"{option} {first['input']}: {first['msg'].lower()}", fix=f"give {option} another value"
         ) from error

@@ -204,6 +204,9 @@ class Limits(Record):
         4_000_000, gt=0, le=2**40, description="Output kept of one command; more is cut in the middle, and said so."
     )
     memory_bytes: int = Field(4 * 1024**3, gt=0, le=2**50, description="Memory that one check may use.")
+    disk_gib: Annotated[float, AsOption("--disk"), InFile()] = Field(
+        20.0, gt=0, le=2**20, description="GiB that one agent or check may write on disk."
+    )
     processes: int = Field(512, gt=0, le=2**22, description="Processes that one check may have.")
     budget_usd: Annotated[Budget | None, AsOption("--max-cost"), InFile(), InRequest()] = Field(
         None, description="Pause when this many US dollars are spent."
@@ -217,6 +220,11 @@ class Limits(Record):
     project_budget_usd: Annotated[Budget | None, AsOption("--max-project-cost"), InRequest()] = Field(
         None, description="Pause when all your builds of the project have cost this many US dollars."
     )
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes that one agent or check may write on disk."""
+        return int(self.disk_gib * 1024**3)
 
 
 class Options(Record):

@@ -15,6 +15,7 @@ _PLACES: Final = {
     "attempts": "limits",
     "task_seconds": "limits",
     "gate_seconds": "limits",
+    "disk_gib": "limits",
     "phase_seconds": "limits",
     "task_budget_usd": "limits",
     "day_budget_usd": "limits",
@@ -38,6 +39,9 @@ class OptionsChange(Record):
         None, description="Commands to run in a fresh checkout before the checks."
     )
     gate_seconds: _Seconds | None = Field(None, description="Seconds for one check.")
+    disk_gib: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
+        None, description="GiB that one agent or check may write on disk."
+    )
     task_seconds: _Seconds | None = Field(None, description="Seconds for one attempt.")
     phase_seconds: _Seconds | None = Field(None, description="Seconds for one phase of the plan.")
     attempts: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="Attempts per task.")

@@ -249,8 +249,9 @@ def _unjudged(state: TaskState) -> TaskState:
 
 
 def _judges_differently(build: Build, old: Options, new: Options) -> bool:
-    """Return whether the new options can change a verdict. More time does so only for a base that did not pass."""
+    """Return whether the new options can change a verdict. Other limits do so only for a base that did not pass."""
     if (old.checks, old.setup) != (new.checks, new.setup):
         return True
     refused = build.base_verdict is not None and not build.base_verdict.ok
-    return refused and old.limits.gate_seconds != new.limits.gate_seconds
+    before, now = old.limits, new.limits
+    return refused and (before.gate_seconds, before.disk_gib) != (now.gate_seconds, now.disk_gib)

@@ -127,7 +127,9 @@ def _question(bench: ActionContext, build: Build, tree: str) -> dict[str, Any]:
         "tree": tree,
         "gates": [gate.name for gate in bench.world.gates],
         "options": options.model_dump(mode="json", include={"checks", "setup", "sandbox", "bring", "lfs"}),
-        "limits": options.limits.model_dump(mode="json", include={"gate_seconds", "memory_bytes", "processes"}),
+        "limits": options.limits.model_dump(
+            mode="json", include={"gate_seconds", "memory_bytes", "disk_gib", "processes"}
+        ),
         **surroundings(build.repository, bench.world.environment),
     }
 

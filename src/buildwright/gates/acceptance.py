@@ -171,6 +171,7 @@ class AcceptanceGate:
                     },
                     seconds=min(_SECONDS, limits.gate_seconds),
                     memory_bytes=limits.memory_bytes,
+                    disk_bytes=limits.disk_bytes,
                     processes=limits.processes,
                     writable=(private,),
                     shared=shared_in(files),

@@ -91,7 +91,7 @@ def failed_by_tests(run: CheckRun) -> tuple[CaseResult, ...]:
     """Return the tests by which alone a check failed; of one that names none, the check itself stands for them."""
     code = run.completed.exit_code
     is_bent = any(one.severity == "error" for one in run.wrong)
-    if run.check.kind != "test" or code is None or code in {0, NOT_FOUND} or is_bent:
+    if run.check.kind != "test" or code is None or code in {0, NOT_FOUND} or run.completed.limit or is_bent:
         return ()
     if run.tests is None:
         if runner_of(run.check.command) and code < _BY_SIGNAL:

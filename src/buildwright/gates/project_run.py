@@ -47,7 +47,7 @@ from buildwright.gates.toolchain import Toolchain
 from buildwright.ports import Command, Completed, Judged, Judgement, Reach, Sandbox
 from buildwright.shared_folders import beside as beside_of
 from buildwright.shared_folders import shared_in
-from buildwright.time_advice import time_advice
+from buildwright.time_advice import limit_advice, time_advice
 
 _TAIL = 1_800
 _SETUP_SECONDS = 600.0
@@ -301,6 +301,7 @@ class ProjectRun:
             seconds=seconds + max((one.seconds for one in services if one.command), default=0.0),
             output_bytes=limits.output_bytes,
             memory_bytes=limits.memory_bytes,
+            disk_bytes=limits.disk_bytes,
             processes=limits.processes,
             network=network.all,
             reach=await self._reach(network, command),
@@ -399,6 +400,9 @@ def ended(name: str, command: str, done: Completed) -> list[Finding]:
         limit = "" if name == "setup" else ", the limit for one check"
         message = f"{name} timed out after {done.seconds:.0f} s{limit}: `{command}`\n{_tail(done)}"
         return [finding("check.timeout", message, fix=time_advice("" if name == "setup" else "--gate-time"))]
+    if done.limit:
+        message = f"{name} was ended by a limit, {done.limit}: `{command}`\n{_tail(done)}"
+        return [finding("check.limit", message, fix=limit_advice(done.limit))]
     if done.exit_code == NOT_FOUND:
         return [_not_started(command, done)]
     return []

@@ -33,6 +33,8 @@ class Command:
     seconds: float = 120.0
     output_bytes: int = 4_000_000
     memory_bytes: int = 4 * 1024**3
+    disk_bytes: int = 20 * 1024**3
+    """What it may write on disk in all, into the directories that it may write."""
     processes: int = 512
     network: bool = False
     """Whether it has this machine's network. Without it a sandbox gives it a loopback of its own."""

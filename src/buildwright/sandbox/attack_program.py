@@ -258,6 +258,19 @@ def _large_file(_outside: dict[str, Any]) -> None:
         through("made a file of 64 GiB")
 
 
+def _many_files(outside: dict[str, Any]) -> None:
+    """Write many files, and take the names of some away while they are open."""
+    millions = outside["disk"] * 2 // 1_000_000
+    with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+        for number in range(millions):
+            file = held.enter_context(Path(f"many-{number}").open("wb"))
+            file.write(b"x" * 1_000_000)
+            if number % 2:
+                Path(file.name).unlink()
+        time.sleep(10)
+        through(f"wrote {millions} MB where {outside['disk'] // 1_000_000} are allowed")
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     globals()[f"_{sys.argv[1]}"](json.loads(Path(sys.argv[2]).read_text("utf-8")))

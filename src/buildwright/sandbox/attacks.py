@@ -27,6 +27,7 @@ from buildwright.sandbox.system_calls import FORBIDDEN
 
 _SECONDS = 30.0
 _MEMORY = 100_000_000
+_DISK = 100 * 1024**2
 
 
 class Attack(NamedTuple):
@@ -64,6 +65,7 @@ ATTACKS = (
     Attack("forks", "make processes without end", {"processes": 40}),
     Attack("memory", "use memory without end, also by files", {"memory_bytes": _MEMORY}),
     Attack("large_file", "make a file without end"),
+    Attack("many_files", "fill the disk with many files, also with files without a name", {"disk_bytes": _DISK}),
 )
 
 
@@ -186,6 +188,7 @@ async def _stage() -> AsyncIterator[_Stage]:
             "sleeps": number,
             "outlives": number + 1,
             "memory": _MEMORY,
+            "disk": _DISK,
             "calls": _calls(),
         }
         try:

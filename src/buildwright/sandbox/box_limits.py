@@ -1,4 +1,4 @@
-"""Limits of a box that the engine of containers cannot hold: watched from outside, where the box cannot stop the watch.
+"""Limits of a box that no engine of containers holds, or not this one: watched from outside, where no box stops the watch.
 
 An engine of an unprivileged user sets no limits on machines with cgroups of version 1, nor where version 2 is not
 delegated to its user. Must never take the word of anything in the box for what runs there.
@@ -21,6 +21,7 @@ from buildwright.errors import GateBroken
 from buildwright.ports import Command
 from buildwright.process_table import new_mark, stat_of
 from buildwright.sandbox.container_engine import IN_MEMORY, BoxWanted, ContainerBox
+from buildwright.sandbox.disk_use import watch_disk
 from buildwright.sandbox.execution import watch
 from buildwright.sandbox.processes import Family
 
@@ -48,26 +49,21 @@ def processors(box: ContainerBox, cpus: float) -> Iterator[list[int]]:
 
 
 @asynccontextmanager
-async def watched(
-    box: ContainerBox, command: Command, control: socket.socket
-) -> AsyncIterator[asyncio.Task[str] | None]:
-    """Yield a task that ends with the limit that a command breaks, which is then ended; None where the kernel holds them.
+async def watched(box: ContainerBox, command: Command, control: socket.socket) -> AsyncIterator[asyncio.Task[str]]:
+    """Yield a task that ends with the limit that a command breaks: that on disk and, where the kernel does not hold them,
+    the others, for which the command is then ended.
 
     `control` leads to our program in the box, from which all processes of the command descend: it adopts them. Raises
     GateBroken when they cannot be seen from here.
     """
-    if box.held:
-        yield None
-        return
     pid, _, _ = _CREDENTIALS.unpack(control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    if pid <= 0 or stat_of(pid) is None:
+    family = Family(pid, new_mark("box")) if pid > 0 and stat_of(pid) is not None else None
+    if family is None and not box.held:
         raise GateBroken(
             "the container engine does not hold the limits of memory and processors, and its processes are not seen here",
             fix='let it use cgroups (podman: `cgroups = "enabled"`), or run it on this machine itself',
         )
-    family = Family(pid, new_mark("box"))
-    most = replace(command, memory_bytes=box.wanted.memory_bytes, processes=box.wanted.processes)
-    watching = asyncio.create_task(_watch(family, most))
+    watching = asyncio.create_task(_watch(box, command, family))
     try:
         yield watching
     finally:
@@ -76,8 +72,18 @@ async def watched(
             await watching
 
 
-async def _watch(family: Family, command: Command) -> str:
-    broken = await watch(family, command, (*IN_MEMORY, "/dev/shm"))  # noqa: S108
-    # Our program in the box goes as well, and with it the box.
-    family.kill()
-    return broken
+async def _watch(box: ContainerBox, command: Command, family: Family | None) -> str:
+    in_memory = (*IN_MEMORY, "/dev/shm")  # noqa: S108
+    watches = [asyncio.create_task(watch_disk(command, family.look if family is not None else list, in_memory))]
+    if family is not None and not box.held:
+        most = replace(command, memory_bytes=box.wanted.memory_bytes, processes=box.wanted.processes)
+        watches.append(asyncio.create_task(watch(family, most, in_memory)))
+    try:
+        done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in watches:
+            one.cancel()
+    if family is not None and not box.held:
+        # Our program in the box goes as well, and with it the box.
+        family.kill()
+    return next(iter(done)).result()

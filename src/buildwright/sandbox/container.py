@@ -383,13 +383,13 @@ class _BoxRun:
             " (BUILDWRIGHT_CONTAINER_IMAGE)",
         )
 
-    async def _follow(self, control: socket.socket, watching: asyncio.Task[str] | None) -> tuple[dict[str, Any], bool]:
+    async def _follow(self, control: socket.socket, watching: asyncio.Task[str]) -> tuple[dict[str, Any], bool]:
         answering = asyncio.create_task(_answer(control))
-        over: set[asyncio.Task[Any]] = {answering} if watching is None else {answering, watching}
+        over: set[asyncio.Task[Any]] = {answering, watching}
         timed_out, limit = False, ""
         try:
             await asyncio.wait(over, timeout=self._command.seconds, return_when=asyncio.FIRST_COMPLETED)
-            if watching is not None and watching.done():
+            if watching.done():
                 limit = watching.result()
             elif not answering.done():
                 timed_out = True

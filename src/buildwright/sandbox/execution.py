@@ -19,6 +19,7 @@ from pathlib import Path
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed
 from buildwright.process_table import new_mark
+from buildwright.sandbox.disk_use import watch_disk
 from buildwright.sandbox.processes import Family, adopt_orphans, limit_of_its_own, marked
 
 
@@ -213,15 +214,18 @@ async def _until_over(
 ) -> str:
     """Wait for the end; return "" if the command ended by itself, "time", or the limit it broke."""
     waiting = asyncio.create_task(process.wait())
-    watching = asyncio.create_task(watch(family, command, in_memory))
+    watches = [
+        asyncio.create_task(watch(family, command, in_memory)),
+        asyncio.create_task(watch_disk(command, family.look, in_memory)),
+    ]
     try:
-        await asyncio.wait({waiting, watching}, timeout=command.seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, *watches}, timeout=command.seconds, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
             return ""
-        return watching.result() if watching.done() else _TIME
+        return next((one.result() for one in watches if one.done()), _TIME)
     finally:
-        waiting.cancel()
-        watching.cancel()
+        for one in (waiting, *watches):
+            one.cancel()
 
 
 async def watch(family: Family, command: Command, in_memory: Sequence[str]) -> str:

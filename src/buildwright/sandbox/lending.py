@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,8 +64,18 @@ def _owner(folder: Path) -> tuple[int, int]:
 
 def give(folder: Path, user: int, group: int) -> None:
     """Change the owner of all that is in a folder, and at last of itself."""
-    for _, folders, files, descriptor in os.fwalk(folder, topdown=False, follow_symlinks=False):
-        os.fchown(descriptor, user, group)
-        for name in (*folders, *files):
-            with contextlib.suppress(FileNotFoundError):
-                os.chown(name, user, group, dir_fd=descriptor, follow_symlinks=False)
+    troubles: list[OSError] = []
+    try:
+        for _, folders, files, descriptor in os.fwalk(
+            folder, topdown=False, onerror=troubles.append, follow_symlinks=False
+        ):
+            os.fchown(descriptor, user, group)
+            for name in (*folders, *files):
+                with contextlib.suppress(FileNotFoundError):
+                    os.chown(name, user, group, dir_fd=descriptor, follow_symlinks=False)
+    except RecursionError as error:
+        troubles.append(OSError(errno.EMFILE, str(error)))
+    if any(one.errno == errno.EMFILE for one in troubles):
+        # Nested deeper than Python can recurse, or has descriptors for.
+        owner = f"{user}:{group}"
+        subprocess.run(("chown", "--recursive", "--no-dereference", "-P", owner, "--", str(folder)), check=False)

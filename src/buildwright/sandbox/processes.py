@@ -8,10 +8,11 @@ import os
 import resource
 import secrets
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
+from stat import S_ISREG
 from string import ascii_uppercase
 
 from buildwright.process_table import stat_of
@@ -23,6 +24,9 @@ _MOST_IN_QUEUES = 819_200
 """Linux's own limit, taken where there is none."""
 _DIFFERENT = 100_000
 _numbers = count(1)
+_DELETED = " (deleted)"
+"""What the kernel writes behind the path of a file that has no name any more (proc(5))."""
+_NO_FILES = ("/memfd:", "/SYSV", "/dev/zero")
 _LOOKS_AT_FILES = 5
 """Every fifth look at the memory looks at all open files, too."""
 
@@ -69,18 +73,56 @@ def _shared_memory(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Shmem:"))
 
 
-def _open_in_memory(members: Sequence[int]) -> int:
-    """Return the bytes of the files without a folder (memfd_create(2)) that processes have open."""
-    found: dict[int, int] = {}
+def _open_files(members: Sequence[int]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path of each file that processes have open, as the kernel writes it, and its entry."""
     for member in members:
         # It may have ended, or have closed the file.
         with contextlib.suppress(OSError), os.scandir(f"/proc/{member}/fd") as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
-                    if str(Path(entry.path).readlink()).startswith("/memfd:"):
-                        about = entry.stat()
-                        found[about.st_ino] = about.st_blocks * 512
+                    yield str(Path(entry.path).readlink()), entry.stat()
+
+
+def _open_in_memory(members: Sequence[int]) -> int:
+    """Return the bytes of the files without a folder (memfd_create(2)) that processes have open."""
+    found = {about.st_ino: about.st_blocks * 512 for path, about in _open_files(members) if path.startswith("/memfd:")}
     return sum(found.values())
+
+
+def _is_deleted(path: str) -> bool:
+    return path.endswith(_DELETED) and not path.startswith(_NO_FILES)
+
+
+def deleted_files(members: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield device, number and bytes of each file without a name that processes have open, or have mapped.
+
+    Of a file that is only mapped it is the bytes up to the end of the mapping.
+    """
+    for path, about in _open_files(members):
+        if _is_deleted(path) and S_ISREG(about.st_mode):
+            yield about.st_dev, about.st_ino, about.st_blocks * 512
+    found: dict[tuple[int, int], int] = {}
+    for member in members:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{member}/maps").read_text("utf-8", "replace").splitlines():
+                fields = line.split(None, 5)
+                if len(fields) == 6 and _is_deleted(fields[5]):
+                    major, minor = (int(part, 16) for part in fields[3].split(":"))
+                    start, end = (int(part, 16) for part in fields[0].split("-"))
+                    file = (os.makedev(major, minor), int(fields[4]))
+                    found[file] = max(found.get(file, 0), int(fields[2], 16) + end - start)
+    for (device, number), size in found.items():
+        yield device, number, size
+
+
+def devices_of(folders: Sequence[str], members: Sequence[int]) -> set[int]:
+    """Return the devices that folders are on, each as these processes see it."""
+    found = set()
+    for member in members:
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                found.add(Path(f"/proc/{member}/root{folder}").stat().st_dev)
+    return found
 
 
 def _kept_in(folder: str, members: Sequence[int]) -> int:
