@@ -246,6 +246,25 @@ async def test_memory_that_is_shared_counts_once(sandbox: Sandbox, tmp_path: Pat
     assert (done.limit, done.exit_code, done.output) == ("", 0, b"")
 
 
+FORKS = {
+    "that work on what their parent has": "all(os.fork() for _ in range(7))\ntime.sleep(1.5)",
+    "that have not started their program yet": (
+        # Its input is a pipe that another process opens later; until then it is in its parent's own memory (vfork(2)).
+        "os.mkfifo('pipe')\n"
+        "if os.fork() == 0:\n    time.sleep(1.5)\n    open('pipe', 'w')\n    os._exit(0)\n"
+        "action = (os.POSIX_SPAWN_OPEN, 0, 'pipe', os.O_RDONLY, 0)\n"
+        "os.waitpid(os.posix_spawn('/bin/true', ['true'], {}, file_actions=[action]), 0)"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FORKS)
+async def test_memory_of_children_counts_once(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    program = f"import os, time\nkept = bytearray(b'x') * 150_000_000\n{FORKS[kind]}"
+    done = await sandbox.run(python(tmp_path, program, memory_bytes=260 * 1024**2, seconds=30.0))
+    assert (done.limit, done.exit_code, done.output) == ("", 0, b"")
+
+
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
 async def test_files_in_memory_count_as_memory(tmp_path: Path, folder: str) -> None:
     script = f"head -c 200000000 /dev/zero > {folder}/x; sleep 60"

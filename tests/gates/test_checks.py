@@ -271,7 +271,7 @@ async def test_a_check_that_a_limit_ends_is_told_which_and_what_to_do(
     tmp_path: Path, script: str, limit: dict[str, float], says: str, fix: str
 ) -> None:
     """It counts as no test that fails by chance, and is not run again."""
-    (report,) = await reports(tmp_path, checks=command(f"{script} # pytest"), **limit)
+    *_, report = await reports(tmp_path, checks=command(script), **limit)
     assert codes(report) == ["check.limit"]
     assert f"more than {says}" in report.findings[0].message
     assert fix in str(report.findings[0].fix)

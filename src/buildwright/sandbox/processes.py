@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from stat import S_ISREG
 from string import ascii_uppercase
+from typing import NamedTuple
 
 from buildwright.process_table import stat_of
 
@@ -24,6 +25,7 @@ _MOST_IN_QUEUES = 819_200
 """Linux's own limit, taken where there is none."""
 _DIFFERENT = 100_000
 _numbers = count(1)
+_KCMP, _KCMP_VM = {"x86_64": 312, "aarch64": 272}, 1
 _DELETED = " (deleted)"
 """What the kernel writes behind the path of a file that has no name any more (proc(5))."""
 _NO_FILES = ("/memfd:", "/SYSV", "/dev/zero")
@@ -42,7 +44,7 @@ def marked(marker: str) -> dict[str, str]:
 @cache
 def adopt_orphans() -> None:
     """Become the parent of every orphan below this process (Linux PR_SET_CHILD_SUBREAPER) instead of init."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _kernel().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children_of(pid: int) -> list[int]:
@@ -64,13 +66,41 @@ def _resident(pid: int) -> tuple[int, int]:
     return (int(resident) - int(shared)) * _PAGE, int(shared) * _PAGE
 
 
-def _shared_memory(pid: int) -> int:
-    """Return a process's part of the shared memory that it has mapped: what two have mapped counts half for each."""
+class _Mapped(NamedTuple):
+    """A process's part of the memory that it has mapped, in bytes: what two have mapped counts half for each."""
+
+    own: int = 0
+    """Its own memory; a process that was forked has that of its parent, until one of them changes it."""
+    shared: int = 0
+
+
+def _mapped(pid: int) -> _Mapped:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Shmem:"))
+        return _Mapped()
+    told = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines[1:]}
+    return _Mapped(told.get("Pss_Anon", 0), told.get("Pss_Shmem", 0))
+
+
+def _mapped_by(members: Sequence[int]) -> _Mapped:
+    """Return what processes have mapped together. One that has not started its program yet may be in its parent's memory."""
+    parents = {member: told.parent for member in members if (told := stat_of(member)) is not None}
+    each = [
+        _mapped(member) for member, parent in parents.items() if not (parent in parents and _are_one(member, parent))
+    ]
+    return _Mapped(sum(one.own for one in each), sum(one.shared for one in each))
+
+
+def _are_one(pid: int, parent: int) -> bool:
+    """Return whether two processes have one memory (vfork(2)); False where the kernel does not say (kcmp(2))."""
+    number = _KCMP.get(os.uname().machine)
+    return number is not None and _kernel().syscall(number, pid, parent, _KCMP_VM, 0, 0) == 0
+
+
+@cache
+def _kernel() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _open_files(members: Sequence[int]) -> Iterator[tuple[str, os.stat_result]]:
@@ -125,14 +155,17 @@ def devices_of(folders: Sequence[str], members: Sequence[int]) -> set[int]:
     return found
 
 
-def _kept_in(folder: str, members: Sequence[int]) -> int:
-    """Return the bytes in a folder of a sandbox that is kept in memory; the first process has another folder there."""
+def _kept_in(folder: str, members: Sequence[int], most: int) -> int:
+    """Return the bytes in a folder of a sandbox that is kept in memory; the first process has another folder there.
+
+    It is no larger than `most`: what is larger is a disk, which a process sees before all is in its place.
+    """
     for member in members:
         # It may have ended.
         with contextlib.suppress(OSError):
             there, here = (Path(f"{root}{folder}").stat().st_dev for root in (f"/proc/{member}/root", ""))
-            if there != here:
-                told = os.statvfs(f"/proc/{member}/root{folder}")
+            told = os.statvfs(f"/proc/{member}/root{folder}")
+            if there != here and told.f_blocks * told.f_frsize <= most + _PAGE:
                 return (told.f_blocks - told.f_bfree) * told.f_frsize
     return 0
 
@@ -191,18 +224,18 @@ class Family:
         """
         each = [_resident(pid) for pid in members]
         private, shared = sum(alone for alone, _ in each), sum(others for _, others in each)
-        kept = sum(_kept_in(folder, members) for folder in folders)
+        kept = sum(_kept_in(folder, members, most) for folder in folders)
         self._looks += 1
         if self._looks % _LOOKS_AT_FILES == 0:
             self._open_in_memory = _open_in_memory(members)
         kept += self._open_in_memory
         if private + max(kept, shared) <= most:
             return private + kept
-        mapped = sum(_shared_memory(pid) for pid in members)
-        if private + mapped > most:
-            # What others map between two of these looks counts too much in the first.
-            mapped = min(mapped, sum(_shared_memory(pid) for pid in members))
-        return private + max(kept, mapped)
+        mapped = _mapped_by(members)
+        if mapped.own + max(kept, mapped.shared) > most:
+            # These looks are at no one moment: what others map between two of them counts too much in the first.
+            mapped = _Mapped(*map(min, mapped, _mapped_by(members)))
+        return mapped.own + max(kept, mapped.shared)
 
     def ask_to_end(self, spare_root: bool) -> None:
         """Send SIGTERM to every process; with `spare_root` not to the first, which only guards the others."""
