@@ -150,6 +150,14 @@ def test_a_plan_is_paid_from_the_purses_of_the_day_and_the_project(
         assert words in refused.err
         assert f"{purse}" in refused.err
     assert program(*ask, "--max-day-cost", "5").code == 0
+    (models,) = program("costs", "--by", "model", "--json").lines
+    assert [(one["key"], one["requests"], one["cost_usd"]) for one in models["sums"]] == [
+        ("claude-sonnet-4-5", 2, "0.600000")
+    ]
+    (days,) = program("costs", "--json").lines
+    assert sum(one["requests"] for one in days["sums"]) == 2
+    (plans,) = program("costs", "--by", "build", "--json").lines
+    assert [one["key"].startswith("plan-") for one in plans["sums"]] == [True, True]
 
 
 def test_a_repository_cannot_raise_the_budget_of_a_day(program: Program, repository: Path, tmp_path: Path) -> None:

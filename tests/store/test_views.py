@@ -19,6 +19,7 @@ from buildwright.core.finding import NOT_RUN, Finding, Report, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.patch import FileChange, Patch
+from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import Conflict
 from buildwright.ports import CostKey, LogEntry
@@ -347,6 +348,57 @@ async def test_costs_are_summed_over_builds(database: Path | str, by: CostKey, k
     assert await runs.costs(by, start=AT + timedelta(seconds=1)) == await runs.costs(by, end=AT) == []
     assert await runs.costs(by, AT, AT + timedelta(seconds=1), "u") == sums
     await runs.close()
+
+
+async def test_tasks_are_those_of_the_changed_plan(database: Path | str) -> None:
+    late = Task(id="late", title="Late", milestone="Last", depends_on=("a",))
+    failing = (
+        e.TaskStarted(task="b", attempt=1),
+        e.AgentBroke(task="b", attempt=1, kind="crashed", message="it broke"),
+        e.TaskFailed(task="b", message="it broke"),
+    )
+    changes = (
+        e.PlanChanged(tasks=(late, Task(id="a", title="A!", goal="more", milestone="Later"))),
+        e.PlanChanged(dropped=("c",)),
+        e.PlanChanged(tasks=(Task(id="e", title="E", milestone="First"), Task(id="c", title="C2", milestone="Later"))),
+    )
+    contracts = e.ContractsChanged(
+        spec=Spec(title="t", graph=GRAPH),
+        graph=Graph(
+            tasks=(*GRAPH.tasks[:2], Task(id="new", title="New", milestone="Last")),
+            milestones=("First", "Last", "Later"),
+        ),
+    )
+    again = e.PlanChanged(tasks=(Task(id="b", title="B!", milestone="First"),))
+    dropped = (contracts, e.PlanChanged(dropped=("a",)))
+    unnamed = Graph(tasks=(Task(id="a", title="A", milestone="One"), Task(id="b", title="B", milestone="Two")))
+    moved = e.PlanChanged(tasks=(Task(id="a", title="A", milestone="New"),))
+    built = [
+        await worked(database, "again", GRAPH, *failing, again),
+        await worked(database, "changed", GRAPH, *changes),
+        await worked(database, "contracts", GRAPH, *changes, *dropped),
+        await worked(database, "failed", GRAPH, *failing, e.PlanChanged(dropped=("d",))),
+        await worked(database, "moved", unnamed, moved),
+    ]
+    columns = "id, title, goal, phase, phase_number, status"
+    for build in built:
+        assert build.plan is not None
+        numbers = {phase.name: phase.number for phase in phases_of(build)}
+        expected = [
+            (one.id, one.title, one.goal, one.milestone, numbers[one.milestone], shown)
+            for one in build.plan.graph.tasks
+            for shown in [TASKS[build.task(one.id).phase][0]]
+        ]
+        question = f"SELECT {columns} FROM tasks WHERE build_id = '{build.id}' ORDER BY position"
+        assert await ask(database, question) == expected, build.id
+    assert await ask(database, "SELECT id, tasks FROM task_lists ORDER BY id") == [
+        (build.id, len(build.plan.graph.tasks)) for build in built if build.plan is not None
+    ]
+    planned = "SELECT id, planned_at FROM planned_tasks WHERE build_id = 'changed' ORDER BY position"
+    hours = {
+        name: datetime.fromisoformat(str(at)).replace(tzinfo=UTC).hour for name, at in await ask(database, planned)
+    }
+    assert hours == {"a": 21, "b": 21, "d": 21, "late": 22, "e": 0, "c": 0}
 
 
 async def test_a_fork_shows_what_it_has_taken_over_as_done(database: Path | str) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    Table,
     case,
     cast,
     column,
@@ -37,7 +38,14 @@ from buildwright.store import stats_rows
 from buildwright.store.database import Database
 from buildwright.store.rows import event_of
 from buildwright.store.stats import COST_UNITS
-from buildwright.store.tables import build_runs, events, interview_costs, metrics_attempts, replayed_answers
+from buildwright.store.tables import (
+    build_runs,
+    events,
+    interview_costs,
+    metrics_attempts,
+    plan_costs,
+    replayed_answers,
+)
 from buildwright.views.costs import USEFUL, CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.stats import Stats, StatsPeriod
@@ -129,12 +137,13 @@ class BuildQueries:
         rows = await self._database.fetch(costs_query(key, *within, user_id, postgres=self._database.is_postgres))
         sums = [_cost_sum(*tuple(row)) for row in rows]
         sums = await self._by_requirement(sums) if by == "requirement" else sums
-        talks = await self._database.fetch(interviews_query(by, *within, user_id, postgres=self._database.is_postgres))
         found = {one.key: one for one in sums}
-        for row in talks:
-            key, *figures, cost, unpriced = tuple(row)
-            talk = _cost_sum(key, *figures, Decimal(int(cost)) / COST_UNITS, 0, unpriced)
-            found[key] = found[key].plus(talk) if key in found else talk
+        for kept in (interview_costs, plan_costs):
+            query = apart_query(kept, by, *within, user_id, postgres=self._database.is_postgres)
+            for row in await self._database.fetch(query):
+                key, *figures, cost, unpriced = tuple(row)
+                apart = _cost_sum(key, *figures, Decimal(int(cost)) / COST_UNITS, 0, unpriced)
+                found[key] = found[key].plus(apart) if key in found else apart
         return [found[key] for key in sorted(found)]
 
     async def kept_answers(
@@ -287,19 +296,19 @@ def costs_query(
     return query.where(build_runs.c.user_id == user_id) if user_id else query
 
 
-def interviews_query(
-    by: CostKey, start: datetime, end: datetime, user_id: str, *, postgres: bool
+def apart_query(
+    kept: Table, by: CostKey, start: datetime, end: datetime, user_id: str, *, postgres: bool
 ) -> Select[tuple[Any, ...]]:
-    """Return the query of what interviews cost, by the same keys as `costs_query`."""
-    each, key = interview_costs.c, _key_of_interview(by, postgres=postgres)
+    """Return the query of what interviews, or plans without a build, cost; by the same keys as `costs_query`."""
+    each, key = kept.c, _key_apart(kept, by, postgres=postgres)
     names = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost", "unpriced")
     figures = (cast(func.sum(each[name]), BigInteger) for name in names)
     query = select(key.label("key"), *figures).where(each.at >= start, each.at < end).group_by(key).order_by(key)
     return query.where(each.user_id == user_id) if user_id else query
 
 
-def _key_of_interview(by: CostKey, *, postgres: bool) -> ColumnElement[Any]:
-    each = interview_costs.c
+def _key_apart(kept: Table, by: CostKey, *, postgres: bool) -> ColumnElement[Any]:
+    each = kept.c
     match by:
         case "day":
             return _day(each.at, postgres=postgres)
@@ -310,7 +319,7 @@ def _key_of_interview(by: CostKey, *, postgres: bool) -> ColumnElement[Any]:
         case "model":
             return each.model
         case "build" | "task" | "attempt":
-            return literal("interview-") + each.project_id
+            return each.plan_id if kept is plan_costs else literal("interview-") + each.project_id
         case "agent" | "result" | "requirement":
             return literal("")
         case _:

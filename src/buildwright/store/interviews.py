@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 
 from sqlalchemy import Executable, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from buildwright.core.interview import Interview
 from buildwright.errors import Conflict
 from buildwright.ports import Spend
 from buildwright.store.database import Database
-from buildwright.store.stats import COST_UNITS
+from buildwright.store.spends import add_spends
 from buildwright.store.tables import interview_costs, interviews, projects
 from buildwright.views.interview import InterviewEntry, interview_entry
 
@@ -59,20 +57,8 @@ class Interviews:
 
     async def count(self, project_id: str, user_id: str, turn: int, spends: Sequence[Spend], at: datetime) -> None:
         """Add what requests of one turn cost. They count whatever becomes of the turn."""
-        by_model: dict[str, list[Spend]] = {}
-        for spend in spends:
-            by_model.setdefault(spend.model, []).append(spend)
-
-        async def work(connection: AsyncConnection) -> None:
-            for model, several in by_model.items():
-                row = {"project_id": project_id, "turn": turn, "model": model, "user_id": user_id, "at": at}
-                figures = _figures(several)
-                insert = self._database.insert(interview_costs).values(row | figures)
-                more = {name: interview_costs.c[name] + insert.excluded[name] for name in figures}
-                keys = ["project_id", "turn", "model"]
-                await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=more))
-
-        await self._database.write(work)
+        name = {"project_id": project_id, "turn": turn}
+        await add_spends(self._database, interview_costs, name, {"user_id": user_id, "at": at}, spends)
 
     async def page(self, user_id: str, limit: int = 50) -> list[InterviewEntry]:
         """Return at most `limit` interviews of a user, the newest change first."""
@@ -95,15 +81,3 @@ class Interviews:
             )
             for row in await self._database.fetch(query)
         ]
-
-
-def _figures(spends: Sequence[Spend]) -> dict[str, int]:
-    """Return the columns of what some requests came to."""
-    usd = sum((Decimal(one.cost_usd) for one in spends if one.cost_usd is not None), Decimal(0))
-    names = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-    return {
-        "requests": len(spends),
-        **{name: sum(getattr(one, name) for one in spends) for name in names},
-        "cost": round(usd * COST_UNITS),
-        "unpriced": sum(one.cost_usd is None for one in spends),
-    }

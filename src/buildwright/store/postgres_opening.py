@@ -22,6 +22,7 @@ _OURS = (
         "hosted_builds",
         "interviews",
         "interview_costs",
+        "plan_costs",
     ),
     *("project_contracts", "lessons", "lesson_trials", "lesson_sums"),
     *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),

@@ -19,6 +19,7 @@ from buildwright.store.idempotency import IdempotencyKeys
 from buildwright.store.inbox import Inbox
 from buildwright.store.interviews import Interviews
 from buildwright.store.lessons import LessonStore
+from buildwright.store.plan_costs import PlanCosts
 from buildwright.store.projects import Projects
 from buildwright.store.tables import hosted_builds, used_tokens
 
@@ -85,6 +86,7 @@ class Records:
         self.projects = Projects(database)
         self.interviews = Interviews(database)
         self.contracts = Contracts(database)
+        self.plan_costs = PlanCosts(database)
         self.inbox = Inbox(database)
         self.lessons = LessonStore(database)
         self.keys = IdempotencyKeys(database)

@@ -218,6 +218,21 @@ CREATE TABLE metrics_tasks (
 	PRIMARY KEY (build_id, task)
 )
  WITHOUT ROWID;
+CREATE TABLE plan_costs (
+	plan_id TEXT NOT NULL, 
+	model TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	project_id TEXT NOT NULL, 
+	at DATETIME NOT NULL, 
+	requests BIGINT NOT NULL, 
+	input_tokens BIGINT NOT NULL, 
+	output_tokens BIGINT NOT NULL, 
+	cache_read_tokens BIGINT NOT NULL, 
+	cache_write_tokens BIGINT NOT NULL, 
+	cost BIGINT NOT NULL, 
+	unpriced BIGINT NOT NULL, 
+	PRIMARY KEY (plan_id, model)
+);
 CREATE TABLE project_contracts (
 	project_id TEXT NOT NULL, 
 	contract_type VARCHAR(20) NOT NULL, 
@@ -333,6 +348,7 @@ CREATE INDEX ix_interview_costs_user_id ON interview_costs (user_id, at);
 CREATE INDEX ix_interviews_user_id ON interviews (user_id, updated_at, project_id);
 CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
+CREATE INDEX ix_plan_costs_user_id ON plan_costs (user_id, at);
 CREATE INDEX ix_project_contracts_user_id ON project_contracts (user_id, project_id);
 CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
 CREATE INDEX ix_purse_holds_purse ON purse_holds (kind, owner, part);
@@ -409,7 +425,9 @@ SELECT id, created_at AS timestamp, task AS task_id, model AS model_name, input_
 FROM build_costs
 UNION ALL
 SELECT turn, at, '', model, input_tokens, output_tokens, CAST(cost AS REAL) / 10000000000, 'interview-' || project_id
-FROM interview_costs;
+FROM interview_costs
+UNION ALL
+SELECT 1, at, '', model, input_tokens, output_tokens, CAST(cost AS REAL) / 10000000000, plan_id FROM plan_costs;
 CREATE VIEW metrics_daily AS
 SELECT strftime('%Y-%m-%dT%H:00:00Z', period * 3600, 'unixepoch') AS timestamp, sum(succeeded + failed + skipped) AS total_tasks, sum(succeeded) AS successful_tasks,
     sum(failed) AS failed_tasks, CAST(sum(cost) AS REAL) / 10000000000 AS total_cost_usd,
@@ -434,19 +452,40 @@ SELECT strftime('%Y-%m-%dT%H:00:00Z', period * 3600, 'unixepoch') AS timestamp, 
     sum(first_pass) AS first_pass_tasks, sum(attempts) AS attempts
 FROM (SELECT (hour + 72) / 168 * 168 - 72 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
 CREATE VIEW planned_tasks AS
-SELECT build_id, position, id, title, goal, milestone, phase_number,
-    coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at
+SELECT build_id, row_number() OVER (PARTITION BY build_id ORDER BY first_said) AS position, id, title, goal, milestone,
+    phase_number, coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at, edited_at_seq
 FROM (
-    SELECT build_id, position, id, title, goal, milestone, planned_at,
-        dense_rank() OVER (PARTITION BY build_id ORDER BY place) AS phase_number
+    SELECT t.build_id, t.first_said, t.id, t.title, t.goal, t.milestone, t.planned_at,
+        CASE t.whole WHEN 0 THEN t.seq ELSE 0 END AS edited_at_seq,
+        dense_rank() OVER (PARTITION BY t.build_id ORDER BY coalesce(m.key, t.milestone_said)) AS phase_number
     FROM (
-        SELECT p.build_id, p.at AS planned_at, t.key + 1 AS position, json_extract(t.value, '$.id') AS id, json_extract(t.value, '$.title') AS title,
-            coalesce(json_extract(t.value, '$.goal'), '') AS goal, coalesce(json_extract(t.value, '$.milestone'), '') AS milestone,
-            coalesce(m.key, min(t.key) OVER (PARTITION BY p.build_id, json_extract(t.value, '$.milestone'))) AS place
-        FROM events p CROSS JOIN json_each(replace(p.data, '\u0000', '\u2400'), '$.graph.tasks') t
-        LEFT JOIN json_each(replace(p.data, '\u0000', '\u2400'), '$.graph.milestones') m ON m.value = coalesce(json_extract(t.value, '$.milestone'), '')
-        WHERE p.type = 'plan.made'
-    ) AS placed
+        SELECT kept.*, max(said) OVER (PARTITION BY build_id, id) AS newest_said,
+            min(CASE WHEN seq >= base THEN said END) OVER (PARTITION BY build_id, id) AS first_said,
+            min(at) OVER (PARTITION BY build_id, id) AS planned_at
+        FROM (
+            SELECT n.*, sum(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS drops_left
+            FROM (
+                SELECT w.*, min(CASE WHEN seq >= base AND gone = 0 THEN said END)
+                    OVER (PARTITION BY build_id, milestone) AS milestone_said
+                FROM (
+                    SELECT s.*, max(whole * seq) OVER (PARTITION BY build_id) AS base
+                    FROM (
+                        SELECT p.build_id, p.seq, p.at, p.seq * 1000000 + 1 + t.key AS said, 0 AS gone,
+                            CASE p.type WHEN 'plan.changed' THEN 0 ELSE 1 END AS whole, json_extract(t.value, '$.id') AS id, json_extract(t.value, '$.title') AS title,
+                            coalesce(json_extract(t.value, '$.goal'), '') AS goal, coalesce(json_extract(t.value, '$.milestone'), '') AS milestone
+                        FROM events p CROSS JOIN json_each(replace(p.data, '\u0000', '\u2400'), CASE p.type WHEN 'plan.changed' THEN '$.tasks' ELSE '$.graph.tasks' END) t WHERE p.type IN ('plan.made', 'plan.changed', 'contracts.changed')
+                        UNION ALL
+                        SELECT p.build_id, p.seq, p.at, p.seq * 1000000, 1, 0, d.value, '', '', ''
+                        FROM events p CROSS JOIN json_each(replace(p.data, '\u0000', '\u2400'), '$.dropped') d WHERE p.type = 'plan.changed'
+                    ) AS s
+                ) AS w
+            ) AS n
+        ) AS kept
+        WHERE drops_left = 0
+    ) AS t
+    JOIN events b ON b.build_id = t.build_id AND b.seq = t.base
+    LEFT JOIN json_each(replace(b.data, '\u0000', '\u2400'), '$.graph.milestones') m ON m.value = t.milestone
+    WHERE t.said = t.newest_said AND t.seq >= t.base
 ) AS numbered;
 CREATE VIEW task_execution_log AS
 SELECT l.build_id AS execution_id, l.seq AS id, r.project_id AS loop_id, coalesce(l.task, '') AS task_id,
@@ -498,20 +537,25 @@ FROM (
     FROM events e WHERE e.type <> 'agent.heartbeat'
 ) AS l JOIN build_runs r ON r.build_id = l.build_id;
 CREATE VIEW task_lists AS
-SELECT r.build_id AS id, r.project_id, r.user_id, r.title AS name, json_array_length(replace(p.data, '\u0000', '\u2400'), '$.graph.tasks') AS tasks, p.at AS created_at
-FROM build_runs r JOIN events p ON p.build_id = r.build_id AND p.type = 'plan.made';
+SELECT r.build_id AS id, r.project_id, r.user_id, r.title AS name, count(*) AS tasks, p.at AS created_at
+FROM build_runs r
+JOIN events p ON p.build_id = r.build_id AND p.type = 'plan.made'
+JOIN planned_tasks t ON t.build_id = r.build_id
+GROUP BY r.build_id, r.project_id, r.user_id, r.title, p.at;
 CREATE VIEW tasks AS
 SELECT p.build_id, p.position, p.id, p.title, p.goal, p.phase, p.phase_number,
     CASE WHEN s.last_type IN ('change.landed', 'task.skipped') OR (s.last_type = 'agent.finished' AND s.without_lanes)
-            THEN 'done' WHEN s.last_type = 'task.failed' THEN 'blocked'
+            THEN 'done' WHEN s.last_type = 'task.failed' AND s.last_seq > p.edited_at_seq THEN 'blocked'
         WHEN s.last_type IS NULL AND b.task IS NOT NULL THEN 'done'
-        WHEN s.last_type IS NULL OR s.last_type IN ('task.retried', 'task.waited') THEN 'todo' ELSE 'doing' END AS status,
+        WHEN s.last_type IS NULL OR s.last_type IN ('task.retried', 'task.waited', 'task.failed') THEN 'todo'
+        ELSE 'doing' END AS status,
     coalesce(b.attempts, 0) + coalesce(s.attempts, 0) AS attempts, p.planned_at AS created_at, s.started_at,
-    CASE WHEN s.last_type IN ('change.landed', 'task.skipped', 'task.failed')
+    CASE WHEN s.last_type IN ('change.landed', 'task.skipped')
+        OR (s.last_type = 'task.failed' AND s.last_seq > p.edited_at_seq)
         OR (s.last_type = 'agent.finished' AND s.without_lanes) THEN s.last_at
         WHEN s.last_type IS NULL THEN b.landed_at END AS completed_at
 FROM planned_tasks p LEFT JOIN (
-    SELECT g.build_id, g.task, g.attempts, g.started_at, l.type AS last_type, l.at AS last_at,
+    SELECT g.build_id, g.task, g.attempts, g.started_at, g.last_seq, l.type AS last_type, l.at AS last_at,
         coalesce(json_extract(replace(c.data, '\u0000', '\u2400'), '$.options.lanes'), 1) = 0 AS without_lanes
     FROM (
         SELECT e.build_id, json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') AS task, count(CASE WHEN e.type = 'task.started' THEN 1 END) AS attempts,
@@ -531,4 +575,4 @@ LEFT JOIN (
     UNION ALL
     SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.skipped') f WHERE e.type = 'build.forked'
 ) AS b ON b.build_id = p.build_id AND b.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0012');
+INSERT INTO alembic_version (version_num) VALUES ('0013');

@@ -413,6 +413,18 @@ interview_costs = Table(
 )
 """What the requests of a model in one turn of an interview came to. `cost` is in parts of a dollar (`COST_UNITS`)."""
 
+plan_costs = Table(
+    "plan_costs",
+    metadata,
+    Column("plan_id", Plain, primary_key=True),
+    Column("model", Plain, primary_key=True),
+    *_columns("user_id project_id", Plain),
+    Column("at", UtcDateTime, nullable=False),
+    *_columns("requests input_tokens output_tokens cache_read_tokens cache_write_tokens cost unpriced", BigInteger),
+    Index("ix_plan_costs_user_id", "user_id", "at"),
+)
+"""What the requests of a model for a plan without a build came to. `cost` is in parts of a dollar (`COST_UNITS`)."""
+
 project_contracts = Table(
     "project_contracts",
     metadata,

@@ -34,7 +34,7 @@ class CostSum(Record):
     """The sum of the requests of one key: a day, project, user, model, agent, build, task, attempt and so on.
 
     The key of a task is `BUILD/TASK`, of an attempt `BUILD/TASK#1`, and of an advisor's request there `BUILD`. An
-    interview stands among builds, tasks and attempts as `interview-PROJECT`.
+    interview stands among builds, tasks and attempts as `interview-PROJECT`, a plan without a build as `plan-ID`.
     """
 
     key: str

@@ -35,7 +35,18 @@ from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
 from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
-from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LessonBook, LogEntry, MoneyLedger
+from buildwright.ports import (
+    ActionQueue,
+    Answers,
+    Builds,
+    Clock,
+    CostKey,
+    KeptWork,
+    LessonBook,
+    LogEntry,
+    MoneyLedger,
+    Spend,
+)
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.kept_views import views_kept
@@ -133,7 +144,7 @@ class App:
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
-        self._lessons: Records | None = None
+        self._records: Records | None = None
         self._interviewing: Interviewing | None = None
         self._worlds = AdapterFactory(settings, builds)
         self._awaited = PendingDeliveries(settings.home, settings.environment)
@@ -166,12 +177,15 @@ class App:
 
     async def lesson_book(self) -> LessonBook:
         """Return the lessons of this home, or of the cluster, on connections of their own."""
+        return (await self._own_records()).lessons
+
+    async def _own_records(self) -> Records:
         # In a thread: the library takes a while to import, and agents may be at work.
         module = await asyncio.to_thread(import_module, "buildwright.store.records")
-        if self._lessons is None:
-            self._lessons = module.Records.open(self.settings.database_url or self.settings.database)
-            assert self._lessons is not None
-        return self._lessons.lessons
+        if self._records is None:
+            self._records = module.Records.open(self.settings.database_url or self.settings.database)
+            assert self._records is not None
+        return self._records
 
     @property
     def interviewing(self) -> Interviewing:
@@ -239,8 +253,8 @@ class App:
         await self._advancer.close()
         if self._gateway is not None:
             await self._gateway.close()
-        if self._lessons is not None:
-            await self._lessons.close()
+        if self._records is not None:
+            await self._records.close()
         if self._interviewing is not None:
             await self._interviewing.records.close()
         await self.telemetry.close()
@@ -326,7 +340,7 @@ class App:
         return new
 
     async def plan(self, new: NewBuild, on_begin: Callable[[], None] | None = None) -> PlanView:
-        """Return the plan for a spec without building it. Leaves nothing behind. `on_begin`: see `Client`.
+        """Return the plan for a spec without building it. Leaves only its cost behind. `on_begin`: see `Client`.
 
         Raises BadGraph, ModelFailed, BadSettings, BadRepository, Refused (the base does not pass its own checks).
         """
@@ -338,7 +352,12 @@ class App:
         if new.spec.graph is None and not self.in_cluster:
             await preflight.check_models(new.options, (), self.settings, None, plans=True)
         owner = new.user_id or self.settings.user
-        graph = new.spec.graph or await preflight.plan(new, owner, self.gateway, self.workspace, check_base)
+
+        async def count(plan_id: str, spends: Sequence[Spend]) -> None:
+            costs = (await self._own_records()).plan_costs
+            await costs.count(plan_id, owner, new.project, spends, self.clock.now())
+
+        graph = new.spec.graph or await preflight.plan(new, owner, self.gateway, self.workspace, check_base, count)
         found = await preflight.toolchain(new, self.workspace)
         view = await asyncio.to_thread(plan_view, graph, new.spec.title, new.spec.features)
         return view.model_copy(

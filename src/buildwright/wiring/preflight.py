@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from buildwright.core.limits import Options
     from buildwright.gates.toolchain import Toolchain
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Sandbox
+    from buildwright.ports import Sandbox, Spend
     from buildwright.settings import Settings
     from buildwright.workspace import GitWorkspace
 
@@ -294,12 +294,18 @@ async def toolchain(new: NewBuild, workspace: GitWorkspace) -> Toolchain:
 
 
 async def plan(
-    new: NewBuild, owner: str, gateway: LocalGateway, workspace: GitWorkspace, check_base: Callable[[], Awaitable[None]]
+    new: NewBuild,
+    owner: str,
+    gateway: LocalGateway,
+    workspace: GitWorkspace,
+    check_base: Callable[[], Awaitable[None]],
+    count: Callable[[str, Sequence[Spend]], Awaitable[None]],
 ) -> Graph:
     """Ask the planner for a plan and return it. The planner reads the files of the repository if there is one.
 
-    It is paid from the purses of the day and the project of `owner`. `check_base` is called before the model is. Raises
-    BadGraph, ModelFailed, BudgetSpent, BadSettings, BadRepository.
+    It is paid from the purses of the day and the project of `owner`. `check_base` is called before the model is, and
+    `count` with the plan's id and what its requests cost, also if there is no plan. Raises BadGraph, ModelFailed,
+    BudgetSpent, BadSettings, BadRepository.
     """
     from buildwright.wiring.code_map import planner_context, spec_words
     from buildwright.workspace.orphans import PLAN
@@ -327,3 +333,5 @@ async def plan(
         raise BudgetSpent(f"no plan was asked for: {trouble.message}", fix=fix) from failure
     finally:
         await gateway.shut(door)
+        if spends := gateway.metered(door):
+            await count(place, spends)
