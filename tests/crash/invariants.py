@@ -171,6 +171,7 @@ def requests_end(seen: Evidence, _calm: Evidence) -> Iterator[str]:
         "redo": e.UndoRequested,
         "undo": e.UndoRequested,
         "rebase": e.BaseChanged,
+        "take": e.ContractsChanged,
     }
     for command, count in acknowledged.items():
         if sum(isinstance(event, kinds.get(command, e.BuildResumed)) for event in events) < count:

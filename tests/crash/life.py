@@ -25,12 +25,13 @@ from buildwright.core.activity import Activity
 from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import ChangeLanded
 from buildwright.core.failpoint import arm, failpoint
-from buildwright.core.graph import Graph
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.secrets import mask
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
+from buildwright.engine.contracts_command import TakeContracts
+from buildwright.engine.first_commit import first_commit
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.loop import run
 from buildwright.engine.poll import poll, renew_leases
@@ -47,11 +48,6 @@ from buildwright.ports import (
     Judged,
     Lease,
     Message,
-    ModelAccess,
-    ModelEndpoint,
-    Notice,
-    PlanRevision,
-    Spend,
 )
 from buildwright.store.clock import StoreClock
 from buildwright.store.journal_postgres import PostgresBuilds
@@ -61,6 +57,7 @@ from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 from tests.adapters.scripted_agent import ScriptedAgent
 from tests.crash.scenes import CANARY, SCENES, Act, Scene
+from tests.crash.till import NotedPlanner, Till
 from tests.engine.harness import FunctionGate
 
 POLL_SECONDS = 0.02
@@ -124,7 +121,7 @@ class NotedAgent(ScriptedAgent):
 
     def __init__(self, place: Place, scene: Scene, builds: Builds, till: Till) -> None:
         super().__init__(scene.script)
-        self._after = scene.after
+        self._scene = scene
         self._builds = builds
         self._place = place
         self._till = till
@@ -135,8 +132,7 @@ class NotedAgent(ScriptedAgent):
         self._place.note("start", assignment.task.id, assignment.attempt)
         if assignment.door is not None:
             self._till.ask(assignment.door)
-        first = self._after.get((assignment.task.id, assignment.attempt))
-        while first and (await self._builds.load(assignment.build_id)).task(first).phase is not TaskPhase.DONE:
+        while self._waits(assignment, await self._builds.load(assignment.build_id)):
             await asyncio.sleep(POLL_SECONDS)
         async for activity in super().run(assignment, inbox):
             yield activity
@@ -144,67 +140,11 @@ class NotedAgent(ScriptedAgent):
             self._place.note("heard", message.id, assignment.task.id, assignment.attempt)
         self.heard.clear()
 
-
-class Till:
-    """A gateway and its provider. Each call has a number of its own, which comes back as its input tokens."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._doors: dict[str, tuple[str, str, int, list[Spend]]] = {}
-
-    async def open(self, access: ModelAccess) -> ModelEndpoint:
-        token = f"{access.task}-{access.attempt}-{len(self._doors)}"
-        self._doors[token] = (access.build_id, access.task, access.attempt, [])
-        return ModelEndpoint("http://127.0.0.1:9", token)
-
-    def ask(self, door: ModelEndpoint) -> None:
-        """One call to the provider, which is paid for from here on."""
-        build_id, task, attempt, spends = self._doors[door.token]
-        number = 1 + len(self._place.ledger("call"))
-        failpoint("provider.call.before")
-        self._place.note("call", number, task or "plan", attempt)
-        spends.append(Spend(build_id, task, attempt, "scripted", number, 1, 0, 0, "0.01"))
-        failpoint("provider.call.after")
-
-    def noticed(self, build_id: str) -> list[Notice]:
-        return []
-
-    def limit(self, door: ModelEndpoint) -> None:
-        return None
-
-    def trouble(self, door: ModelEndpoint) -> None:
-        return None
-
-    def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
-        return ()
-
-    def metered(self, door: ModelEndpoint) -> list[Spend]:
-        spends = self._doors[door.token][3]
-        taken = list(spends)
-        spends.clear()
-        return taken
-
-    async def shut(self, door: ModelEndpoint) -> None:
-        """The doors of this till have no lock."""
-
-    async def close(self) -> None:
-        """Nothing to end."""
-
-
-class NotedPlanner:
-    """Answers with the scene's graph, for one call."""
-
-    def __init__(self, scene: Scene, till: Till) -> None:
-        self._graph = scene.graph
-        self._till = till
-
-    async def plan(self, _spec: Spec, _context: str, _model: str, door: ModelEndpoint) -> Graph:
-        self._till.ask(door)
-        return self._graph
-
-    async def revise(self, _build: Build, _context: str, _model: str, door: ModelEndpoint) -> PlanRevision:
-        self._till.ask(door)
-        return PlanRevision()
+    def _waits(self, assignment: Assignment, build: Build) -> bool:
+        """Whether what the scene has an attempt wait for has not happened."""
+        first = self._scene.after.get((assignment.task.id, assignment.attempt))
+        held = assignment.task.id in self._scene.until_taken and build.spec == self._scene.contracts[0]
+        return held or (first is not None and build.task(first).phase is not TaskPhase.DONE)
 
 
 WRITES = frozenset({"append", "create", "renew", "release", "keep_snapshot", "put_artifact", "settle"})
@@ -288,6 +228,7 @@ async def _known(builds: Builds, project: str) -> str:
 
 def _new_build(place: Place, scene: Scene, project: str) -> commands.NewBuild:
     spec = Spec(title="crash", text="Make it.") if scene.planned else Spec(title="crash", graph=scene.graph)
+    spec = scene.contracts[0] if scene.contracts else spec
     delivery = Delivery(kind="push", remote=str(place.folder / "remote")) if scene.pushed else Delivery()
     options = Options(agent="scripted", sandbox="none", limits=scene.limits, delivery=delivery)
     return commands.NewBuild(spec, options, str(place.folder / "repository"), "", project, "u")
@@ -335,6 +276,9 @@ async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
                 await commands.ask(builds, clock, build_id, UndoTask("b"))
             case "rebase":
                 await commands.ask(builds, clock, build_id, await _on_new_base(place, builds, build_id))
+            case "take":
+                newer = await _newer_contracts(place, builds, build_id)
+                await commands.ask(builds, clock, build_id, newer)
             case "say":
                 word = (await commands.ask(builds, clock, build_id, commands.SendMessage("mind the gap", "a"))).id
                 place.note("ack", "say", word)
@@ -349,6 +293,15 @@ async def _on_new_base(place: Place, builds: Builds, build_id: str) -> ResumeOnB
     build = await builds.load(build_id)
     target = await _of_user(place).rebase_target(build_id, build.repository, "newer")
     return ResumeOnBase(ResumeBuild(base="newer"), "newer", target)
+
+
+async def _newer_contracts(place: Place, builds: Builds, build_id: str) -> TakeContracts:
+    """Write the commit with the newer contracts, as an App does, and return the command."""
+    build, spec = await builds.load(build_id), SCENES[place.scene].contracts[1]
+    first = first_commit(build_id, spec, build.options)
+    assert first is not None
+    target = await _of_user(place).renew_first(build_id, build.base, first)
+    return TakeContracts(spec, target, build.base)
 
 
 async def use(place: Place, scene: Scene, builds: Builds, build_id: str) -> None:

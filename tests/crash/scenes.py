@@ -6,18 +6,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from buildwright.advisors.contracts import spec_of_contracts
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, TaskPhase
+from buildwright.core.contracts import BuildContracts, Contract
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits
+from buildwright.core.spec import Spec
 from tests.adapters.scripted_agent import Say, Sleep, Step, Wait, Write
 from tests.engine.harness import tasks
 
 CANARY = "canary-7f3a91c2d4"
 """A secret that every life has in its environment and that agents say aloud: it may be found in no file afterwards."""
 
-Act = Literal["pause", "go", "retry", "skip", "abort", "stop", "say", "redo", "undo", "rebase"]
+Act = Literal["pause", "go", "retry", "skip", "abort", "stop", "say", "redo", "undo", "rebase", "take"]
 
 User = Callable[[Build, Sequence[Recorded], Collection[str]], Act | None]
 """From the build, its journal, and the tasks whose agents have begun in this life."""
@@ -38,9 +41,33 @@ class Scene:
     """Every attempt asks the model once."""
     after: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Attempts that do nothing until another task's change has landed, however busy the machine is."""
+    until_taken: tuple[str, ...] = ()
+    """Tasks whose agents do nothing until the user has taken the newer contracts."""
     outcome: str = "succeeded"
+    contracts: tuple[Spec, ...] = ()
+    """What a build from contracts is made of, first and once the user has taken the newer ones."""
     forked_after: str = ""
     """The task after whose landing in another build, made first, this one goes on; "" for a build of its own."""
+
+
+def _contracts(version: int, phases: str) -> Spec:
+    """The spec of a build from these phases."""
+    contract = Contract(contract_type="phases", version=version, content=phases)
+    return spec_of_contracts(BuildContracts(contracts=(contract,)), "crash")
+
+
+_PHASES = """## Phase 1: Ground
+
+**Deliverables:**
+- add numbers
+- keep sums
+
+## Phase 2: Surface
+
+**Deliverables:**
+- show sums
+"""
+_NEWER_PHASES = _PHASES.replace("add numbers", "add whole numbers") + "- print sums\n"
 
 
 def _happened(journal: Sequence[Recorded], kind: type[e.Event]) -> int:
@@ -91,6 +118,12 @@ def _moves_on(build: Build, journal: Sequence[Recorded], begun: Collection[str])
         return "retry" if build.failed else "go"
     ready = "c" in begun and not _happened(journal, e.BuildPaused)
     return "pause" if ready and _phase(build, "c") is TaskPhase.WORKING else None
+
+
+def _takes_contracts(build: Build, journal: Sequence[Recorded], begun: Collection[str]) -> Act | None:
+    """When the second task works, the newer contracts are taken: the first one, which has landed, is stale by them."""
+    ready = "p1-keep-sums" in begun and not _happened(journal, e.ContractsChanged)
+    return "take" if ready and _phase(build, "p1-keep-sums") is TaskPhase.WORKING else None
 
 
 SCENES = {
@@ -175,6 +208,22 @@ SCENES = {
         },
         Limits(concurrency=1),
         forked_after="a",
+    ),
+    # Newer contracts are taken while the second task works: they lie below what has landed, which is brought up to date,
+    # and there is one more task.
+    "taken": Scene(
+        tasks(),
+        {
+            ("p1-add-numbers", 1): [Write("a.txt", "a\n")],
+            ("p1-keep-sums", 1): [Write("b.txt", "right\n")],
+            ("p1-add-whole-numbers", 1): [Write("a.txt", "whole\n")],
+            ("p2-show-sums", 1): [Write("c.txt", "c\n")],
+            ("p2-print-sums", 1): [Write("d.txt", "d\n")],
+        },
+        Limits(concurrency=1),
+        user=_takes_contracts,
+        until_taken=("p1-keep-sums",),
+        contracts=(_contracts(1, _PHASES), _contracts(2, _NEWER_PHASES)),
     ),
     # The user ends it while the second task works.
     "stop": Scene(

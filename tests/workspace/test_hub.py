@@ -178,6 +178,24 @@ async def test_one_landing_wins(tmp_path: Path, hub: Path) -> None:
     assert landed(hub) == winner
 
 
+async def test_a_tree_of_an_older_base_is_there_already(tmp_path: Path, hub: Path) -> None:
+    repository = make(tmp_path / "repository")
+    old, newest, last = (worker(tmp_path, name, hub) for name in "abc")
+    before = await old.prepare(BUILD, str(repository))
+    _, tree = await attempt(old, before.commit, "one", "1\n")
+    commit(repository, {"new": b"new\n"})
+    after = await old.rebase_target(BUILD, str(repository))
+    await newest.stand_on(BUILD, after.commit)
+    assert (await attempt(newest, before.commit, "one", "1\n"))[1] == tree
+    # Also together with a commit that is not there yet: the same change, merged.
+    await last.stand_on(BUILD, after.commit)
+    result = await merged(last, before.commit, tree, before.commit)
+    assert result.tree == tree
+    assert refs(hub, f"refs/buildwright/{BUILD}/commits") == {
+        f"refs/buildwright/{BUILD}/commits/{result.commit}": result.commit
+    }
+
+
 async def test_a_thousand_other_builds_are_not_looked_at(tmp_path: Path, hub: Path) -> None:
     first, second = worker(tmp_path, "a", hub), worker(tmp_path, "b", hub)
     repository = make(tmp_path / "r")

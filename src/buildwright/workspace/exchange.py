@@ -42,14 +42,20 @@ class Exchange:
     async def share(self, build_id: str, pin: Pin, tree: str, commit: str = "") -> None:
         """Make sure that the tree, and its commit if there is one, are in the hub and can be fetched by name."""
         refs: dict[str, str] = {}
+        leases: dict[str, str] = {}
         if (build_id, tree) not in self._there:
             write = pin.objects.commit
             carrier = await asyncio.to_thread(write, tree, (pin.target.commit,), "tree", _AT, durable=False)
-            refs[ref_of(build_id, "trees", tree)] = carrier
+            place = ref_of(build_id, "trees", tree)
+            refs[place], leases[place] = carrier, ""
         if commit and (build_id, commit) not in self._there:
             refs[ref_of(build_id, "commits", commit)] = commit
         if refs:
-            await self._hub.push(pin.mirror, build_id, refs)
+            try:
+                await self._hub.push(pin.mirror, build_id, refs, leases=leases)
+            except Conflict:  # the tree is there, carried on top of a base that the build stood on before
+                if left := {ref: new for ref, new in refs.items() if ref not in leases}:
+                    await self._hub.push(pin.mirror, build_id, left)
         for name in (tree, commit):
             if name:
                 self._note(self._here, build_id, name)
