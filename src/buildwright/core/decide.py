@@ -60,7 +60,9 @@ def decide(build: Build) -> Decision:
             outcome: e.Outcome = "aborted" if build.stop_how == "abort" else "stopped"
             return Decision(facts=(e.BuildFinished(outcome=outcome, message=build.message),))
         case Control.PAUSED:
-            return Decision(actions=_wanted(build), start=False)
+            # What was asked before the pause is paid in it.
+            told = _budget_told(build)
+            return Decision(facts=told) if told else Decision(actions=_wanted(build), start=False)
         case Control.RUNNING:
             if facts := _budget_told(build) or _follows(build):
                 return Decision(facts=facts)
