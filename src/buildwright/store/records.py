@@ -22,6 +22,7 @@ from buildwright.store.lessons import LessonStore
 from buildwright.store.plan_costs import PlanCosts
 from buildwright.store.projects import Projects
 from buildwright.store.tables import hosted_builds, used_tokens
+from buildwright.store.users import IssuedTokens, ProjectMembers, Users
 
 _MOST_FORGOTTEN = 500
 """Expired ids that are removed with one new id."""
@@ -93,6 +94,9 @@ class Records:
         self.tokens = SpentTokens(database)
         self.hosting = HostedBuilds(database)
         self.runs = BuildQueries(database)
+        self.users = Users(database)
+        self.issued = IssuedTokens(database)
+        self.members = ProjectMembers(database)
 
     @classmethod
     def open(cls, path: Path | str) -> Self:

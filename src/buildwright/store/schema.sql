@@ -246,6 +246,14 @@ CREATE TABLE project_contracts (
 	updated_at DATETIME NOT NULL, 
 	PRIMARY KEY (project_id, contract_type, version)
 );
+CREATE TABLE project_members (
+	project_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	role VARCHAR(20) NOT NULL, 
+	added_by TEXT NOT NULL, 
+	added_at DATETIME NOT NULL, 
+	PRIMARY KEY (project_id, user_id)
+);
 CREATE TABLE projects (
 	id TEXT NOT NULL, 
 	user_id TEXT NOT NULL, 
@@ -319,10 +327,37 @@ CREATE TABLE snapshots (
 	crc BIGINT NOT NULL, 
 	PRIMARY KEY (build_id, seq)
 );
+CREATE TABLE tokens (
+	jti TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	kind VARCHAR(20) NOT NULL, 
+	label TEXT NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	expires_at DATETIME NOT NULL, 
+	last_used_at DATETIME, 
+	revoked_at DATETIME, 
+	PRIMARY KEY (jti)
+);
 CREATE TABLE used_tokens (
 	jti TEXT NOT NULL, 
 	expires_at DATETIME NOT NULL, 
 	PRIMARY KEY (jti)
+);
+CREATE TABLE users (
+	user_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	role VARCHAR(20) NOT NULL, 
+	may_run_commands BOOLEAN NOT NULL, 
+	most_builds INTEGER, 
+	most_builds_an_hour INTEGER, 
+	most_usd_a_month BIGINT, 
+	created_at DATETIME NOT NULL, 
+	disabled_at DATETIME, 
+	tokens_since DATETIME, 
+	github_id BIGINT, 
+	github_login TEXT, 
+	github_token BLOB, 
+	PRIMARY KEY (user_id)
 );
 CREATE TABLE workers (
 	holder TEXT NOT NULL, 
@@ -350,13 +385,17 @@ CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 CREATE INDEX ix_lesson_trials_open ON lesson_trials (user_id, build_id) WHERE NOT ended;
 CREATE INDEX ix_plan_costs_user_id ON plan_costs (user_id, at);
 CREATE INDEX ix_project_contracts_user_id ON project_contracts (user_id, project_id);
+CREATE INDEX ix_project_members_user_id ON project_members (user_id);
 CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
 CREATE INDEX ix_purse_holds_purse ON purse_holds (kind, owner, part);
 CREATE INDEX ix_received_events_build_id ON received_events (build_id);
 CREATE INDEX ix_received_events_project_id ON received_events (project_id, created_at);
 CREATE INDEX ix_received_events_status ON received_events (status, created_at);
 CREATE UNIQUE INDEX ix_received_events_task_id ON received_events (task_id);
+CREATE INDEX ix_tokens_expires_at ON tokens (expires_at);
+CREATE INDEX ix_tokens_user_id ON tokens (user_id, created_at);
 CREATE INDEX ix_used_tokens_expires_at ON used_tokens (expires_at);
+CREATE UNIQUE INDEX ix_users_github_id ON users (github_id);
 CREATE VIEW audit_checks AS
 SELECT a.audit_run_id || '-' || a.code AS id, a.audit_run_id, a.code AS check_code, a.name AS check_name,
     CASE WHEN a.report LIKE '%"ok":false%' THEN 'failed' WHEN a.report LIKE '%"code":"check.not_run"%' THEN 'not run'

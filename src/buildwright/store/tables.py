@@ -489,3 +489,50 @@ hosted_builds = Table(
     Column("since", UtcDateTime, nullable=False),
 )
 """Builds that a server drives, and continues when it starts again."""
+
+# --- Users ------------------------------------------------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Plain, primary_key=True),
+    Column("name", Plain, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("may_run_commands", Boolean, nullable=False),
+    *_columns("most_builds most_builds_an_hour", Integer, nullable=True),
+    Column("most_usd_a_month", BigInteger, nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    *_columns("disabled_at tokens_since", UtcDateTime, nullable=True),
+    Column("github_id", BigInteger, nullable=True),
+    Column("github_login", Plain, nullable=True),
+    Column("github_token", LargeBinary, nullable=True),
+    Index("ix_users_github_id", "github_id", unique=True),
+)
+"""The users of this server. Limits that are NULL are those of the server; `most_usd_a_month` is in units of
+1e-10 USD. Tokens issued before `tokens_since` are refused. `github_token` is encrypted."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("jti", Plain, primary_key=True),
+    Column("user_id", Plain, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("label", Plain, nullable=False),
+    *_columns("created_at expires_at", UtcDateTime),
+    *_columns("last_used_at revoked_at", UtcDateTime, nullable=True),
+    Index("ix_tokens_user_id", "user_id", "created_at"),
+    Index("ix_tokens_expires_at", "expires_at"),
+)
+"""The tokens that were issued or seen, by their ids: a token itself is never stored."""
+
+project_members = Table(
+    "project_members",
+    metadata,
+    Column("project_id", Plain, primary_key=True),
+    Column("user_id", Plain, primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("added_by", Plain, nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+    Index("ix_project_members_user_id", "user_id"),
+)
+"""With whom a project is shared. Its owner stands in `projects.user_id`, not here."""
