@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from buildwright.views.review import ReviewView
     from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
+    from buildwright.views.team import MemberRoleName, MemberView, TokenView, UserChanges, UserView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.cluster import Fetched
@@ -104,6 +105,43 @@ class ContractClient(Protocol):
         """
 
 
+class TeamClient(Protocol):
+    """Users, tokens and members of projects. On a server it takes the rights for them: every call may raise Forbidden."""
+
+    async def users(self) -> tuple[UserView, ...]:
+        """Return all users by id."""
+
+    async def user(self, user_id: str = "") -> UserView:
+        """Return a user, "" for the one who asks. Raises NotFound, as all that name a user do."""
+
+    async def add_user(self, user_id: str, wanted: UserChanges) -> UserView:
+        """Add a user. Raises Conflict when there is one of that id, Refused."""
+
+    async def set_user(self, user_id: str, wanted: UserChanges) -> UserView:
+        """Change a user. Raises Refused for what the server's setting decides."""
+
+    async def disable_user(self, user_id: str) -> UserView:
+        """Refuse a user, and take back all tokens. Raises Refused."""
+
+    async def enable_user(self, user_id: str) -> UserView:
+        """Let a user in again."""
+
+    async def tokens(self, user_id: str = "") -> tuple[TokenView, ...]:
+        """Return the tokens that count of a user, newest first."""
+
+    async def revoke_token(self, token_id: str, user_id: str = "") -> None:
+        """Take back a token. Raises NotFound."""
+
+    async def revoke_tokens(self, user_id: str = "") -> int:
+        """Take back all tokens of a user; return how many were known."""
+
+    async def members(self, project_id: str) -> tuple[MemberView, ...]:
+        """Return the users who see a project, its owner first. Raises NotFound."""
+
+    async def set_member(self, project_id: str, user_id: str, role: MemberRoleName | None) -> tuple[MemberView, ...]:
+        """Share a project with a user in a role, None ends that; return its members. Raises NotFound, Refused."""
+
+
 class Client(Protocol):
     """Builds, here or on a server. Every call raises StoreFailed; of a server Unreachable or Unauthorized."""
 
@@ -130,6 +168,10 @@ class Client(Protocol):
     @property
     def contracts(self) -> ContractClient:
         """The contracts of this user's projects."""
+
+    @property
+    def team(self) -> TeamClient:
+        """Users, tokens and members of projects."""
 
     async def start(self, new: NewBuild) -> str:
         """Create a build and return its id; `run` carries it out. Raises BadSettings, BadRepository, BadSpec."""

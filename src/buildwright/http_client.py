@@ -34,6 +34,7 @@ from buildwright.engine.commands import CommandResult, NewBuild
 from buildwright.engine.follow import stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
+from buildwright.http_team import HttpTeam
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
 from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts
 from buildwright.views.costs import CostSum, KeptAnswers
@@ -85,6 +86,14 @@ class Wire:
     async def put(self, path: str, body: object, **headers: str) -> dict[str, Any]:
         """Send a PUT request, as `post` does."""
         return await self._send("PUT", path, body, headers)
+
+    async def patch(self, path: str, body: object) -> dict[str, Any]:
+        """Send a PATCH request."""
+        return await self._send("PATCH", path, body, {})
+
+    async def delete(self, path: str, **query: object) -> dict[str, Any]:
+        """Send a DELETE request with these query fields."""
+        return await self._ask("DELETE", path, params={name: str(value) for name, value in query.items() if value})
 
     async def _send(self, method: str, path: str, body: object | None, headers: Mapping[str, str]) -> dict[str, Any]:
         given = {name.replace("_", "-"): value for name, value in headers.items() if value}
@@ -333,6 +342,11 @@ class HttpClient:
     def contracts(self) -> HttpContracts:
         """The contracts of the projects of the token's user."""
         return HttpContracts(self._wire)
+
+    @property
+    def team(self) -> HttpTeam:
+        """The users of the server, and the tokens of this one."""
+        return HttpTeam(self._wire)
 
     async def start(self, new: NewBuild) -> str:
         """Create a build of the token's user; the server carries it out."""

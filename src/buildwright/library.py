@@ -41,7 +41,7 @@ from buildwright.views.summary import BatchResult, BuildResult, Summary, result_
 from buildwright.wiring import App, open_app
 
 if TYPE_CHECKING:
-    from buildwright.client import ContractClient, InterviewClient
+    from buildwright.client import ContractClient, InterviewClient, TeamClient
     from buildwright.core.lessons import LessonEntry
     from buildwright.core.options_change import OptionsChange
     from buildwright.ports import CostKey, LogLine
@@ -203,6 +203,11 @@ class Buildwright:
     def interviews(self) -> InterviewClient:
         """The interviews of this user, or the token's: begin one, tell it something, see how far it is."""
         return self.client.interviews
+
+    @property
+    def team(self) -> TeamClient:
+        """Users, tokens and members of projects, here or on the server."""
+        return self.client.team
 
     @property
     def contracts(self) -> ContractClient:

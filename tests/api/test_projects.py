@@ -202,7 +202,7 @@ def test_every_path_of_a_project_is_tried_for_whose_it_is() -> None:
     assert there == set(PATHS)
 
 
-async def test_another_user_gets_403_and_sees_nothing(served: Served, repository: Path) -> None:
+async def test_for_another_user_it_is_not_there(served: Served, repository: Path) -> None:
     project = await create(served.client)
     build = await begin(served.client, project, repository)
     await end(served.client, build)
@@ -213,7 +213,7 @@ async def test_another_user_gets_403_and_sees_nothing(served: Served, repository
     bob = await served.user("bob")
     for (method, path), body in PATHS.items():
         status, problem = await ask(bob, method, f"/projects/{project}{path}", body)
-        assert (status, problem["code"]) == (403, "forbidden"), path
+        assert (status, problem["code"]) == (404, "not-found"), path
     now = [await get(served.client, f"/projects/{project}/{what}") for what in ("contracts", "questionnaire/state")]
     assert now == kept
     assert kept[0]["items"]

@@ -200,7 +200,7 @@ async def test_nobody_sees_or_changes_the_interview_of_another(tmp_path: Path, p
             ("GET", "questionnaire/state", None),
             ("PUT", "questionnaire/answers/A1", {"text": "mine"}),
         ):
-            assert (await bob.ask(method, f"{path}/{place}", body)).status == 403
+            assert (await bob.ask(method, f"{path}/{place}", body)).status == 404
         assert (await bob.get("/questionnaires")).json == {"items": []}
 
 

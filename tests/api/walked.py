@@ -36,6 +36,8 @@ class Path(NamedTuple):
             "file": "events.jsonl",
             "contract_type": "ui",
             "lesson_id": seeds.lesson,
+            "user_id": "ann",
+            "token_id": "none",
         }
         return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: known[found[1]], self.path)
 

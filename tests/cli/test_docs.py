@@ -21,6 +21,10 @@ BELOW: dict[str, list[tuple[str, ...]]] = {
     "pr": [("feedback",)],
     "task": [("add",), ("edit",), ("drop",), ("merge",), ("split",), ("reorder",), ("redo",), ("undo",)],
     "lessons": [("list",), ("show",), ("forget",), ("export",), ("import",)],
+    "token": [(), ("list",), ("revoke",)],
+    "user": [
+        *((name,) for name in ("list", "show", "add", "set", "disable", "enable", "members", "share", "unshare")),
+    ],
     "secrets": [("scan",), ("allow",), ("allowed",)],
     "hook": [("install",), ("remove",)],
     "sandbox": [("run",), ("prove",)],

@@ -22,7 +22,7 @@ from buildwright.api.description import ApiDescription
 from buildwright.api.guard import Guard
 from buildwright.api.idempotency import IdempotentRequest
 from buildwright.api.openapi import complete
-from buildwright.api.problems import Problem, internal, invalid, plain, problem_of, response
+from buildwright.api.problems import internal, invalid, plain, problem_of, response, without_inside
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     assistants,
@@ -48,6 +48,7 @@ from buildwright.api.routes import (
     stats,
     steer,
     streams,
+    team,
     web,
 )
 from buildwright.api.settings import check, host_names
@@ -86,6 +87,7 @@ ROUTERS = (
     assistants.router,
     sockets.router,
     streams.router,
+    team.router,
     web.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -186,7 +188,7 @@ def _handle_errors(api: FastAPI) -> None:
                 headers["Retry-After"] = str(round(error.retry_after + 0.5))
             case errors.StoreFailed() | errors.DiskFull():
                 headers["Retry-After"] = "2"
-                problem = _without_inside(problem, state_of(request))
+                problem = without_inside(problem, state_of(request).log)
             case errors.Unauthorized():
                 headers["WWW-Authenticate"] = "Bearer"
         return response(problem, headers)
@@ -221,15 +223,6 @@ def _handle_errors(api: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
-
-
-def _without_inside(problem: Problem, site: ServerState) -> Problem:
-    """Log a problem of the store, and return it without details: they name files, tables and hosts of the server."""
-    said = {"error": problem.detail, "fix": problem.fix, "correlationId": problem.correlationId}
-    site.log(problem.code, level="error", **said)
-    detail = "the server cannot read or write what it keeps"
-    fix = "try again in some seconds; the server's log says more, under the correlationId"
-    return problem.model_copy(update={"detail": detail, "fix": fix})
 
 
 def _allowed(request: Request) -> str:

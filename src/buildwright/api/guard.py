@@ -21,9 +21,9 @@ from buildwright.api.assistants import PATH as ASSISTANTS
 from buildwright.api.bodies import Body, BodyRefusedError, largest, too_large
 from buildwright.api.browser import FRONT, is_page, wants_page
 from buildwright.api.fixes import answer_over_http, prefers_commands
-from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response
+from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response, without_inside
 from buildwright.api.state import Caller, ServerState
-from buildwright.errors import BuildwrightError, Forbidden, Unauthorized
+from buildwright.errors import BuildwrightError, DiskFull, Forbidden, StoreFailed, Unauthorized
 
 COOKIE = "buildwright_session"
 PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs"})
@@ -159,7 +159,8 @@ class _Request:
         except BuildwrightError as error:
             if path in PUBLIC or path.startswith(PUBLIC_BELOW):
                 return None
-            return problem_of(error, self._correlation_id)
+            problem = problem_of(error, self._correlation_id)
+            return without_inside(problem, self._site.log) if isinstance(error, StoreFailed | DiskFull) else problem
         return None
 
     async def _answer(self, message: Message) -> None:
@@ -224,7 +225,8 @@ def _opens_page(scope: Scope, headers: Headers) -> bool:
 async def identify(site: ServerState, headers: Headers, method: str) -> Caller:
     """Return the caller: from a bearer token, or from a session cookie on a request from our own pages.
 
-    Raises Unauthorized, Forbidden (another site's page sent the cookie), StoreFailed.
+    Raises Unauthorized (also of a token that was taken back, or a disabled user), Forbidden (another site's page sent the
+    cookie), StoreFailed.
     """
     now = site.app.clock.now()
     given = headers.getlist("authorization")
@@ -234,16 +236,14 @@ async def identify(site: ServerState, headers: Headers, method: str) -> Caller:
             raise Unauthorized("two credentials were sent", fix="send one `Authorization: Bearer TOKEN`")
         if scheme.lower() != "bearer":
             raise Unauthorized("only bearer tokens are known here", fix="send `Authorization: Bearer TOKEN`")
-        claims = site.signer.read(token.strip(), "bearer", now)
-        return Caller(claims.user_id, claims.kind)
+        return await site.people.admit(site.signer.read(token.strip(), "bearer", now), now)
     session = _cookies(headers).get(COOKIE, "")
     if not session:
         raise Unauthorized("no credentials were sent", fix="sign in, or send `Authorization: Bearer TOKEN`")
     claims = site.signer.read(session, "session", now)
     if method not in _SAFE and not same_site(site, headers):
         raise Forbidden("another site's page sent this request", fix="use the pages of this server")
-    await site.sessions.check(claims.session)
-    return Caller(claims.user_id, claims.kind, claims.session)
+    return await site.people.admit(claims, now)
 
 
 def same_site(site: ServerState, headers: Headers) -> bool:

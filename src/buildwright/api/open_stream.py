@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from buildwright.api.access import role_in_build, role_in_project
 from buildwright.api.broadcast import Broadcasts
 from buildwright.api.cursor import START, Cursor, Newest, Place, decode, microseconds
 from buildwright.api.state import Caller, ServerState
 from buildwright.api.subscription import Selection, Subscription, Topics
-from buildwright.errors import Forbidden, NotFound
+from buildwright.auth.rights import allows
+from buildwright.errors import NotFound
 from buildwright.ports import BuildRow, Mark
 from buildwright.views.frames import Fields, Names
 
@@ -118,9 +120,7 @@ async def _selected(
     seen = {row.build_id for row in newest}
     if everything:
         return newest[::-1], seen
-    unfinished = [
-        row for row in await tails.runs.unfinished(selection.user_id) if row.project_id == selection.project_id
-    ]
+    unfinished = await tails.runs.unfinished(selection.user_id, selection.project_id)
     wanted: Collection[str] = cursor.places if cursor is not None else ()
     newest_known = cursor.newest if cursor is not None else None
     found = {row.build_id: row for row in unfinished}
@@ -152,7 +152,7 @@ async def _is_known(tails: Broadcasts, selection: Selection, cursor: Cursor, mar
 
 
 async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
-    """Return the caller's build with an id, a unique beginning of one, or `newest`. Raises NotFound, Forbidden."""
+    """Return a build that the caller may see, by its id, a unique beginning of it, or `newest` (of the own). Raises NotFound."""
     missing = NotFound(f"there is no build {name[:80]}", fix="see GET /api/builds for those there are")
     if not is_clean(name):
         raise missing
@@ -162,34 +162,35 @@ async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
         rows = []
     else:
         found = await site.app.builds.rows(20, name)
-        rows = [row for row in found if row.build_id == name] or [r for r in found if r.user_id == caller.user_id]
-        if not rows and len(found) == 1:
-            raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
-    if len(rows) != 1:
+        rows = [row for row in found if row.build_id == name] or [
+            row for row in found if await _sees(site, caller, row)
+        ]
+    if len(rows) != 1 or not await _sees(site, caller, rows[0]):
         raise missing
-    if rows[0].user_id != caller.user_id:
-        raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
-    return Selection(caller.user_id, rows[0].project_id, rows[0], caller.session)
+    return Selection(rows[0].user_id, rows[0].project_id, rows[0], caller.session, caller.user_id)
+
+
+async def _sees(site: ServerState, caller: Caller, row: BuildRow) -> bool:
+    return allows(await role_in_build(site, caller, row.user_id, row.project_id), "read")
 
 
 async def project_of(site: ServerState, caller: Caller, project_id: str) -> Selection:
-    """Return the selection of the caller's builds in a project, which may have none yet. Raises NotFound, Forbidden."""
+    """Return the selection of a project's builds that the caller may see; there may be none yet. Raises NotFound."""
     missing = NotFound(f"there is no project {project_id[:80]}", fix="see GET /projects for yours")
     if not is_clean(project_id):
         raise missing
-    selection = Selection(caller.user_id, project_id, session=caller.session)
-    if await site.records.runs.latest_by_project(project_id, caller.user_id) is not None:
-        return selection
+    selection = Selection(caller.user_id, project_id, session=caller.session, caller=caller.user_id)
     try:
-        owner = (await site.records.projects.get(project_id)).user_id
-    except NotFound:
-        found = await site.records.inbox.latest(project_id) or await site.records.runs.latest_by_project(project_id)
-        if found is None or not found.user_id:
+        project = await site.records.projects.get(project_id)
+    except NotFound:  # a name, under which each user has builds of their own
+        if await site.records.runs.latest_by_project(project_id, caller.user_id) is not None:
+            return selection
+        if await site.records.inbox.latest(project_id, user_id=caller.user_id) is None:
             raise missing from None
-        owner = found.user_id
-    if owner != caller.user_id:
-        raise Forbidden("this project belongs to another user", fix="ask for a project of your own")
-    return selection
+        return selection
+    if not allows(await role_in_project(site, caller, project), "read"):
+        raise missing
+    return selection._replace(user_id="")
 
 
 def is_clean(name: str) -> bool:

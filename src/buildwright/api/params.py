@@ -9,9 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from buildwright.api.state import Caller, ServerState, caller_of, owned_row, state_of
+from buildwright.api.access import act_of, check_build_row, check_role, role_in_build, role_in_project
+from buildwright.api.state import Caller, ServerState, caller_of, state_of
+from buildwright.auth.rights import Act
 from buildwright.core.build import Build
-from buildwright.errors import Conflict, Forbidden, NotFound
+from buildwright.errors import Conflict, NotFound
 from buildwright.request_model import clean
 from buildwright.views.overview import state_word
 
@@ -37,32 +39,33 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 After = Annotated[int, Query(ge=0, le=2**53, description="Only those with a larger number.")]
 
 
-async def own_build(site: ServerState, caller: Caller, build_id: str) -> Build:
-    """Return the newest state of the caller's build. Raises NotFound, Forbidden when it is another user's."""
+async def own_build(site: ServerState, caller: Caller, build_id: str, act: Act) -> Build:
+    """Return the newest state of a build that the caller may do this to. Raises NotFound, Forbidden (see `access`)."""
     if not site.seen.knows(build_id):
-        await owned_row(site, build_id, caller)  # checked first, so that no user makes us load another user's build
+        # Checked first, so that no user makes us load another user's build.
+        await check_build_row(site, caller, await site.records.runs.get(build_id), act)
     build = await site.seen.newest(build_id)
     if build.user_id != caller.user_id:
-        raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
+        role = await role_in_build(site, caller, build.user_id, build.project_id)
+        check_role(role, act, "build", build_id)
     return build
 
 
 async def _own(build_id: BuildIdInPath, request: Request) -> Build:
-    return await own_build(state_of(request), caller_of(request), build_id)
+    return await own_build(state_of(request), caller_of(request), build_id, act_of(request, "steer"))
 
 
 OwnBuild = Annotated[Build, Depends(_own)]
-"""The newest state of the build that the path names by `build_id`, if it is the caller's."""
+"""The newest state of the build that the path names by `build_id`, if the caller may do to it what the request asks for."""
 
 
 async def check_project(site: ServerState, caller: Caller, project_id: str) -> None:
-    """Check that the project is the caller's; a name without a project is free. Raises Forbidden."""
+    """Check that the caller may start a build of the project; a name without one is free. Raises NotFound, Forbidden."""
     try:
         project = await site.records.projects.get(project_id)
     except NotFound:
         return
-    if project.user_id != caller.user_id:
-        raise Forbidden("this project belongs to another user", fix="name a project of your own")
+    check_role(await role_in_project(site, caller, project), "start", "project", project_id)
 
 
 @contextmanager

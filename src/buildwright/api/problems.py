@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -152,3 +152,12 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in sorted({401, 413, 421, 422, 429, 431, 500, 503, *statuses})
     }
+
+
+def without_inside(problem: Problem, log: Callable[..., None]) -> Problem:
+    """Log a problem of the store, and return it without details: they name files, tables and hosts of the server."""
+    said = {"error": problem.detail, "fix": problem.fix, "correlationId": problem.correlationId}
+    log(problem.code, level="error", **said)
+    detail = "the server cannot read or write what it keeps"
+    fix = "try again in some seconds; the server's log says more, under the correlationId"
+    return problem.model_copy(update={"detail": detail, "fix": fix})

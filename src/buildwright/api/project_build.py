@@ -11,16 +11,18 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from buildwright.api import operations
+from buildwright.api.access import act_of, check_build_row, check_role, role_in_project
 from buildwright.api.pages import find_lines
 from buildwright.api.requests import BuildRequest, address_of, kept_spec, spec_of
 from buildwright.api.state import Caller, ServerState, caller_of, state_of
+from buildwright.auth.rights import Act
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
 from buildwright.core.spec import Spec
 from buildwright.engine.commands import NewBuild, SendMessage
 from buildwright.engine.resume_command import Choice, ResumeBuild
-from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound, Refused
+from buildwright.errors import Conflict, IllegalMove, NotFound, Refused
 from buildwright.ports import BuildRow, LogLine
 from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import LogRow, WrittenFile, log_row, matching, phase_name, written_paths
@@ -35,29 +37,31 @@ _BLOCK = 1_000
 _CHOICES: dict[str, Choice] = {"retry": "retry", "retry_with_message": "retry", "skip": "skip", "abort": "abort"}
 
 
-async def own_project(site: ServerState, caller: Caller, project_id: str) -> ProjectRecord:
-    """Return the caller's project. Raises NotFound, Forbidden when it is another user's."""
+async def own_project(site: ServerState, caller: Caller, project_id: str, act: Act) -> ProjectRecord:
+    """Return a project that the caller may do this to. Raises NotFound, Forbidden (see `access`)."""
     project = await site.records.projects.get(project_id)
-    if project.user_id != caller.user_id:
-        raise Forbidden("this project belongs to another user", fix="ask for a project of your own")
+    check_role(await role_in_project(site, caller, project), act, "project", project_id)
     return project
 
 
-async def _own(
-    project_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the project.")],
-    request: Request,
-) -> ProjectRecord:
-    return await own_project(state_of(request), caller_of(request), project_id)
+ProjectIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the project.")]
+
+
+async def _own(project_id: ProjectIdInPath, request: Request) -> ProjectRecord:
+    return await own_project(state_of(request), caller_of(request), project_id, act_of(request, "change"))
 
 
 OwnProject = Annotated[ProjectRecord, Depends(_own)]
-"""The project that the path names by `project_id`, if it is the caller's."""
+"""The project that the path names by `project_id`, if the caller may do to it what the request asks for."""
 
 
-async def _newest(project: OwnProject, request: Request) -> BuildRow:
-    row = await state_of(request).records.runs.latest_by_project(project.id, project.user_id)
+async def _newest(project_id: ProjectIdInPath, request: Request) -> BuildRow:
+    site, caller = state_of(request), caller_of(request)
+    project = await own_project(site, caller, project_id, "read")
+    row = await site.records.runs.latest_by_project(project.id)
     if row is None:
         raise NotFound("this project has no build yet", fix=f"start one: POST /projects/{project.id}/build")
+    await check_build_row(site, caller, row, act_of(request, "steer"))
     return row
 
 

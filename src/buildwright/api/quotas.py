@@ -27,14 +27,16 @@ async def check(site: ServerState, user_id: str, at_once: int = 0) -> None:
     BUILDWRIGHT_BUILDS_AT_ONCE limits the user's unfinished builds (0: any number). When it is not set, `at_once`
     limits those of projects that go on by themselves: a build of the command line, or one driven by hand, is in no
     other's way.
-    BUILDWRIGHT_BUILDS_PER_HOUR limits how many are started (0, the default: any number). Raises Conflict naming the
-    unfinished build, TooMany with the seconds to wait.
+    BUILDWRIGHT_BUILDS_PER_HOUR limits how many are started (0, the default: any number). A user's own limits count
+    instead, where an owner has set them. Raises Conflict naming the unfinished build, TooMany with the seconds to wait.
     """
     environment = site.app.settings.environment
-    most = number(environment, AT_ONCE, at_once)
+    user = await site.records.users.find(user_id)
+    own = user.most_builds if user is not None else None
+    most = number(environment, AT_ONCE, at_once) if own is None else own
     if most:
         unfinished = await site.records.runs.unfinished(user_id)
-        if not environment.get(AT_ONCE, "").strip():
+        if own is None and not environment.get(AT_ONCE, "").strip():
             unfinished = [row for row in unfinished if await _is_of_a_project(site, row)]
         if len(unfinished) >= most:
             row = unfinished[0]
@@ -44,7 +46,8 @@ async def check(site: ServerState, user_id: str, at_once: int = 0) -> None:
             )
             error.state = row.phase if row.control == "running" else row.control
             raise error
-    most = number(environment, PER_HOUR)
+    hourly = user.most_builds_an_hour if user is not None else None
+    most = number(environment, PER_HOUR) if hourly is None else hourly
     if most:
         now = site.app.clock.now()
         begun = await site.records.runs.count_since(user_id, now - _HOUR)

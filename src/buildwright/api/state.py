@@ -20,10 +20,11 @@ from buildwright.api.rates import Rates
 from buildwright.api.sessions import Sessions
 from buildwright.core.build import Build
 from buildwright.engine.build_cache import BuildCache
-from buildwright.errors import Forbidden, Unauthorized
-from buildwright.ports import BuildRow, Builds
+from buildwright.errors import Unauthorized
+from buildwright.ports import Builds
 
 if TYPE_CHECKING:
+    from buildwright.api.people import People
     from buildwright.auth import Signer
     from buildwright.store.records import Records
     from buildwright.wiring import App
@@ -44,7 +45,11 @@ class Caller(NamedTuple):
     kind: str
     """`session` (a cookie), `bearer` or `ticket`."""
     session: str = ""
-    """The id of the session that it came with; "" for a bearer token."""
+    """The id of the session or bearer token that it came with; of a ticket, those of the token that got it."""
+    is_server_owner: bool = False
+    """Whether the user is an owner of this server, who sees every project and build."""
+    may_run_commands: bool = False
+    """Whether an owner has granted the user to run commands; the server's setting decides as well."""
 
 
 @dataclass(slots=True)
@@ -74,12 +79,17 @@ class ServerState:
     tails: Broadcasts = field(init=False)
     """The broadcasts that streams read from."""
     sessions: Sessions = field(init=False)
-    """The sessions that have signed out."""
+    """The sessions and tokens that count no more."""
+    people: People = field(init=False)
+    """The users behind tokens."""
     assistants: Assistants = field(init=False)
     """The tools for assistants."""
 
     def __post_init__(self) -> None:
-        self.sessions = Sessions(self.records.tokens)
+        from buildwright.api.people import People
+
+        self.sessions = Sessions(self.records.tokens, self.records.admission)
+        self.people = People(self.records, self.app.settings.user)
         self.assistants = Assistants(self.app.settings, self.address, self.closing)
         self.seen = StateCache(self.app.builds)
         self.tails = Broadcasts(self.app.builds, self.records.runs, self.log, self._handed_over)
@@ -111,14 +121,6 @@ def correlation_of(connection: HTTPConnection) -> str:
 SiteOf = Annotated["ServerState", Depends(state_of)]
 CallerOf = Annotated[Caller, Depends(caller_of)]
 CorrelationOf = Annotated[str, Depends(correlation_of)]
-
-
-async def owned_row(site: ServerState, build_id: str, caller: Caller) -> BuildRow:
-    """Return the head row of the caller's build. Raises NotFound, Forbidden when it is another user's."""
-    row = await site.records.runs.get(build_id)
-    if row.user_id != caller.user_id:
-        raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
-    return row
 
 
 class StateCache:

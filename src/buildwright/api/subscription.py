@@ -21,13 +21,15 @@ from buildwright.views.frames import Names
 
 
 class Selection(NamedTuple):
-    """The builds of a stream: one build, or a user's builds of a project (`build` None)."""
+    """The builds of a stream: one build, or a user's builds of a project (`build` None); "" is of all its users."""
 
     user_id: str
     project_id: str
     build: BuildRow | None = None
     session: str = ""
-    """The session that it ends with; "" for none."""
+    """The id of the session or token that it ends with; "" for none."""
+    caller: str = ""
+    """The user who reads it."""
 
 
 class Topics(NamedTuple):

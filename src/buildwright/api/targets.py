@@ -132,11 +132,11 @@ def is_owner(site: ServerState, caller: Caller) -> bool:
 def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Options) -> None:
     """Refuse a build that runs commands, or reads files, of this machine unless the caller may. Raises Forbidden.
 
-    BUILDWRIGHT_ALLOW_COMMANDS says which users may: `owner` (the user of the server's process; the default), `all` or
-    `none`.
+    BUILDWRIGHT_ALLOW_COMMANDS says which users may: `owner` (the user of the server's process, and users who were granted
+    it; the default), `all` or `none`.
     """
     allowed = _who_may(site.app.settings.environment)
-    if allowed == "all" or (allowed == "owner" and is_owner(site, caller)):
+    if allowed == "all" or (allowed == "owner" and (is_owner(site, caller) or caller.may_run_commands)):
         return
     tasks = spec.graph.tasks if spec.graph is not None else ()
     asked = {
@@ -154,7 +154,7 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
     if named:
         raise Forbidden(
             f"you may not run commands on this server: {', '.join(named)}",
-            fix="leave them out, or have BUILDWRIGHT_ALLOW_COMMANDS=all set where the server runs",
+            fix="leave them out, or ask an owner of the server for `buildwright user set NAME --commands`",
         )
 
 

@@ -35,8 +35,9 @@ class Claims(NamedTuple):
     jti: str
     """The token's own id, for tokens that can be used once."""
     expires_at: datetime
+    issued_at: datetime
     session: str = ""
-    """The id of the session that it belongs to: its own, if it is one; "" for none."""
+    """The id of the session, or of the token that got a ticket, that it ends with: its own, if it is a session."""
 
 
 class Signer:
@@ -97,7 +98,8 @@ class Signer:
         if found["exp"] <= moment:
             raise Unauthorized("this token has expired", fix=_SIGN_IN)
         session = found["jti"] if found["kind"] == "session" else found.get("sid", "")
-        return Claims(found["sub"], found["kind"], found["jti"], datetime.fromtimestamp(found["exp"], UTC), session)
+        expires, issued = (datetime.fromtimestamp(found[name], UTC) for name in ("exp", "iat"))
+        return Claims(found["sub"], found["kind"], found["jti"], expires, issued, session)
 
     def _claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a token with right signature, header, issuer and audience, and with no claim missing."""

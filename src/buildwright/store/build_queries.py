@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -85,12 +85,12 @@ class BuildQueries:
         found = await self._fetch(query.limit(1))
         return found[0] if found else None
 
-    async def latest_of_projects(self, project_ids: Sequence[str], user_id: str) -> dict[str, BuildRow]:
-        """Return a user's newest build in each of these projects, without projects that have none."""
+    async def latest_of_projects(self, project_ids: Sequence[str]) -> dict[str, BuildRow]:
+        """Return the newest build in each of these projects, of whatever user, without projects that have none."""
         other = build_runs.alias("other")
         newest = (
             select(other.c.build_id)
-            .where(other.c.project_id == build_runs.c.project_id, other.c.user_id == user_id)
+            .where(other.c.project_id == build_runs.c.project_id)
             .order_by(other.c.created_at.desc(), other.c.build_id.desc())
             .limit(1)
             .scalar_subquery()
@@ -111,12 +111,14 @@ class BuildQueries:
         project_id: str = "",
         phase: str = "",
         prefix: str = "",
+        shared: Collection[str] = (),
     ) -> list[BuildRow]:
         """Return at most `limit` builds of a user: all, those of a project, in a phase, or whose ids begin with `prefix`.
 
-        `before` is the end of the previous page: `created_at` and `build_id` of its last row.
+        Those of `shared` projects are with them, whose ever they are; "" is any user. `before` is the
+        end of the previous page: `created_at` and `build_id` of its last row.
         """
-        return await self._fetch(page_query(user_id, limit, before, project_id, phase, prefix))
+        return await self._fetch(page_query(user_id, limit, before, project_id, phase, prefix, shared))
 
     async def count_since(self, user_id: str, since: datetime) -> int:
         """Return how many builds a user has created at `since` or later. Pruned builds do not count."""
@@ -199,9 +201,13 @@ class BuildQueries:
         """Return the entries of a build's log of tasks with an id > `after`, of one task when given."""
         return [entry_of(row) for row in await self._database.fetch(log_query(build_id, after, limit, task))]
 
-    async def unfinished(self, user_id: str) -> list[BuildRow]:
-        """Return the builds of a user that have not ended: running, waiting or paused."""
-        return await self._fetch(unfinished_query(user_id))
+    async def unfinished(self, user_id: str, project_id: str = "") -> list[BuildRow]:
+        """Return the builds of a user that have not ended: running, waiting or paused. Of a project of any user with ""."""
+        if not user_id:
+            query = _newest_first().where(build_runs.c.project_id == project_id, build_runs.c.completed_at.is_(None))
+            return await self._fetch(query)
+        found = await self._fetch(unfinished_query(user_id))
+        return [row for row in found if not project_id or row.project_id == project_id]
 
     async def close(self) -> None:
         """Close the file or the connections."""
@@ -233,9 +239,13 @@ def page_query(
     project_id: str = "",
     phase: str = "",
     prefix: str = "",
+    shared: Collection[str] = (),
 ) -> Select[tuple[object, ...]]:
-    """Return the query of `BuildQueries.page`: a walk along one index, from `before` on."""
-    query = _newest_first().where(build_runs.c.user_id == user_id)
+    """Return the query of `BuildQueries.page`: a walk along one index, from `before` on; two, with `shared`."""
+    query = _newest_first()
+    of_user = build_runs.c.user_id == user_id
+    if user_id:
+        query = query.where(of_user | build_runs.c.project_id.in_(shared) if shared else of_user)
     if before is not None:
         query = query.where(tuple_(build_runs.c.created_at, build_runs.c.build_id) < before)
     if project_id:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -62,17 +63,27 @@ class Projects:
             raise NotFound(f"there is no project {project_id}", fix="see GET /projects for yours")
         return ProjectRecord._make(found[0])
 
-    async def page(self, user_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[ProjectRecord]:
-        """Return at most `limit` projects of a user, newest first.
+    async def page(
+        self,
+        user_id: str,
+        limit: int,
+        before: tuple[datetime, str] | None = None,
+        shared: Collection[str] = (),
+    ) -> list[ProjectRecord]:
+        """Return at most `limit` projects of a user, newest first, with those of the ids in `shared`.
 
         `before` is the end of the previous page: `created_at` and `id` of its last project.
         """
-        return [ProjectRecord._make(row) for row in await self._database.fetch(page_query(user_id, limit, before))]
+        query = page_query(user_id, limit, before, shared)
+        return [ProjectRecord._make(row) for row in await self._database.fetch(query)]
 
 
-def page_query(user_id: str, limit: int, before: tuple[datetime, str] | None) -> Select[tuple[object, ...]]:
-    """Return the query of `Projects.page`: a walk along one index, from `before` on."""
-    query = select(*_COLUMNS).where(projects.c.user_id == user_id)
+def page_query(
+    user_id: str, limit: int, before: tuple[datetime, str] | None, shared: Collection[str] = ()
+) -> Select[tuple[object, ...]]:
+    """Return the query of `Projects.page`: a walk along one index, from `before` on; two, with `shared`."""
+    of_user = projects.c.user_id == user_id
+    query = select(*_COLUMNS).where(of_user | projects.c.id.in_(shared) if shared else of_user)
     if before is not None:
         query = query.where(tuple_(projects.c.created_at, projects.c.id) < before)
     return query.order_by(projects.c.created_at.desc(), projects.c.id.desc()).limit(limit)

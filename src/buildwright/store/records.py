@@ -12,6 +12,7 @@ from typing import Self
 
 from sqlalchemy import delete, select
 
+from buildwright.store.admission import Admission
 from buildwright.store.build_queries import BuildQueries
 from buildwright.store.contracts import Contracts
 from buildwright.store.database import Database
@@ -97,6 +98,7 @@ class Records:
         self.users = Users(database)
         self.issued = IssuedTokens(database)
         self.members = ProjectMembers(database)
+        self.admission = Admission(database)
 
     @classmethod
     def open(cls, path: Path | str) -> Self:

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from buildwright.wiring.interviewing import Interviewing, OwnInterviews
     from buildwright.wiring.prompt import PromptView
     from buildwright.wiring.runners import Runners
+    from buildwright.wiring.team import OwnTeam
     from buildwright.workspace import GitWorkspace
 
 
@@ -228,6 +229,13 @@ class App:
         from buildwright.wiring.contracts import OwnContracts
 
         return OwnContracts(self.settings, self.builds, self.clock, self.ask)
+
+    @property
+    def team(self) -> OwnTeam:
+        """Users, tokens and members of projects in the store."""
+        from buildwright.wiring.team import OwnTeam
+
+        return OwnTeam(self.settings, self.clock)
 
     @property
     def board(self) -> ActionQueue:

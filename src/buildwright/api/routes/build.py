@@ -114,7 +114,7 @@ async def step_build(
     """Make one step: plan and pick a task, make a patch, validate and check it, have it reviewed, or apply fixes."""
 
     async def work() -> tuple[int, dict[str, Any], str]:
-        build = await own_build(site, caller, wanted.build_id)
+        build = await own_build(site, caller, wanted.build_id, "steer")
         await site.rates.take(operations.BUILDS, caller.user_id)
         with stating(build):
             _, step_id = await site.app.ask(build.id, TakeStep(wanted.mode, wanted.user_message or ""))

@@ -27,6 +27,7 @@ from buildwright.core.task import Task
 from buildwright.engine.build_command import Words
 from buildwright.engine.commands import NewBuild
 from buildwright.engine.fork_command import ForkBuild
+from buildwright.errors import Forbidden
 from buildwright.ports import BuildRow
 from buildwright.request_model import RequestModel
 from buildwright.views.compare import CompareView, compare
@@ -205,11 +206,16 @@ async def list_builds(
     prefix: Annotated[str, Query(pattern=r"^[A-Za-z0-9-]{0,64}$", description="How their ids begin.")] = "",
     limit: Limit = 50,
     cursor: Annotated[str, Query(max_length=300)] = "",
+    whose: Annotated[
+        Literal["mine", "all"], Query(description="`all`: of every user; only for an owner of the server.")
+    ] = "mine",
 ) -> BuildPage:
-    """Return your builds, newest first."""
-    before = place_of(cursor)
-    chosen = (project or "", state.value if state else "", prefix)
-    rows = await site.records.runs.page(caller.user_id, limit + 1, before, *chosen)
+    """Return your builds and those of projects shared with you, newest first."""
+    if whose == "all" and not caller.is_server_owner:
+        raise Forbidden("only an owner of the server sees all builds", fix="leave `whose` out")
+    user, shared = caller.user_id if whose == "mine" else "", await site.records.admission.shared(caller.user_id)
+    chosen = (project or "", state.value if state else "", prefix, shared)
+    rows = await site.records.runs.page(user, limit + 1, place_of(cursor), *chosen)
     last = rows[limit - 1] if len(rows) > limit else None
     return BuildPage(
         items=rows[:limit],
@@ -299,7 +305,7 @@ async def compare_builds(
     other: Annotated[BuildId, Query(description="Id of the build to compare it with.")],
 ) -> CompareView:
     """Return two builds of the caller's side by side: result, gates, attempts, tokens, cost and time."""
-    second = await own_build(site, caller, other)
+    second = await own_build(site, caller, other, "read")
     histories = [await site.app.builds.read(one.id) for one in (build, second)]
     return await asyncio.to_thread(compare, build, histories[0], second, histories[1], site.app.clock.now())
 

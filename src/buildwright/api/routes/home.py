@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -11,10 +12,10 @@ from fastapi import Query
 from buildwright.api.bodies import Router
 from buildwright.api.params import Moment
 from buildwright.api.problems import responses
-from buildwright.api.state import Caller, CallerOf, ServerState, SiteOf
+from buildwright.api.state import CallerOf, ServerState, SiteOf
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
-from buildwright.ports import Builds
+from buildwright.ports import BuildRow, Builds
 from buildwright.views.home import Home, SeenBuild, card_of, news_of, projects_of
 from buildwright.views.inbox import inbox_of
 
@@ -39,8 +40,9 @@ async def home(
 ) -> Home:
     """Return your projects and builds with their health, what needs you, and what happened since you were here."""
     now = site.app.clock.now()
-    rows = await site.records.runs.page(caller.user_id, _MOST_ROWS)
-    projects = await site.records.projects.page(caller.user_id, _MOST_PROJECTS)
+    shared = await site.records.admission.shared(caller.user_id)
+    rows = await site.records.runs.page(caller.user_id, _MOST_ROWS, shared=shared)
+    projects = await site.records.projects.page(caller.user_id, _MOST_PROJECTS, shared=shared)
     newest = {row.project_id: row.build_id for row in reversed(rows)}
     shown = [row for row in rows if not row.completed_at or newest[row.project_id] == row.build_id]
     builds = [await site.seen.newest(row.build_id) for row in shown]
@@ -49,7 +51,7 @@ async def home(
     cards = [card_of(build, now, unattended=build.id in alone) for build in builds]
     older = Counter(row.project_id for row in rows)
     older.subtract(build.project_id for build in builds)
-    news, more = news_of(await _seen(site, caller, since)) if since is not None else ((), 0)
+    news, more = news_of(await _seen(site, rows, since)) if since is not None else ((), 0)
     return Home(
         as_of=now,
         projects=projects_of(cards, {project.id: project.name for project in projects}, older, inbox),
@@ -63,12 +65,12 @@ def _may_be_alone(build: Build) -> bool:
     return not build.is_terminal and build.pause is None and not build.waits_for_step
 
 
-async def _seen(site: ServerState, caller: Caller, since: datetime) -> list[SeenBuild]:
+async def _seen(site: ServerState, rows: Sequence[BuildRow], since: datetime) -> list[SeenBuild]:
     """Return the builds that have changed since then, with their events since then."""
-    rows = [row for row in await site.records.runs.page(caller.user_id, _MOST_ROWS) if row.updated_at > since]
     return [
         SeenBuild(await site.seen.newest(row.build_id), await events_since(site.app.builds, row.build_id, since))
         for row in rows
+        if row.updated_at > since
     ]
 
 

@@ -111,10 +111,11 @@ async def list_projects(
     limit: Limit = 50,
     cursor: Annotated[str, Query(max_length=500, description="`next_cursor` of the page before.")] = "",
 ) -> ProjectPage:
-    """Return your projects, newest first, with the status of their newest builds."""
-    found = await site.records.projects.page(caller.user_id, limit + 1, place_of(cursor))
+    """Return your projects and those shared with you, newest first, with the status of their newest builds."""
+    shared = await site.records.admission.shared(caller.user_id)
+    found = await site.records.projects.page(caller.user_id, limit + 1, place_of(cursor), shared)
     page = found[:limit]
-    rows = await site.records.runs.latest_of_projects([project.id for project in page], caller.user_id)
+    rows = await site.records.runs.latest_of_projects([project.id for project in page])
     more = len(found) > limit
     return ProjectPage(
         items=[ProjectAnswer(**_fields(project, rows.get(project.id))) for project in page],
@@ -126,7 +127,7 @@ async def list_projects(
 async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
     """Return a project with the status of its newest build."""
     kept = [one.contract for one in await site.records.contracts.newest(project.user_id, project.id)]
-    detail = _detail(project, await site.records.runs.latest_by_project(project.id, project.user_id))
+    detail = _detail(project, await site.records.runs.latest_by_project(project.id))
     return detail.model_copy(update={"contracts": {one.contract_type: one.version for one in kept}})
 
 

@@ -85,7 +85,7 @@ async def tell(
 
     async def once(on_reply: Callable[[str], None] | None) -> Response:
         async def work() -> tuple[int, dict[str, Any], str]:
-            view = await site.app.interviewing.tell(caller.user_id, project.id, message, on_reply)
+            view = await site.app.interviewing.tell(project.user_id, project.id, message, on_reply)
             return 200, view.model_dump(mode="json"), ""
 
         return await site.asked.once(request, caller.user_id, f"POST /projects/{project.id}/questionnaire", work)

@@ -105,6 +105,7 @@ async def sign_in(request: Request, site: SiteOf) -> Response:
     claims = site.signer.read(fields.get("token", [""])[0], "sign-in", now)
     if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
         raise Unauthorized("this token was used before", fix="get a new one: `buildwright token --sign-in`")
+    await site.people.admit(claims, now)
     session = site.signer.issue(claims.user_id, "session", SESSION_SECONDS, now)
     answer = RedirectResponse(_page_at(fields.get("next", [FRONT])[0]), 303)
     answer.set_cookie(COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", path="/")
@@ -117,7 +118,7 @@ async def sign_out(request: Request, site: SiteOf, caller: CallerOf) -> Response
 
     A page is led to the one for signing in.
     """
-    if caller.session:
+    if caller.kind == "session":
         now = site.app.clock.now()
         await site.sessions.end(caller.session, now + timedelta(seconds=SESSION_SECONDS), now)
     answer = RedirectResponse("/sign-in?out=true", 303) if sends_form(request.headers) else Response(status_code=204)

@@ -38,8 +38,8 @@ _CLOSES: dict[Why, tuple[int, str]] = {
     "ended": (1000, "the build has ended"),
     "slow": (1013, "too slow: connect again with the cursor of `reset`"),
     "closing": (1001, "the server is shutting down: connect again in a moment"),
-    "vanished": (4404, "the build was removed"),
-    "signed-out": (4401, "you have signed out"),
+    "vanished": (4404, "the build was removed, or is not shared with you any more"),
+    "signed-out": (4401, "you have signed out, or your token was taken back"),
     "failed": (1011, "the store does not answer: connect again in a moment"),
 }
 _REFUSALS = ((Unauthorized, 4401), (Forbidden, 4403), (NotFound, 4404), (StoreFailed, 1011))
@@ -101,8 +101,7 @@ async def caller_by(site: ServerState, websocket: WebSocket) -> Caller:
         claims = site.signer.read(ticket[:LONGEST_TICKET], "ticket", now)
         if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
             raise Unauthorized("this ticket was used before", fix="get a new one: POST /api/tickets")
-        await site.sessions.check(claims.session)
-        return Caller(claims.user_id, claims.kind, claims.session)
+        return await site.people.admit(claims, now)
     caller = await identify(site, headers, "GET")
     if caller.kind == "session" and not origins:
         raise Forbidden("a cookie counts only on a page of this server", fix="send a bearer token or a ticket")
@@ -158,7 +157,7 @@ class _Socket:
         """Send until one side stops; return why, `gone` when the client has sent a subscription or has left."""
         sending = asyncio.create_task(deliver(reader, self._put, commands=prefers_commands(self._websocket.headers)))
         try:
-            with self._site.sessions.stream(self._selection.session, reader.stop):
+            with self._site.sessions.stream(self._selection, reader.stop):
                 either: set[asyncio.Future[Any]] = {sending, hearing, reader.stopped}
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if reader.stopped.done():

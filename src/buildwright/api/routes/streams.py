@@ -176,7 +176,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            ends = self._sessions.stream(self._reader.selection.session, self._reader.stop)
+            ends = self._sessions.stream(self._reader.selection, self._reader.stop)
             with ends, self._meters.stream("sse") as dropped:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 why = await self._run(receive, send, prefers_commands(Headers(scope=scope)))

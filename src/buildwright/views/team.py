@@ -1,0 +1,72 @@
+"""Users, their tokens and the members of projects, as their users see them. Pure data."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from buildwright.core.record import Record, UtcTime
+
+ServerRoleName = Literal["owner", "member"]
+MemberRoleName = Literal["maintainer", "member", "viewer"]
+Count = Annotated[int, Field(ge=0, le=100_000)]
+Money = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=12, decimal_places=4)]
+
+
+class UserView(Record):
+    """A user of the server. A limit of null is the server's."""
+
+    user_id: str
+    name: str
+    role: ServerRoleName
+    may_run_commands: bool
+    """Whether this user's builds may run commands of the server's machine, by the server's setting or by a grant."""
+    most_builds: int | None = None
+    """Builds at once; 0: any number."""
+    most_builds_an_hour: int | None = None
+    most_usd_a_month: Decimal | None = None
+    spent_usd: Decimal = Decimal(0)
+    """What requests to models cost this month (UTC), of builds that are still kept."""
+    unfinished: int = 0
+    """Builds that have not ended."""
+    created_at: UtcTime
+    disabled_at: UtcTime | None = None
+    github_login: str = ""
+
+
+class TokenView(Record):
+    """A token that counts. Its `id` takes it back; the token itself is kept nowhere."""
+
+    id: str
+    user_id: str
+    kind: str
+    """`bearer`, or `session` of a browser."""
+    label: str
+    created_at: UtcTime
+    expires_at: UtcTime
+    last_used_at: UtcTime | None = None
+    """To a minute."""
+    is_this: bool = False
+    """Whether the request came with it."""
+
+
+class MemberView(Record):
+    """A user who sees a project, its owner first. A role of `owner` is whose project it is."""
+
+    user_id: str
+    role: MemberRoleName | Literal["owner"]
+    added_by: str = ""
+    added_at: UtcTime | None = None
+
+
+class UserChanges(Record):
+    """What is to be different in a user. A field that is left out stays; null takes a limit off."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    role: ServerRoleName | None = None
+    may_run_commands: bool | None = None
+    most_builds: Count | None = None
+    most_builds_an_hour: Count | None = None
+    most_usd_a_month: Money | None = None

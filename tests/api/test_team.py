@@ -1,0 +1,278 @@
+"""A team on one server: each route as each role, tokens that are taken back, users that are disabled and limited."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from buildwright.api.access import ACTS
+from tests.api.conftest import NOTHING, OWNER, Client, Served, serving
+from tests.api.seeded import Seeds, seeded
+from tests.api.test_authorization import Filled, read
+from tests.api.walked import HTTP
+from tests.api.walked import Path as Route
+
+TASKS = [{"id": "a", "title": "First"}]
+MEMBERS = {"vic": "viewer", "mem": "member", "mai": "maintainer"}
+SHARED = tuple(one for one in HTTP if one.names_something and ("{build_id}" in one.path or "{project_id}" in one.path))
+"""The routes of a build or a project."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Filled]:
+    """A server on which ann shares one of her projects with a user of each role; bob knows of nothing."""
+    folder = tmp_path_factory.mktemp("shared")
+    async with serving(folder, BUILDWRIGHT_ALLOW_COMMANDS="all") as served:
+        seeds = await seeded(served.client, folder)
+        for name, role in MEMBERS.items():
+            assert (await (await served.user(name)).get("/auth/me")).status == 200
+            given = await served.client.ask("PUT", f"/projects/{seeds.project}/members/{name}", {"role": role})
+            assert given.status == 200, given.text
+        seeds = replace(seeds, finished=seeds.project_build)
+        yield Filled(served, seeds, await served.user(""), await served.user("bob"))
+
+
+async def asked(client: Client, one: Route, seeds: Seeds) -> int:
+    """The status of an answer; a stream is read for a moment."""
+    if one.method == "GET":
+        return await read(client, one.at(seeds))
+    path = one.at(seeds).replace(f"/members/{OWNER}", "/members/bob")
+    return (await client.ask(one.method, path, {})).status
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_each_route_as_each_role(shared: Filled) -> None:
+    """Who sees a project reads all of it; what else a role allows is its act's, and 403 says who may."""
+    served, seeds = shared.served, shared.seeds
+    tried = 0
+    for one in SHARED:
+        act = ACTS.get(one.path, "change")
+        reads = one.method in {"GET", "HEAD"}
+        outside = await asked(shared.bob, one, seeds)
+        assert outside == 404, (one, outside)
+        viewer = await asked(await served.user("vic"), one, seeds)
+        assert (viewer == 403) is not reads, (one, viewer)
+        member = await asked(await served.user("mem"), one, seeds)
+        assert (member == 403) is (not reads and act not in {"say", "review", "start"}), (one, member)
+        maintainer = await asked(await served.user("mai"), one, seeds)
+        assert maintainer not in {401, 403}, (one, maintainer)
+        if reads:
+            assert viewer == member == maintainer == await asked(served.client, one, seeds), one
+        tried += 4
+    print(f"\n{tried} requests to {len(SHARED)} routes")
+    assert len(SHARED) > 60
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_lists_and_streams_have_what_is_shared(shared: Filled) -> None:
+    served, seeds = shared.served, shared.seeds
+    for name in MEMBERS:
+        client = await served.user(name)
+        found = {one["build_id"] for one in (await client.get("/api/builds")).json["items"]}
+        assert seeds.project_build in found
+        assert not found & {seeds.paused, seeds.by_hand}
+        assert seeds.project in {one["id"] for one in (await client.get("/projects")).json["items"]}
+        assert (await client.get("/api/builds", params={"whose": "all"})).status == 403
+        home = (await client.get("/api/home")).json
+        assert "Guestbook" in json.dumps(home)
+        assert (await client.get(f"/events?project={seeds.project}")).json["frames"]
+    assert (await shared.bob.get("/api/builds")).json["items"] == []
+    everything = (await served.client.get("/api/builds", params={"whose": "all"})).json["items"]
+    assert {seeds.paused, seeds.by_hand, seeds.project_build} <= {one["build_id"] for one in everything}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_member_builds_and_steers_the_own_build(shared: Filled) -> None:
+    served, seeds = shared.served, shared.seeds
+    member, viewer = await served.user("mem"), await served.user("vic")
+    body = {"project_id": seeds.project, "tasks": TASKS, "options": {**NOTHING, "by_hand": True}}
+    refused = await viewer.post("/api/builds", body)
+    assert (refused.status, refused.json["fix"]) == (403, "ask its owner, a maintainer or a member")
+    begun = await member.post("/api/builds", body)
+    assert begun.status == 202, begun.text
+    build = begun.json["build_id"]
+    assert (await (await served.user("mai")).post(f"/api/builds/{build}/pause")).status == 200
+    assert (await member.post(f"/api/builds/{build}/resume")).status == 200
+    assert (await viewer.post(f"/api/builds/{build}/stop")).status == 403
+    assert (await viewer.get(f"/api/builds/{build}")).status == 200
+    assert (await served.client.post(f"/api/builds/{build}/stop")).status in {200, 202}
+    assert (await shared.bob.get(f"/api/builds/{build}")).status == 404
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_roles_are_given_by_whoever_may(shared: Filled) -> None:
+    served, seeds = shared.served, shared.seeds
+    place = f"/projects/{seeds.project}/members"
+    maintainer = await served.user("mai")
+    for name in ("vic", "mem"):
+        assert (await (await served.user(name)).ask("PUT", f"{place}/bob", {"role": "viewer"})).status == 403
+    assert (await maintainer.ask("PUT", f"{place}/nobody-known", {"role": "viewer"})).status == 404
+    assert (await maintainer.ask("PUT", f"{place}/{OWNER}", {"role": "viewer"})).status == 422
+    assert (await maintainer.ask("PUT", f"{place}/bob", {"role": "owner"})).status == 422
+    assert (await maintainer.ask("DELETE", f"{place}/bob")).status == 404
+    given = await maintainer.ask("PUT", f"{place}/bob", {"role": "viewer"})
+    assert [(one["user_id"], one["role"]) for one in given.json["items"]] == [
+        (OWNER, "owner"),
+        ("bob", "viewer"),
+        ("mai", "maintainer"),
+        ("mem", "member"),
+        ("vic", "viewer"),
+    ]
+    assert next(one for one in given.json["items"] if one["user_id"] == "bob")["added_by"] == "mai"
+    watching = f"/api/projects/{seeds.project}/stream"
+    async with shared.bob.session.get(shared.bob.address + watching) as stream:
+        assert stream.status == 200
+        await stream.content.readany()
+        assert (await maintainer.ask("DELETE", f"{place}/bob")).status == 200
+        async with asyncio.timeout(20):
+            assert '"why":"vanished"' in (await stream.read()).decode().replace(" ", "")
+    assert (await shared.bob.get(f"/projects/{seeds.project}")).status == 404
+
+
+async def test_the_servers_owner_sees_what_others_build_and_steers_it_not(served: Served) -> None:
+    bob = await served.user("bob")
+    made = await bob.post("/api/builds", {"project_id": "own", "tasks": TASKS, "options": {**NOTHING, "by_hand": True}})
+    build = made.json["build_id"]
+    assert (await served.client.get(f"/api/builds/{build}")).status == 200
+    assert (await served.client.post(f"/api/builds/{build}/stop")).status == 403
+    assert (await served.client.get("/api/builds")).json["items"] == []
+    assert (await (await served.user("eve")).get(f"/api/builds/{build}")).status == 404
+
+
+async def test_a_token_is_listed_and_taken_back_with_what_it_has_opened(served: Served) -> None:
+    bob, ann = await served.user("bob"), served.client
+    made = await bob.post("/api/builds", {"project_id": "own", "tasks": TASKS, "options": {**NOTHING, "by_hand": True}})
+    build = made.json["build_id"]
+    ticket = (await bob.post("/api/tickets")).json["ticket"]
+    unused = (await bob.post("/api/tickets")).json["ticket"]
+    (listed,) = (await bob.get("/api/tokens")).json["items"]
+    assert (listed["kind"], listed["is_this"], listed["user_id"]) == ("bearer", True, "bob")
+    assert listed["last_used_at"] is not None
+    assert (await ann.ask("DELETE", f"/api/tokens/{listed['id']}")).status == 404
+    assert (await (await served.user("eve")).get("/api/tokens", params={"user": "bob"})).status == 403
+    assert (await ann.get("/api/tokens", params={"user": "bob"})).json["items"][0]["id"] == listed["id"]
+    nobody = await served.user("")
+    async with (
+        bob.session.get(f"{bob.address}/api/builds/{build}/stream") as stream,
+        nobody.session.ws_connect(f"{served.address}/ws?build={build}&ticket={ticket}") as socket,
+    ):
+        await stream.content.readany()
+        assert (await socket.receive_json(timeout=20))["type"] == "hello"
+        assert (await bob.ask("DELETE", f"/api/tokens/{listed['id']}")).status == 204
+        async with asyncio.timeout(20):
+            assert '"signed-out"' in (await stream.read()).decode()
+        assert (await socket.receive(timeout=20)).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 4401
+    for path in ("/auth/me", f"/api/builds/{build}"):
+        refused = await bob.get(path)
+        assert (refused.status, "taken back" in refused.json["detail"]) == (401, True)
+    async with nobody.session.ws_connect(f"{served.address}/ws?build={build}&ticket={unused}") as socket:
+        assert (await socket.receive(timeout=20)).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 4401
+
+
+async def test_all_tokens_are_taken_back_also_one_that_was_never_used(served: Served) -> None:
+    bob = await served.user("bob")
+    site = served.site
+    now = site.app.clock.now()
+    never = {"Authorization": f"Bearer {site.signer.issue('bob', 'bearer', 3600, now.replace(microsecond=0))}"}
+    assert (await bob.get("/auth/me")).status == 200
+    await asyncio.sleep(1.1)  # tokens have whole seconds
+    assert (await bob.ask("DELETE", "/api/tokens")).json == {"revoked": 1}
+    nobody = await served.user("")
+    assert (await bob.get("/auth/me")).status == 401
+    assert (await nobody.get("/auth/me", headers=never)).status == 401
+    fresh = site.signer.issue("bob", "bearer", 3600, site.app.clock.now())
+    assert (await nobody.get("/auth/me", headers={"Authorization": f"Bearer {fresh}"})).status == 200
+
+
+async def test_users_are_seen_and_changed_by_owners_only(served: Served) -> None:
+    ann, bob = served.client, await served.user("bob")
+    assert (await bob.get("/auth/me")).status == 200
+    for method, path, body in (
+        ("GET", "/api/users", None),
+        ("POST", "/api/users", {"user_id": "carl"}),
+        ("GET", "/api/users/ann", None),
+        ("PATCH", "/api/users/bob", {"role": "owner"}),
+        ("POST", "/api/users/ann/disable", {}),
+        ("POST", "/api/users/bob/enable", {}),
+    ):
+        assert (await bob.ask(method, path, body)).status == 403, path
+    assert (await bob.get("/api/users/bob")).json["role"] == "member"
+    added = await ann.post("/api/users", {"user_id": "carl", "name": "<b>Carl</b>", "most_usd_a_month": "12.50"})
+    assert (added.status, added.json["name"], added.json["most_usd_a_month"]) == (201, "<b>Carl</b>", "12.5")
+    assert (await ann.post("/api/users", {"user_id": "carl"})).status == 409
+    assert (await ann.post("/api/users", {"user_id": "../x"})).status == 422
+    changed = await ann.ask("PATCH", "/api/users/carl", {"most_usd_a_month": None, "most_builds": 3})
+    assert (changed.json["most_usd_a_month"], changed.json["most_builds"]) == (None, 3)
+    assert [one["user_id"] for one in (await ann.get("/api/users")).json["items"]] == ["ann", "bob", "carl"]
+    assert (await ann.ask("PATCH", "/api/users/ann", {"role": "member"})).status == 422
+    assert (await ann.post("/api/users/ann/disable")).status == 422
+    assert (await ann.ask("PATCH", "/api/users/bob", {"role": "owner"})).status == 200
+    assert (await bob.get("/api/users")).status == 200
+
+
+async def test_a_disabled_user_is_refused_until_enabled_and_given_a_new_token(served: Served) -> None:
+    ann, bob = served.client, await served.user("bob")
+    assert (await bob.get("/auth/me")).status == 200
+    assert (await ann.post("/api/users/bob/disable")).json["disabled_at"] is not None
+    assert (await bob.get("/auth/me")).status == 401
+    site, nobody = served.site, await served.user("")
+
+    async def fresh(kind: Any = "bearer") -> str:
+        return site.signer.issue("bob", kind, 600, site.app.clock.now())
+
+    refused = await nobody.get("/auth/me", headers={"Authorization": f"Bearer {await fresh()}"})
+    assert (refused.status, refused.json["detail"]) == (401, "this user is disabled")
+    sign_in = await nobody.post("/sign-in", data={"token": await fresh("sign-in")})
+    assert sign_in.status == 401
+    await ann.post("/api/users/bob/enable")
+    assert (await bob.get("/auth/me")).status == 401, "the old token stays taken back"
+    assert (await nobody.get("/auth/me", headers={"Authorization": f"Bearer {await fresh()}"})).status == 200
+
+
+async def test_commands_are_granted_by_user(served: Served, repository: Path) -> None:
+    bob = await served.user("bob")
+    wish = {"tasks": TASKS, "options": {**NOTHING, "checks": [{"name": "t", "command": "true"}], "by_hand": True}}
+    refused = await bob.post("/api/builds", wish)
+    assert (refused.status, refused.json["code"]) == (403, "forbidden")
+    granted = await served.client.ask("PATCH", "/api/users/bob", {"may_run_commands": True})
+    assert granted.json["may_run_commands"] is True
+    assert (await bob.post("/api/builds", wish)).status == 202
+    taken = await served.client.ask("PATCH", "/api/users/bob", {"may_run_commands": False})
+    assert taken.json["may_run_commands"] is False
+    assert (await bob.post("/api/builds", wish)).status == 403
+
+
+async def test_where_the_setting_decides_no_grant_is_taken(tmp_path: Path) -> None:
+    async with serving(tmp_path, BUILDWRIGHT_ALLOW_COMMANDS="none") as served:
+        assert (await (await served.user("bob")).get("/auth/me")).status == 200
+        refused = await served.client.ask("PATCH", "/api/users/bob", {"may_run_commands": True})
+        assert (refused.status, refused.json["code"]) == (422, "refused")
+        assert (await served.client.get("/api/users/ann")).json["may_run_commands"] is False
+
+
+async def test_limits_of_a_user_hold_at_the_start(served: Served) -> None:
+    ann, bob = served.client, await served.user("bob")
+    wish = {"tasks": TASKS, "options": {**NOTHING, "by_hand": True}}
+    assert (await bob.get("/auth/me")).status == 200
+    await ann.ask("PATCH", "/api/users/bob", {"most_builds": 1})
+    first = await bob.post("/api/builds", wish)
+    assert first.status == 202
+    second = await bob.post("/api/builds", wish)
+    assert (second.status, "1 at once is the limit" in second.json["detail"]) == (409, True)
+    await ann.ask("PATCH", "/api/users/bob", {"most_builds": 0, "most_builds_an_hour": 2})
+    assert (await bob.post("/api/builds", wish)).status == 202
+    third = await bob.post("/api/builds", wish)
+    assert (third.status, "2 is the limit" in third.json["detail"]) == (429, True)
+    assert (await ann.post("/api/builds", wish)).status == 202
+    await ann.ask("PATCH", "/api/users/bob", {"most_builds_an_hour": None})
+    assert (await bob.post("/api/builds", wish)).status == 202
