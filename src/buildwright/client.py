@@ -112,7 +112,7 @@ class TeamClient(Protocol):
         """Return all users by id."""
 
     async def user(self, user_id: str = "") -> UserView:
-        """Return a user, "" for the one who asks. Raises NotFound, as all that name a user do."""
+        """Return a user, "" for the one of this client. Raises NotFound, as all that name a user do."""
 
     async def add_user(self, user_id: str, wanted: UserChanges) -> UserView:
         """Add a user. Raises Conflict when there is one of that id, Refused."""

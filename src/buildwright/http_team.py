@@ -10,7 +10,7 @@ from urllib.parse import quote
 from buildwright.views.team import MemberRoleName, MemberView, TokenView, UserChanges, UserView
 
 
-class Wire(Protocol):
+class TeamWire(Protocol):
     """Requests to one server."""
 
     async def get(self, path: str, **query: object) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Wire(Protocol):
 class HttpTeam:
     """Implements `TeamClient` with the rights of the token's user."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: TeamWire) -> None:
         self._wire = wire
 
     async def users(self) -> tuple[UserView, ...]:

@@ -181,8 +181,9 @@ async def test_nobody_reaches_what_is_anothers(filled: Filled) -> None:
         named = one.names_something
         answer = await filled.bob.ask(one.method, one.at(filled.seeds), None if one.method == "GET" else {})
         if named:
-            users = one.path.startswith("/api/users")  # that there are users is no secret
-            assert answer.status == (403 if users else 404), (one, answer.status, answer.text)
+            # That there are users, and files of events, is no secret: only the server's owner has to do with them.
+            owners = one.path.startswith(("/api/users", "/api/event-files"))
+            assert answer.status == (403 if owners else 404), (one, answer.status, answer.text)
         else:
             assert answer.status < 500, (one, answer.status, answer.text)
         refuse_to_tell(answer.text, filled.secrets_beside(one.at(filled.seeds)))

@@ -100,9 +100,13 @@ async def test_a_member_builds_and_steers_the_own_build(shared: Filled) -> None:
     assert begun.status == 202, begun.text
     build = begun.json["build_id"]
     assert (await (await served.user("mai")).post(f"/api/builds/{build}/pause")).status == 200
+    assert (await viewer.get(f"/api/builds/{build}")).json["pause"]["asked_by"] == "mai"
+    assert (await shared.served.client.post(f"/api/builds/{build}/say", {"text": "mind the gap"})).status == 202
     assert (await member.post(f"/api/builds/{build}/resume")).status == 200
     assert (await viewer.post(f"/api/builds/{build}/stop")).status == 403
-    assert (await viewer.get(f"/api/builds/{build}")).status == 200
+    events = (await viewer.get(f"/api/builds/{build}/events")).json["items"]
+    did = {event["type"]: event["asked_by"] for event in events if "asked_by" in event}
+    assert did == {"build.paused": "mai", "message.sent": OWNER, "build.resumed": "mem"}
     assert (await served.client.post(f"/api/builds/{build}/stop")).status in {200, 202}
     assert (await shared.bob.get(f"/api/builds/{build}")).status == 404
 
@@ -276,3 +280,32 @@ async def test_limits_of_a_user_hold_at_the_start(served: Served) -> None:
     assert (await ann.post("/api/builds", wish)).status == 202
     await ann.ask("PATCH", "/api/users/bob", {"most_builds_an_hour": None})
     assert (await bob.post("/api/builds", wish)).status == 202
+
+
+async def test_the_page_has_what_the_caller_sees_and_a_command_for_each_action(served: Served) -> None:
+    ann, bob = served.client, await served.user("bob")
+    assert (await bob.get("/auth/me")).status == 200
+    project = (await ann.post("/projects", {"name": "<img src=x onerror=alert(1)>"})).json["id"]
+    page = (await ann.get("/api/team")).json
+    assert [one["user_id"] for one in page["users"]] == ["ann", "bob"]
+    assert page["users"][0]["actions"] == []
+    assert [one["command"] for one in page["users"][1]["actions"]] == [
+        "buildwright user set bob --owner",
+        "buildwright user disable bob",
+    ]
+    (shown,) = page["projects"]
+    assert (shown["role"], shown["name"], len(shown["share"])) == ("owner", "<img src=x onerror=alert(1)>", 3)
+    share = shown["share"][0]["action"]
+    given = await ann.ask(share["method"], share["path"].replace("{user}", "bob"), share["body"])
+    assert given.status == 200, given.text
+    (seen,) = (await bob.get("/api/team")).json["projects"]
+    assert (seen["role"], seen["share"], seen["members"][0]["choices"]) == ("viewer", [], [])
+    theirs = (await bob.get("/api/team")).json
+    assert (theirs["users"], theirs["me"]["user_id"]) == ([], "bob")
+    (token,) = theirs["tokens"]
+    assert token["revoke"]["command"] == f"buildwright token revoke {token['id']}"
+    remove = (await ann.get("/api/team")).json["projects"][0]["members"][1]["remove"]
+    assert (remove["path"], remove["method"]) == (f"/projects/{project}/members/bob", "DELETE")
+    assert (await ann.ask(remove["method"], remove["path"])).status == 200
+    assert (await bob.ask(token["revoke"]["method"], token["revoke"]["path"])).status == 204
+    assert (await bob.get("/api/team")).status == 401

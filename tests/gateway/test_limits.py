@@ -19,6 +19,7 @@ from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.gateway.limits import asked_wait
 from buildwright.ports import MarkReached, ModelAccess, Purse, PurseName, QuotaWindow, Text, Turn
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.records import Records
 from tests.gateway.provider import ANTHROPIC_KEY, Provider, anthropic_stream
 from tests.store.process import open_in
 
@@ -260,3 +261,30 @@ async def test_a_day_is_shared_by_processes_and_told_at_50_80_and_100_percent(
     assert (await spend(1, "6"))[0] == 200  # raised
     for gateway in gateways:
         await gateway.close()
+
+
+async def test_a_month_has_the_limit_of_the_user_as_it_is_now(
+    tmp_path: Path, provider: Provider, store: SqliteBuilds, http: aiohttp.ClientSession
+) -> None:
+    provider.script = [anthropic_stream("x", output=66_647, input_tokens=100)]
+    records = Records.open(tmp_path / "home" / "buildwright.db")
+    await records.users.add("ann", datetime.now(UTC))
+    gateway = LocalGateway(provider.environment(), tmp_path / "gateway", ledger=store.ledger)
+
+    async def spend(user: str) -> tuple[int, str]:
+        access = ModelAccess("b", "T1", 1, Options(), purses=(Purse(PurseName("month", user)),))
+        door = await gateway.open(access)
+        body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+        async with http.post(f"{door.url}/v1/messages", json=body, headers={"x-api-key": door.token}) as got:
+            return got.status, await got.text()
+
+    assert (await spend("ann"))[0] == 200
+    await records.users.change("ann", {"most_usd_a_month": Decimal("1.5")})
+    assert (await spend("ann"))[0] == 200
+    status, text = await spend("ann")
+    assert (status, "The month's budget" in text, "$1.5" in text) == (402, True, True)
+    assert (await spend("bob"))[0] == 200  # his own month, without a limit
+    await records.users.change("ann", {"most_usd_a_month": Decimal(9)})
+    assert (await spend("ann"))[0] == 200
+    await gateway.close()
+    await records.close()

@@ -31,6 +31,7 @@ USED = {
     f"{BUILD}/say": ("post",),
     f"{BUILD}/stop": ("post",),
     "/api/home": ("get",),
+    "/api/team": ("get",),
     "/auth/me": ("get",),
     "/health/version": ("get",),
 }

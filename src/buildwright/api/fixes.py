@@ -61,6 +61,10 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"status{_ID}", "GET /api/builds/{id}"),
         (r"status", "GET /api/builds"),
         (r"lessons list", "GET /api/lessons"),
+        (r"user list", "GET /api/users"),
+        (r"user show \S+", "GET /api/users/{{user_id}}"),
+        (r"user set(?: NAME)?", "PATCH /api/users/{{user_id}}"),
+        (r"token list", "GET /api/tokens"),
         (r"build (?:SPEC|FILE)", "POST /api/builds"),
         (r"build", "POST /projects/{{project_id}}/build"),  # `--contracts` is its only form without a spec
         (r"contracts edit", "PUT /projects/{{project_id}}/contracts/{{contract_type}}"),
@@ -76,6 +80,7 @@ _BESIDE = {
     "-m": "message",
     "-m TEXT": "message",
     "--check": "options.checks",
+    "--commands": "may_run_commands",
     "--task": "task",
     "--repo": "repository",
     "--base": "base",
@@ -121,7 +126,7 @@ def _told(text: str) -> str:
 
 def over_http(fix: str) -> str:
     """Return a fix with the paths and fields that do what its commands and options do."""
-    if "`buildwright token" in fix:
+    if "`buildwright token" in fix and "`buildwright token list`" not in fix:
         return _ASK_FOR_ONE
     parts = _SPAN.split(fix)  # what lies between backticks is at the odd places
     said = "".join(_of_span(part) if place % 2 else _OPTION.sub(_field_of, part) for place, part in enumerate(parts))

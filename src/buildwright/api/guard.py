@@ -154,11 +154,11 @@ class _Request:
         if not (length.isascii() and length.isdigit()) or int(length) > most:
             return too_large(most, self._correlation_id)
         path = scope["path"]
+        if path in PUBLIC or path.startswith(PUBLIC_BELOW):
+            return None
         try:
             scope["state"]["caller"] = await identify(self._site, headers, scope["method"])
         except BuildwrightError as error:
-            if path in PUBLIC or path.startswith(PUBLIC_BELOW):
-                return None
             problem = problem_of(error, self._correlation_id)
             return without_inside(problem, self._site.log) if isinstance(error, StoreFailed | DiskFull) else problem
         return None

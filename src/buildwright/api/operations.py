@@ -94,7 +94,7 @@ async def checked_target(site: ServerState, caller: Caller, repository: str, opt
     return checked if options.lanes else ""
 
 
-async def stop(site: ServerState, build: Build, message: str, seconds: float) -> Build:
+async def stop(site: ServerState, caller: Caller, build: Build, message: str, seconds: float) -> Build:
     """End a build and wait at most `seconds` for its end; harmless when it was ended this way before.
 
     Raises IllegalMove, with the state, for a build that has ended by itself.
@@ -103,7 +103,7 @@ async def stop(site: ServerState, build: Build, message: str, seconds: float) ->
         return build
     try:
         with stating(build):
-            await site.app.ask(build.id, StopBuild(message))
+            await site.app.ask(build.id, StopBuild(message), caller.user_id)
     except IllegalMove:
         if (await site.seen.newest(build.id)).control not in {Control.STOPPING, Control.STOPPED}:
             raise

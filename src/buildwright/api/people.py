@@ -1,6 +1,6 @@
 """The user behind a token: found or made, refused when disabled, and when a token was last used. Must never read a token.
 
-A user needs no row to begin with: whoever has a valid token gets one with the first request.
+A user needs no row to begin with: the first request with a valid token makes it.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from buildwright.api.state import Caller
 from buildwright.errors import DiskFull, StoreFailed, Unauthorized
 from buildwright.store.admission import UserStanding
 from buildwright.store.users import ServerRole, TokenRecord
@@ -24,11 +23,25 @@ _USE_SECONDS = 60.0
 _MOST_KNOWN = 10_000
 
 
+class Caller(NamedTuple):
+    """The user who makes a request."""
+
+    user_id: str
+    kind: str
+    """`session` (a cookie), `bearer` or `ticket`."""
+    session: str = ""
+    """The id of the session or bearer token that it came with; of a ticket, those of the token that got it."""
+    is_server_owner: bool = False
+    """Whether the user is an owner of this server, who sees every project and build."""
+    may_run_commands: bool = False
+    """Whether an owner has granted the user to run commands; the server's setting decides as well."""
+
+
 class People:
     """What one server knows of its users, beside the store."""
 
     def __init__(self, records: Records, own_user: str) -> None:
-        """`own_user` is the user of the server's process, who is an owner of the server."""
+        """`own_user` is the user of the server's process, an owner of the server."""
         self._records = records
         self._own_user = own_user
         self._written: OrderedDict[str, datetime] = OrderedDict()

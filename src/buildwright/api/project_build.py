@@ -110,7 +110,7 @@ async def _spec(site: ServerState, project: ProjectRecord, wish: BuildRequest) -
     return await asyncio.to_thread(spec_of, given or project.spec, project.name)
 
 
-async def cancel(site: ServerState, build: Build, row: BuildRow) -> str:
+async def cancel(site: ServerState, caller: Caller, build: Build, row: BuildRow) -> str:
     """End the build, and return its status after a moment. Harmless when it was cancelled before.
 
     Raises IllegalMove with the state.
@@ -118,12 +118,12 @@ async def cancel(site: ServerState, build: Build, row: BuildRow) -> str:
     with _stating(row):
         if build.outcome not in {None, "stopped"}:
             raise IllegalMove(f"the build has ended ({build.outcome}): there is nothing to cancel")
-        build = await operations.stop(site, build, "cancelled by the user", _CANCEL_SECONDS)
+        build = await operations.stop(site, caller, build, "cancelled by the user", _CANCEL_SECONDS)
     return project_status(build.control, build.outcome or "", build.version)
 
 
 async def resume(
-    site: ServerState, build: Build, row: BuildRow, action: str, message: str, budget: Decimal | None
+    site: ServerState, caller: Caller, build: Build, row: BuildRow, action: str, message: str, budget: Decimal | None
 ) -> str:
     """Answer the pause of a build, and return its status after that. Raises IllegalMove with the state."""
     if action == "abort":
@@ -132,12 +132,12 @@ async def resume(
     with _stating(row):
         if build.is_terminal:
             raise IllegalMove(f"the build has ended ({build.outcome}): there is no pause to answer")
-        build, _ = await site.app.ask(build.id, ResumeBuild(_CHOICES[action], message, budget))
+        build, _ = await site.app.ask(build.id, ResumeBuild(_CHOICES[action], message, budget), caller.user_id)
     await site.hosting.begin(build.id)
     return project_status(build.control, build.outcome or "", build.version)
 
 
-async def interject(site: ServerState, build: Build, row: BuildRow, message: str) -> str:
+async def interject(site: ServerState, caller: Caller, build: Build, row: BuildRow, message: str) -> str:
     """Send the agents a message while the build runs, and return the message's id.
 
     Raises IllegalMove with the state.
@@ -145,7 +145,7 @@ async def interject(site: ServerState, build: Build, row: BuildRow, message: str
     with _stating(row):
         if build.pause is not None:
             raise IllegalMove("the build is paused, so no agent would hear it")
-        return (await site.app.ask(build.id, SendMessage(message))).id
+        return (await site.app.ask(build.id, SendMessage(message), caller.user_id)).id
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 from weakref import WeakValueDictionary
 
 from fastapi import Depends
@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from buildwright.api.assistants import Assistants
 from buildwright.api.broadcast import Broadcasts
 from buildwright.api.idempotency import IdempotentRequest
+from buildwright.api.people import Caller, People
 from buildwright.api.rates import Rates
 from buildwright.api.sessions import Sessions
 from buildwright.core.build import Build
@@ -24,32 +25,29 @@ from buildwright.errors import Unauthorized
 from buildwright.ports import Builds
 
 if TYPE_CHECKING:
-    from buildwright.api.people import People
     from buildwright.auth import Signer
     from buildwright.store.records import Records
     from buildwright.wiring import App
     from buildwright.wiring.event_consumer import EventConsumer
     from buildwright.wiring.local_runner import LocalRunner
 
+__all__ = [
+    "Caller",
+    "CallerOf",
+    "CorrelationOf",
+    "ServerState",
+    "SiteOf",
+    "StateCache",
+    "caller_of",
+    "correlation_of",
+    "state_of",
+]
+
 BODY_SECONDS = 20.0
 MOST_BUILDS = 64
 MOST_BYTES = 32_000_000
 LARGEST = 8_000_000
 """Bytes. A larger text is made anew each time."""
-
-
-class Caller(NamedTuple):
-    """The user who makes a request."""
-
-    user_id: str
-    kind: str
-    """`session` (a cookie), `bearer` or `ticket`."""
-    session: str = ""
-    """The id of the session or bearer token that it came with; of a ticket, those of the token that got it."""
-    is_server_owner: bool = False
-    """Whether the user is an owner of this server, who sees every project and build."""
-    may_run_commands: bool = False
-    """Whether an owner has granted the user to run commands; the server's setting decides as well."""
 
 
 @dataclass(slots=True)
@@ -86,8 +84,6 @@ class ServerState:
     """The tools for assistants."""
 
     def __post_init__(self) -> None:
-        from buildwright.api.people import People
-
         self.sessions = Sessions(self.records.tokens, self.records.admission)
         self.people = People(self.records, self.app.settings.user)
         self.assistants = Assistants(self.app.settings, self.address, self.closing)

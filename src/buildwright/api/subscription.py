@@ -29,7 +29,7 @@ class Selection(NamedTuple):
     session: str = ""
     """The id of the session or token that it ends with; "" for none."""
     caller: str = ""
-    """The user who reads it."""
+    """The user of the stream."""
 
 
 class Topics(NamedTuple):

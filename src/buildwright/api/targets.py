@@ -132,8 +132,8 @@ def is_owner(site: ServerState, caller: Caller) -> bool:
 def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Options) -> None:
     """Refuse a build that runs commands, or reads files, of this machine unless the caller may. Raises Forbidden.
 
-    BUILDWRIGHT_ALLOW_COMMANDS says which users may: `owner` (the user of the server's process, and users who were granted
-    it; the default), `all` or `none`.
+    BUILDWRIGHT_ALLOW_COMMANDS says which users may: `owner` (the user of the server's process, and users with that
+    right; the default), `all` or `none`.
     """
     allowed = _who_may(site.app.settings.environment)
     if allowed == "all" or (allowed == "owner" and (is_owner(site, caller) or caller.may_run_commands)):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from buildwright.views.costs import CostSum
 
-_By = Literal["day", "project", "user", "model", "agent", "build", "task", "attempt", "requirement", "result"]
+_By = Literal["day", "month", "project", "user", "model", "agent", "build", "task", "attempt", "requirement", "result"]
 """As `ports.CostKey`, which loads too much for a help text."""
 
 

@@ -210,7 +210,16 @@ def _paused(event: e.BuildPaused, build: Build, _at: datetime) -> EventLine:
             what = "the result could not be delivered"
         case _:
             what = _what(event.message, 300) or ("as you asked" if event.reason == "user" else event.reason)
-    return EventLine("pause", f"paused: {what}")
+    return EventLine("pause", f"paused{_by(event.asked_by, build)}: {what}")
+
+
+def _by(user: str, build: Build) -> str:
+    """Return whose doing it was, if not the build's own user's."""
+    return f", by {one_line(user, 80)}" if user and user != build.user_id else ""
+
+
+def _name(user: str, build: Build) -> str:
+    return "you" if user in {"", build.user_id} else one_line(user, 80)
 
 
 def _sealed(event: e.TestsSealed, _build: Build, _at: datetime) -> EventLine:
@@ -369,8 +378,9 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     ),
     e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,
-    e.BuildResumed: lambda event, _b, _at: EventLine(
-        "again", "continues: the provider's limit is over" if event.by == "clock" else "continues"
+    e.BuildResumed: lambda event, build, _at: EventLine(
+        "again",
+        "continues: the provider's limit is over" if event.by == "clock" else f"continues{_by(event.asked_by, build)}",
     ),
     e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(options_named(event.changed))}"),
     e.SpecChanged: lambda _e, _b, _at: EventLine("dot", "you changed the spec; the planner is asked what that changes"),
@@ -382,10 +392,12 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.ContractsChanged: _contracts_changed,
     e.BaseChanged: _new_base,
     e.BuildReopened: lambda _e, _b, _at: EventLine("again", "continues after its end"),
-    e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to stop"),
-    e.MessageSent: lambda event, _b, _at: EventLine("dot", f"you said: {one_line(event.text, 120)}"),
-    e.ReviewSent: lambda event, _b, _at: EventLine(
-        "dot", f"you sent a review: {count(len(event.comments), 'comment')}"
+    e.StopRequested: lambda event, build, _at: EventLine("bad", f"asked to stop{_by(event.asked_by, build)}"),
+    e.MessageSent: lambda event, build, _at: EventLine(
+        "dot", f"{_name(event.asked_by, build)} said: {one_line(event.text, 120)}"
+    ),
+    e.ReviewSent: lambda event, build, _at: EventLine(
+        "dot", f"{_name(event.asked_by, build)} sent a review: {count(len(event.comments), 'comment')}"
     ),
     e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"{event.task} received your message"),
     e.BaseJudged: _base,

@@ -219,8 +219,9 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     from buildwright.core.terminal import lines_of
 
     what, _, fix = pause.message.partition(" Fix: ")
+    by = f" by {one_line(pause.asked_by, 80)}" if pause.asked_by else ""
     output.print(
-        f"Paused: {one_line(what) or ('as you asked' if pause.reason == 'user' else pause.reason)}",
+        f"Paused{by}: {one_line(what) or ('as you asked' if pause.reason == 'user' else pause.reason)}",
         style="bold",
         wrap=True,
     )

@@ -326,7 +326,7 @@ def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
 def _paused(build: Build, event: e.BuildPaused, at: datetime) -> Changes:
     if event.reason == "phase" and build.phase_began is None:
         raise IllegalMove("the phase whose time was up has ended")
-    pause = Pause(event.reason, event.message, event.task, at, event.fault, event.until)
+    pause = Pause(event.reason, event.message, event.task, at, event.fault, event.until, event.asked_by)
     return {"control": Control.PAUSED, "pause": pause}
 
 

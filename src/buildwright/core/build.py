@@ -243,9 +243,9 @@ def budget_mark(spent: Decimal, budget: Decimal) -> int:
 class PurseMark(NamedTuple):
     """The highest mark that was told of a purse that is not the build's own, and the budget that it is a mark of."""
 
-    purse: Literal["task", "day", "project"]
+    purse: Literal["task", "day", "project", "month"]
     part: str
-    """The task, or the day."""
+    """The task, or the day or month."""
     percent: int
     spent_usd: Decimal
     budget_usd: Decimal
@@ -339,6 +339,8 @@ class Pause(NamedTuple):
     fault: Fault = ""
     until: datetime | None = None
     """When it ends by itself, if it does."""
+    asked_by: str = ""
+    """The user who asked for it; "" when no user did, or it is not known."""
 
 
 @dataclass(frozen=True)

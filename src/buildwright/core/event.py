@@ -288,8 +288,8 @@ class BudgetReached(Event):
     percent: int
     spent_usd: Decimal
     budget_usd: Decimal
-    purse: Literal["build", "task", "day", "project"] = "build"
-    """Whose budget: the build's, a task's, that of all the user's builds of a `day` (in UTC), or of the project."""
+    purse: Literal["build", "task", "day", "project", "month"] = "build"
+    """Whose budget: the build's, a task's, that of all the user's builds of a `day` or month (in UTC), or of the project."""
     task: Identifier = ""
     day: Identifier = ""
 
@@ -495,6 +495,8 @@ class TaskRetried(Event):
     message: UserText = ""
     from_attempt: int = 0
     """The attempt whose work the next one finds in its lane, by the user's wish; 0: the last, if the agent can."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class TaskFailed(Event):
@@ -554,6 +556,8 @@ class StepRequested(Event):
     type: Literal["step.requested"] = "step.requested"
     id: Identifier
     mode: StepMode = "auto"
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class BuildPaused(Event, ends_step=True, keeps_moment=True):
@@ -579,6 +583,8 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
     fault: Annotated[Fault, Origin.IDENTIFIER] = ""
     until: UtcTime | None = None
     """When the build goes on by itself, if it does: at the end of a provider's limit."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class BuildResumed(Event, keeps_moment=True):
@@ -588,6 +594,8 @@ class BuildResumed(Event, keeps_moment=True):
     by: Identifier = "user"
     budget_usd: Decimal | None = None
     """The new budget, when the old one was used up."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class OptionsChanged(Event, keeps_moment=True):
@@ -598,6 +606,8 @@ class OptionsChanged(Event, keeps_moment=True):
     """All options from now on."""
     changed: tuple[Identifier, ...] = ()
     """Names of those that are new, such as `limits.attempts`."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class SpecChanged(Event):
@@ -606,6 +616,8 @@ class SpecChanged(Event):
     type: Literal["spec.changed"] = "spec.changed"
     text: UserText
     """Without secrets."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class PlanChanged(Event):
@@ -620,6 +632,8 @@ class PlanChanged(Event):
     """The number of the change of the spec that the planner answers; 0 when the user changed the plan."""
     instructions: Identifier = ""
     """Digest (SHA-256) of what the advisor was instructed; "" when no model was asked, and in older journals."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class UndoRequested(Event):
@@ -635,6 +649,8 @@ class UndoRequested(Event):
     """What the user says to the agent of the next attempt."""
     from_attempt: int = 0
     """The attempt whose work the next one finds in its lane; 0 for none."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class ChangeUndone(Event, ends_step=True, keeps_moment=True):
@@ -683,6 +699,8 @@ class StopRequested(Event):
     type: Literal["stop.requested"] = "stop.requested"
     how: Literal["stop", "abort"] = "stop"
     message: UserText = ""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class MessageSent(Event):
@@ -692,6 +710,8 @@ class MessageSent(Event):
     id: Identifier
     text: UserText = Field(min_length=1, max_length=20_000)
     task: Identifier = ""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class ReviewComment(Record):
@@ -717,6 +737,8 @@ class ReviewSent(Event):
     message: UserText = Field("", max_length=20_000)
     tasks: tuple[TaskId, ...] = ()
     """Tasks that are made of it."""
+    asked_by: ForeignText = ""
+    """The user whose request it was; "" when no user asked, or it is not known."""
 
 
 class MessageDelivered(Event):

@@ -20,7 +20,9 @@ def budget_reached(build: Build, event: e.BudgetReached, _at: datetime) -> Chang
     told = next((one for one in build.purse_marks if one[:2] == mark[:2]), None)
     if told is not None and told.budget_usd == mark.budget_usd and told.percent >= mark.percent:
         raise IllegalMove(f"{told.percent} % of that budget were told already")
-    others = (one for one in build.purse_marks if one[:2] != mark[:2] and not one.purse == mark.purse == "day")
+    others = (
+        one for one in build.purse_marks if one[:2] != mark[:2] and not one.purse == mark.purse in {"day", "month"}
+    )
     return {"purse_marks": (*others, mark)}
 
 
@@ -33,11 +35,15 @@ def limit_met(build: Build, event: e.LimitMet, _at: datetime) -> Changes:
 
 
 def empty_purse(build: Build, at: datetime) -> PurseMark | None:
-    """Return a purse that has nothing left by what was told, and whose budget is still the same; None without one."""
+    """Return a purse that has nothing left by what was told, and whose budget is still the same; None without one.
+
+    A month's budget is no option of a build: that it was raised is known only when a request is made.
+    """
     limits = build.options.limits
     now = {"task": limits.task_budget_usd, "day": limits.day_budget_usd, "project": limits.project_budget_usd}
-    today = f"{at:%Y-%m-%d}"
+    since = {"day": f"{at:%Y-%m-%d}", "month": f"{at:%Y-%m}"}
     for mark in reversed(build.purse_marks):
-        if mark.percent >= 100 and mark.budget_usd == now[mark.purse] and (mark.purse != "day" or mark.part >= today):
+        same = mark.purse == "month" or mark.budget_usd == now[mark.purse]
+        if mark.percent >= 100 and same and mark.part >= since.get(mark.purse, ""):
             return mark
     return None

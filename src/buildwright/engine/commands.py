@@ -105,7 +105,7 @@ class ApproveFinding(BuildCommand):
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
         _check_words(self.reason, "an approval needs a reason", "say why with -m; it stays in the evidence")
         task, found = self._find(build)
-        by = build.user_id or "user"  # only a build's owner reaches its commands
+        by = build.user_id or "user"
         approved = e.FindingApproved(task=task, finding=found.fingerprint, code=found.code, reason=self.reason, by=by)
         state = build.task(task)
         after = state._replace(approvals=(*state.approvals, Approval(found.fingerprint, "", "", "", build.updated_at)))
@@ -252,13 +252,16 @@ COMMANDS: tuple[type[BuildCommand], ...] = (
 """All commands. Each is a route of the HTTP API."""
 
 
-async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand) -> CommandResult:
-    """Append a command's facts for the newest state, checked against it. Raises IllegalMove, NotFound, StoreFailed."""
+async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand, asked_by: str = "") -> CommandResult:
+    """Append a command's facts for the newest state, checked against it. `asked_by` is the user whose command it is.
+
+    Raises IllegalMove, NotFound, StoreFailed.
+    """
     new_id = uuid.uuid4().hex[:12]
     while True:
         build = await builds.load(build_id)
         at, expected = max(clock.now(), build.updated_at), build.version
-        facts, build = after(build, command, new_id, at)
+        facts, build = after(build, command, new_id, at, asked_by)
         try:
             await builds.append(build_id, expected, facts, at, after=build)
         except StaleVersion:
@@ -266,15 +269,26 @@ async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand
         return CommandResult(build, new_id)
 
 
-def after(build: Build, command: BuildCommand, new_id: str, at: datetime) -> tuple[Sequence[AnyEvent], Build]:
+def after(
+    build: Build, command: BuildCommand, new_id: str, at: datetime, asked_by: str = ""
+) -> tuple[Sequence[AnyEvent], Build]:
     """Return the facts of a command, and the build with them. Raises IllegalMove, NotFound; records nothing."""
     if build.control is Control.STOPPING or (build.is_terminal and not command.reopens):
         how = f"has ended ({build.outcome})" if build.outcome else "is ending"
         raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build.id}`, or start a new build")
-    facts = command.facts(build, new_id)
+    facts = tuple(_signed(fact, asked_by) for fact in command.facts(build, new_id))
     for fact in facts:
         build = apply(build, Recorded(build.version + 1, at, fact))
     return facts, build
+
+
+def _signed(fact: AnyEvent, asked_by: str) -> AnyEvent:
+    """Return the fact with the user whose command it comes from, if it says that."""
+    if not asked_by:
+        return fact
+    if isinstance(fact, e.FindingApproved):
+        return fact.model_copy(update={"by": asked_by})
+    return fact.model_copy(update={"asked_by": asked_by}) if "asked_by" in type(fact).model_fields else fact
 
 
 async def create(builds: Builds, clock: Clock, new: NewBuild, *more: AnyEvent) -> str:

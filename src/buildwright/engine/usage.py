@@ -30,9 +30,13 @@ def purses(build: Build, task: str = "") -> tuple[Purse, ...]:
     )
 
 
-def shared_purses(user_id: str, project_id: str, limits: Limits) -> tuple[Purse, Purse]:
-    """Return the purses of a user's day and of a project, from which all that is asked for them is paid."""
+def shared_purses(user_id: str, project_id: str, limits: Limits) -> tuple[Purse, ...]:
+    """Return the purses of a user's day and month and of a project, from which all that is asked for them is paid.
+
+    The limit of a month is the user's, and no option of a build: the gateway asks the ledger for it.
+    """
     return (
+        Purse(PurseName("month", user_id)),
         Purse(PurseName("day", user_id), limits.day_budget_usd),
         Purse(PurseName("project", user_id, project_id), limits.project_budget_usd),
     )
@@ -128,7 +132,7 @@ def _noticed(gateway: Gateway, build: Build) -> list[AnyEvent]:
                 budget_usd=notice.most_usd,
                 purse=kind,
                 task=part if kind == "task" else "",
-                day=part if kind == "day" else "",
+                day=part if kind in {"day", "month"} else "",
             )
             found.append(reached)
         else:

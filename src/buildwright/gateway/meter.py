@@ -31,7 +31,7 @@ CAUTIOUS_CHARS = 3
 LOOK_SECONDS = 0.25
 """How often a request looks whether other processes have let go of money."""
 RENEW_SECONDS = 10.0
-_SHARED: frozenset[PurseKind] = frozenset({"day", "project"})
+_SHARED: frozenset[PurseKind] = frozenset({"day", "project", "month"})
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Meter:
         While other requests may use up what is left, this one waits for them: so no purse is overrun by more than the
         one answer that was running. 503 when the ledger cannot be read.
         """
-        purses = tuple(_of_today(purse) for purse in access.purses)
+        purses = await self._limited(tuple(_of_today(purse) for purse in access.purses))
         hold = Hold(secrets.token_hex(8), access.build_id, purses, Decimal(0))
         if any(purse.most_usd is not None for purse in purses):
             await self.priced()
@@ -123,6 +123,22 @@ class Meter:
                 await self._ledger.count_replay(spend.build_id, Decimal(spend.cost_usd or 0))
             except CouldNot as trouble:
                 _log.warning("An answer that was played again is not counted: %s", trouble)
+
+    async def _limited(self, purses: tuple[Purse, ...]) -> tuple[Purse, ...]:
+        """Return the purses with the limit of the month, which stands in the ledger. Raises DeclinedByProvider (503)."""
+        if self._ledger is None:
+            return purses
+        try:
+            return tuple(
+                [
+                    one._replace(most_usd=await self._ledger.month_limit(one.name.owner))
+                    if one.name.kind == "month"
+                    else one
+                    for one in purses
+                ]
+            )
+        except CouldNot as trouble:
+            raise DeclinedByProvider(503, f"The month's budget cannot be read: {trouble}", final=False) from trouble
 
     def _shared(self, purse: Purse) -> bool:
         return self._ledger is not None and (purse.name.kind in _SHARED or self._ledger.shares_builds)
@@ -212,6 +228,7 @@ _NAMES: dict[PurseKind, str] = {
     "task": "The budget of task {part}",
     "day": "The day's budget ({part}, UTC, all builds of {owner})",
     "project": "The budget of project {part}",
+    "month": "The month's budget ({part}, UTC, all builds of {owner})",
 }
 
 
@@ -220,10 +237,9 @@ def _words(name: PurseName) -> str:
 
 
 def _of_today(purse: Purse) -> Purse:
-    """Return the purse; that of a day is the one of today, in UTC."""
-    if purse.name.kind != "day":
-        return purse
-    return purse._replace(name=purse.name._replace(part=time.strftime("%Y-%m-%d", time.gmtime())))
+    """Return the purse; that of a day or a month is the one of now, in UTC."""
+    form = {"day": "%Y-%m-%d", "month": "%Y-%m"}.get(purse.name.kind)
+    return purse._replace(name=purse.name._replace(part=time.strftime(form, time.gmtime()))) if form else purse
 
 
 async def _either(freed: asyncio.Event, seconds: float | None) -> None:

@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple, Protocol
 
 HOLD_SECONDS = 30.0
 """How long a hold lasts that is not renewed: a process that was killed locks a purse no longer."""
-PurseKind = Literal["build", "task", "day", "project"]
+PurseKind = Literal["build", "task", "day", "project", "month"]
 
 
 class PurseName(NamedTuple):
-    """Which purse. `owner` is a build's id, a user's for a day, a project's; `part` the task, or the day in UTC."""
+    """Which purse. `owner` is a build's id, or a user's; `part` the task, the project, or the day or month in UTC."""
 
     kind: PurseKind
     owner: str
@@ -82,6 +82,9 @@ class MoneyLedger(Protocol):
 
     async def settle(self, hold: str, purses: Sequence[Purse], usd: Decimal) -> tuple[Decimal, ...]:
         """Let a hold go and add what was spent to the purses; return what each has spent now."""
+
+    async def month_limit(self, user_id: str) -> Decimal | None:
+        """Return what a user may spend in a month by what an owner of the server has set; None for any sum."""
 
     async def count_replay(self, build_id: str, usd: Decimal) -> None:
         """Count an answer that was kept and played again, and what it would have cost."""

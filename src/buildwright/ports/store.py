@@ -28,7 +28,9 @@ class Lease:
     token: int
 
 
-CostKey = Literal["day", "project", "user", "model", "agent", "build", "task", "attempt", "requirement", "result"]
+CostKey = Literal[
+    "day", "month", "project", "user", "model", "agent", "build", "task", "attempt", "requirement", "result"
+]
 """What costs are summed by. A day is of UTC; a result is what became of the attempt that a request was made for."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self, assert_never
+from typing import Any, Literal, Self, assert_never
 
 from sqlalchemy import (
     JSON,
@@ -320,8 +320,8 @@ def apart_query(
 def _key_apart(kept: Table, by: CostKey, *, postgres: bool) -> ColumnElement[Any]:
     each = kept.c
     match by:
-        case "day":
-            return _day(each.at, postgres=postgres)
+        case "day" | "month":
+            return _day(each.at, postgres=postgres, by=by)
         case "project":
             return each.project_id
         case "user":
@@ -336,11 +336,11 @@ def _key_apart(kept: Table, by: CostKey, *, postgres: bool) -> ColumnElement[Any
             assert_never(by)
 
 
-def _day(at: ColumnElement[Any], *, postgres: bool) -> ColumnElement[Any]:
-    """Return the day of a time in UTC, such as `2026-03-01`."""
+def _day(at: ColumnElement[Any], *, postgres: bool, by: Literal["day", "month"]) -> ColumnElement[Any]:
+    """Return the day or month of a time in UTC, such as `2026-03-01` or `2026-03`."""
     if postgres:
-        return func.to_char(func.timezone("UTC", at), "YYYY-MM-DD")
-    return func.strftime("%Y-%m-%d", at)
+        return func.to_char(func.timezone("UTC", at), "YYYY-MM-DD" if by == "day" else "YYYY-MM")
+    return func.strftime("%Y-%m-%d" if by == "day" else "%Y-%m", at)
 
 
 _RESULT = case(
@@ -360,8 +360,8 @@ def plans_query(build_ids: Sequence[str]) -> Select[tuple[Any, ...]]:
 
 def _key(by: CostKey, used: Any, *, postgres: bool) -> ColumnElement[Any]:
     match by:
-        case "day":
-            return _day(events.c.at, postgres=postgres)
+        case "day" | "month":
+            return _day(events.c.at, postgres=postgres, by=by)
         case "project":
             return build_runs.c.project_id
         case "user":

@@ -72,6 +72,11 @@ class StoreLedger:
         # On PostgreSQL a connection that breaks in the COMMIT may count an answer twice: rather that than never.
         return tuple(map(_usd, await self._ask(partial(_settle, hold, purses, _units(usd)))))
 
+    async def month_limit(self, user_id: str) -> Decimal | None:
+        query = StatsQuery("SELECT most_usd_a_month FROM users WHERE user_id = $1", (user_id,))
+        rows = await self._ask(lambda: _one(query), reads=True)
+        return _usd(int(rows[0][0])) if rows and rows[0][0] is not None else None
+
     async def count_replay(self, build_id: str, usd: Decimal) -> None:
         day = time.strftime("%Y-%m-%d", time.gmtime())
         await self._ask(lambda: _one(StatsQuery(_REPLAY, (build_id, day, _units(usd)))))

@@ -1,5 +1,7 @@
 """The one description of the tables, as SQLAlchemy metadata. Must be imported only by code that uses SQLAlchemy.
 
+Large because a reader finds all tables of the database here.
+
 There are no foreign keys on purpose: an append proves its build by the compare-and-set on the head row, in the same
 transaction, and an append is the hot path.
 """

@@ -488,9 +488,17 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.StepRequested: EventFrames(lambda ev: {"stepId": ev.id, "mode": ev.mode}, _nothing),
     e.BuildPaused: EventFrames(
-        lambda ev: {"reason": ev.reason, "message": _short(ev.message), "task": ev.task}, _paused
+        lambda ev: {
+            "reason": ev.reason,
+            "message": _short(ev.message),
+            "task": ev.task,
+            "askedBy": ev.asked_by,
+        },
+        _paused,
     ),
-    e.BuildResumed: EventFrames(lambda ev: {"by": ev.by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]),
+    e.BuildResumed: EventFrames(
+        lambda ev: {"by": ev.by, "askedBy": ev.asked_by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]
+    ),
     e.OptionsChanged: EventFrames(lambda ev: {"changed": list(ev.changed)}, _nothing),
     e.SpecChanged: EventFrames(lambda ev: {"characters": len(ev.text)}, _nothing),
     e.PlanChanged: EventFrames(
@@ -511,15 +519,17 @@ ROWS: dict[type[Event], EventFrames] = {
     e.BaseChanged: EventFrames(lambda ev: {"commit": ev.commit, "base": ev.base, "number": ev.number}, _nothing),
     e.BuildReopened: EventFrames(lambda _: {}, lambda _e, _m: [("build_resumed", {"by": "user"})]),
     e.StopRequested: EventFrames(
-        lambda ev: {"how": ev.how, "message": _short(ev.message)},
+        lambda ev: {"how": ev.how, "message": _short(ev.message), "askedBy": ev.asked_by},
         lambda ev, _m: [("build.stop", {"how": ev.how, "message": _short(ev.message)})],
     ),
     e.MessageSent: EventFrames(
-        lambda ev: {"messageId": ev.id, "message": _short(ev.text), "task": ev.task}, _interjected
+        lambda ev: {"messageId": ev.id, "message": _short(ev.text), "task": ev.task, "askedBy": ev.asked_by},
+        _interjected,
     ),
     e.ReviewSent: EventFrames(
         lambda ev: {
             "reviewId": ev.id,
+            "askedBy": ev.asked_by,
             "comments": len(ev.comments),
             "message": _short(ev.message),
             "tasks": list(ev.tasks),

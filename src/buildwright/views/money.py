@@ -12,7 +12,13 @@ from buildwright.core.event import BudgetReached
 from buildwright.core.money import empty_purse
 from buildwright.core.record import Record
 
-_OF_PURSE = {"build": "", "task": " of task {task}", "day": " of the day ({day}, UTC)", "project": " of the project"}
+_OF_PURSE = {
+    "build": "",
+    "task": " of task {task}",
+    "day": " of the day ({day}, UTC)",
+    "project": " of the project",
+    "month": " of the month ({day}, UTC)",
+}
 _FOR_PURSE = {"task": "for each task", "day": "for the day", "project": "for the project"}
 
 
@@ -62,6 +68,10 @@ def ways_on(build: Build, since: datetime) -> Iterator[WayOn]:
         yield WayOn(
             "continue with a larger budget", "budget_usd", _larger(build.budget_usd or Decimal(0), build.usage.cost_usd)
         )
+        return
+    if empty.purse == "month":
+        yield WayOn("have an owner of the server raise the month's budget (`buildwright user set`), then continue")
+        yield WayOn("wait until the next month (UTC), then continue with its budget")
         return
     words = f"continue with a larger budget {_FOR_PURSE[empty.purse]}"
     yield WayOn(words, f"options.{empty.purse}_budget_usd", _larger(empty.budget_usd, empty.spent_usd))

@@ -88,6 +88,8 @@ class PauseView(Record):
     """How the plan that the diagnosis proposes differs, a line each; () where none is proposed."""
     approvable: tuple[str, ...] = ()
     """Fingerprints of the findings whose approval has the task's change judged again; () when that would not do."""
+    asked_by: str = ""
+    """The user who paused it, if that is not the build's own; else ""."""
 
 
 class MessageView(Record):
@@ -445,6 +447,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         until=pause.until,
         proposed=proposal_lines(build.plan, build.proposal) if build.plan and build.proposal else (),
         approvable=approvable_in(build.task(pause.task)) if pause.task else (),
+        asked_by=pause.asked_by if pause.asked_by != build.user_id else "",
     )
 
 

@@ -61,6 +61,65 @@ class MemberView(Record):
     added_at: UtcTime | None = None
 
 
+class TeamAction(Record):
+    """Something that can be done on the page: a request, and the command line that does the same."""
+
+    words: str
+    method: Literal["POST", "PATCH", "PUT", "DELETE"]
+    path: str
+    body: dict[str, str | bool | None] | None = None
+    command: str
+
+
+class TeamUser(UserView):
+    """A user on the page, with what can be done."""
+
+    actions: tuple[TeamAction, ...] = ()
+
+
+class TeamToken(TokenView):
+    """A token on the page."""
+
+    revoke: TeamAction
+
+
+class RoleChoice(Record):
+    """A role that the caller may give to a member, and what it allows."""
+
+    role: str
+    words: str
+    action: TeamAction | None = None
+    """None for the role that the member has."""
+
+
+class TeamMember(MemberView):
+    """A member on the page. Without `choices` the caller may change nothing."""
+
+    choices: tuple[RoleChoice, ...] = ()
+    remove: TeamAction | None = None
+
+
+class TeamProject(Record):
+    """A project that the caller sees, with its members."""
+
+    id: str
+    name: str
+    role: str
+    """Of the caller."""
+    members: tuple[TeamMember, ...]
+    share: tuple[RoleChoice, ...] = ()
+    """Roles for a new member; `{user}` in path and command is the id of that user."""
+
+
+class TeamPage(Record):
+    """All of the page: the caller, all users for an owner of the server, the caller's tokens, and projects."""
+
+    me: UserView
+    users: tuple[TeamUser, ...] = ()
+    tokens: tuple[TeamToken, ...] = ()
+    projects: tuple[TeamProject, ...] = ()
+
+
 class UserChanges(Record):
     """What is to be different in a user. A field that is left out stays; null takes a limit off."""
 

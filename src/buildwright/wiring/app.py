@@ -420,13 +420,14 @@ class App:
         world = await self._worlds.whole(new.options, self.clock, self.workspace, None, self.telemetry.observe)
         return await precheck(new, world, self.workspace, on_found, on_log, run=run)
 
-    async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
+    async def ask(self, build_id: str, command: BuildCommand, asked_by: str = "") -> CommandResult:
         """Send a command to a build, whichever process runs it. Raises IllegalMove, NotFound, StoreFailed.
 
+        `asked_by` is the user whose command it is; this process's by default.
         A build that is asked to stop and is run by no process ends before this returns.
         """
         if isinstance(command, StopBuild):
-            return CommandResult(await self._stop(build_id, command), "")
+            return CommandResult(await self._stop(build_id, command, asked_by or self.settings.user), "")
         if isinstance(command, ChangeSpec):
             command = replace(command, text=self.mask(command.text))
         if isinstance(command, TakeFeedback):
@@ -442,7 +443,7 @@ class App:
             await self._check_forge(build.repository, command.options.of(build.options))
         if names := dict.fromkeys(task.agent for task in command.asks_of_machine()[1] if task.agent):
             await self._check_agents(await self.builds.load(build_id), names)
-        result = await commands.ask(self.builds, self.clock, build_id, command)
+        result = await commands.ask(self.builds, self.clock, build_id, command, asked_by or self.settings.user)
         if self.in_cluster and command.reopens and result.build.options.lanes:
             self._awaited.note_again(result.build)
         if self.in_cluster and command.wakes:
@@ -474,12 +475,12 @@ class App:
         """
         return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
 
-    async def _stop(self, build_id: str, command: StopBuild) -> Build:
+    async def _stop(self, build_id: str, command: StopBuild, asked_by: str) -> Build:
         from buildwright.engine.loop import run
 
         build = await self.builds.load(build_id)
         if build.control is not Control.STOPPING:  # it is when a process asked, and died before the end
-            build, _ = await commands.ask(self.builds, self.clock, build_id, command)
+            build, _ = await commands.ask(self.builds, self.clock, build_id, command, asked_by)
         if self.in_cluster:
             # A build without a worker at this moment ends at once, even if no worker is alive; else its workers let go
             # first.

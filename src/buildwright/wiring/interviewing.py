@@ -163,7 +163,10 @@ class Interviewing:
             await check_model(model, self.settings.environment, self.settings.home)
         # Counted where the budgets of builds look: what the user's day and the project have cost.
         owner = project.user_id
-        purses = (Purse(PurseName("day", owner)), Purse(PurseName("project", owner, project.id)))
+        purses = tuple(
+            Purse(name)
+            for name in (PurseName("month", owner), PurseName("day", owner), PurseName("project", owner, project.id))
+        )
         number = interview.turns + 1
         access = ModelAccess(f"interview-{project.id}", "", number, options, purses=purses, kept=False, model=model)
         gateway = self.gateway()

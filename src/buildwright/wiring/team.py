@@ -1,6 +1,6 @@
 """Users, tokens and members of one store, for the App and the routes. Must never decide what a caller may: see `auth.rights`.
 
-What holds whoever asks is here: the server's own user stays an owner, and only users that there are become members.
+What holds for every caller is here: the server's own user stays an owner, and only known users become members.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def month_start(now: datetime) -> datetime:
 def may_run_commands(environment: Mapping[str, str], own_user: str, user_id: str, granted: bool) -> bool:
     """Return whether a user's builds may run commands of the server's machine.
 
-    BUILDWRIGHT_ALLOW_COMMANDS is `all`, `none`, or `owner` (the default): the user of the server's process, and those
-    who were `granted` it.
+    BUILDWRIGHT_ALLOW_COMMANDS is `all`, `none`, or `owner` (the default): the user of the server's process, and users
+    with the right `granted`.
     """
     allowed = environment.get(ALLOW_COMMANDS, "").strip().lower() or "owner"
     return allowed == "all" or (allowed == "owner" and (granted or user_id == own_user))
@@ -50,7 +50,7 @@ class Team:
     clock: Clock
     environment: Mapping[str, str]
     own_user: str
-    """The user of the server's process, who is always an owner."""
+    """The user of the server's process, always an owner."""
 
     async def users(self) -> tuple[UserView, ...]:
         """Return all users by id, with what their requests to models cost this month."""
@@ -117,7 +117,7 @@ class Team:
             raise Refused(f"{user_id} is the owner of the project", fix="name another user")
         before = await self.records.members.role(project.id, user_id)
         if role is None and before is None:
-            raise NotFound(f"{user_id} is no member of this project", fix="see GET /projects/{id}/members")
+            raise NotFound(f"{user_id} is not a member of this project", fix="see GET /projects/{id}/members")
         if not may_change_member(role_of_caller, before, role):
             raise Forbidden("your role does not allow to change this member", fix=f"ask {who_may('share')}")
         if role is None:
@@ -172,7 +172,7 @@ class Team:
 
 
 class OwnTeam:
-    """Implements `TeamClient` on the store of this machine, as the user of the settings, who may do everything."""
+    """Implements `TeamClient` on the store of this machine, as the user of the settings, with every right."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings

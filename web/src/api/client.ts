@@ -47,9 +47,14 @@ export function read<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 /** Ask for something to be done. Throws `Refusal`. */
 export function ask<T>(path: string, body: unknown = undefined): Promise<T> {
-  if (body === undefined) return answered<T>(path, { method: "POST" });
+  return change<T>("POST", path, body);
+}
+
+/** Ask for a change by another method than POST. Throws `Refusal`. */
+export function change<T>(method: string, path: string, body: unknown = undefined): Promise<T> {
+  if (body === undefined) return answered<T>(path, { method });
   const headers = { "Content-Type": "application/json" };
-  return answered<T>(path, { method: "POST", body: JSON.stringify(body), headers });
+  return answered<T>(path, { method, body: JSON.stringify(body), headers });
 }
 
 /** The path of a build, or of a part of it. */

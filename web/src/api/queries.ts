@@ -1,7 +1,20 @@
 // What the pages read from the server, by the names under which it is kept.
 import { queryOptions } from "@tanstack/react-query";
 import { buildPath, Refusal, read } from "./client";
-import type { Build, BuildPage, Choices, Forecast, Graph, Home, LogPage, Me, Rail, Spec, Why } from "./types";
+import type {
+  Build,
+  BuildPage,
+  Choices,
+  Forecast,
+  Graph,
+  Home,
+  LogPage,
+  Me,
+  Rail,
+  Spec,
+  Team,
+  Why,
+} from "./types";
 
 /** The parts of a build that news of it makes old. */
 export const ofBuild = (id: string) => ["build", id] as const;
@@ -70,4 +83,11 @@ export const home = (since: string) =>
     queryKey: ["home"],
     queryFn: ({ signal }) => read<Home>(`/api/home${since && `?since=${encodeURIComponent(since)}`}`, signal),
     refetchInterval: BETWEEN_HOMES_MS,
+  });
+
+export const team = () =>
+  queryOptions({
+    queryKey: ["team"],
+    queryFn: ({ signal }) => read<Team>("/api/team", signal),
+    refetchInterval: 10_000,
   });

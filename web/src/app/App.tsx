@@ -10,6 +10,7 @@ import { Layout } from "../shell/Layout";
 import { followLink, type Place, placeOf, usePath } from "../shell/router";
 import { Empty, Problem, Skeleton } from "../ui/States";
 
+const TeamPage = lazy(async () => ({ default: (await import("../team/TeamPage")).TeamPage }));
 const LogPage = lazy(async () => ({ default: (await import("../log/LogPage")).LogPage }));
 
 function newClient(): QueryClient {
@@ -47,6 +48,12 @@ function Page({ place }: { readonly place: Place }) {
   switch (place.page) {
     case "home":
       return <HomePage />;
+    case "team":
+      return (
+        <Suspense fallback={<Skeleton widths={[30, 100, 100, 100]} />}>
+          <TeamPage />
+        </Suspense>
+      );
     case "build":
     case "log":
       return (

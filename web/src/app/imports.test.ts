@@ -13,7 +13,8 @@ const MAY: Record<string, readonly string[]> = {
   home: ["api", "ui", "live", "shell"],
   build: ["api", "ui", "live", "shell"],
   log: ["api", "ui", "live", "shell"],
-  app: ["api", "ui", "live", "shell", "home", "build", "log"],
+  team: ["api", "ui", "shell"],
+  app: ["api", "ui", "live", "shell", "home", "build", "log", "team"],
   testing: [],
 };
 

@@ -14,6 +14,7 @@ import { Toasts } from "./Toasts";
 
 const ICONS = {
   home: "M2.5 8 9 2.5 15.5 8v7.5h-4.5V11h-4v4.5H2.5z",
+  team: "M6.5 8.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM2 14.5c0-2.5 2-4 4.5-4s4.5 1.5 4.5 4M11.5 8.5a2.5 2.5 0 0 0 0-5M13 10.8c1.8.5 3 1.8 3 3.7",
   build: "M3 4.5h12M3 9h12M3 13.5h7",
   graph: "M4 4h4v4H4zM10 10h4v4h-4zM6 8v4h4",
   log: "M3.5 4 7 7.5 3.5 11M8.5 12.5h6",
@@ -64,6 +65,13 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
     useMemo(
       () => [
         { id: "home", title: "Go to all builds", keys: "g h", run: () => go("/") },
+        {
+          id: "team",
+          title: "Go to the team: users, tokens, members",
+          keys: "g t",
+          command: "buildwright user list",
+          run: () => go("/team"),
+        },
         { id: "keys", title: "Show the keys of this page", keys: "?", run: () => setOpen("keys") },
         { id: "sign-out", title: "Sign out", run: signOut },
         { id: "light", title: "Light theme", run: () => chooseTheme("light") },
@@ -115,6 +123,9 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
         </a>
         <NavLink to="/" icon="home" here={place.page === "home"}>
           Builds
+        </NavLink>
+        <NavLink to="/team" icon="team" here={place.page === "team"}>
+          Team
         </NavLink>
         {build && (
           <>

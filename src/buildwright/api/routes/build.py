@@ -117,7 +117,7 @@ async def step_build(
         build = await own_build(site, caller, wanted.build_id, "steer")
         await site.rates.take(operations.BUILDS, caller.user_id)
         with stating(build):
-            _, step_id = await site.app.ask(build.id, TakeStep(wanted.mode, wanted.user_message or ""))
+            _, step_id = await site.app.ask(build.id, TakeStep(wanted.mode, wanted.user_message or ""), caller.user_id)
         await site.hosting.begin(build.id)
         build, made = await operations.stepped(site, build, step_id, wait_seconds)
         return 200 if made else 202, json.loads(await response_of(site, build)), place_of(build.id)
@@ -135,7 +135,7 @@ async def get_build(site: SiteOf, build: OwnBuild, history_after: After = 0, his
 async def abort_build(site: SiteOf, caller: CallerOf, build: OwnBuild, wait_seconds: Wait = 20.0) -> Response:
     """End the build: agents are ended, nothing more lands. Harmless to repeat."""
     await site.rates.take(operations.BUILDS, caller.user_id)
-    build = await operations.stop(site, build, "aborted by the user", wait_seconds)
+    build = await operations.stop(site, caller, build, "aborted by the user", wait_seconds)
     return await _answer(site, build, 200 if build.is_terminal else 202)
 
 
@@ -144,7 +144,7 @@ async def resume_build(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: 
     await site.rates.take(operations.BUILDS, caller.user_id)
     command = command_of(ResumeBuild, wanted)
     if not command.holds(build):
-        build, _ = await ask(site, build, command)
+        build, _ = await ask(site, caller, build, command)
     await site.hosting.begin(build.id)
     return await _answer(site, build, 200)
 

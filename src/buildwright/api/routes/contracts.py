@@ -110,7 +110,7 @@ async def take_contracts(project: OwnProject, site: SiteOf, caller: CallerOf) ->
     await site.rates.take(operations.BUILDS, caller.user_id)
     build, command = await _kept(site).taking(project.user_id, project.id)
     check_commands(site, caller, command.spec, Options())
-    after, _ = await ask(site, build, command)
+    after, _ = await ask(site, caller, build, command)
     await site.hosting.begin(build.id)
     return taken_contracts(project.id, build, after)
 

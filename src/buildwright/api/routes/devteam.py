@@ -137,7 +137,7 @@ async def _steer(
         if build is None or standing.state != since:
             raise _refused(standing.state, f"it cannot become {to} from there")
         try:
-            await site.app.ask(build.id, command)
+            await site.app.ask(build.id, command, caller.user_id)
         except IllegalMove as refused:
             # Another request was first, and the state now decides; or the reason is more than the name of the state.
             now = await _standing(site, caller, project)

@@ -101,7 +101,7 @@ async def put_plan_file(
     check_commands(site, caller, Spec(title="plan", graph=Graph(tasks=command.tasks)), command.asks_of_machine()[0])
     changed = not (dry_run or differs.is_empty)
     if changed:
-        build, _ = await ask(site, build, command)
+        build, _ = await ask(site, caller, build, command)
         await site.hosting.begin(build.id)
     elif not differs.is_empty:
         with stating(build):

@@ -99,7 +99,7 @@ class FileAnswer(WrittenFile):
 async def cancel_build(build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf) -> BuildAnswer:
     """Cancel the build: agents are ended, nothing more lands. Harmless when it was cancelled before."""
     await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
-    status = await project_build.cancel(site, build, row)
+    status = await project_build.cancel(site, caller, build, row)
     return BuildAnswer(build_id=row.build_id, project_id=row.project_id, status=status)
 
 
@@ -137,7 +137,7 @@ async def resume_build(
     await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
 
     async def work() -> tuple[int, dict[str, Any], str]:
-        status = await project_build.resume(site, build, row, wish.action, wish.message, wish.budget_usd)
+        status = await project_build.resume(site, caller, build, row, wish.action, wish.message, wish.budget_usd)
         return 200, {"build_id": build.id, "project_id": build.project_id, "status": status}, ""
 
     return await site.asked.once(request, caller.user_id, f"POST /projects/{build.project_id}/build/resume", work)
@@ -153,7 +153,7 @@ async def interject(
     await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
 
     async def work() -> tuple[int, dict[str, Any], str]:
-        message_id = await project_build.interject(site, build, row, wish.message)
+        message_id = await project_build.interject(site, caller, build, row, wish.message)
         answer = Interjected(message_id=message_id, build_id=build.id, project_id=build.project_id, status="running")
         return 202, answer.model_dump(mode="json"), ""
 

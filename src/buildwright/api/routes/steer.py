@@ -15,7 +15,7 @@ from buildwright.api import operations
 from buildwright.api.bodies import Router
 from buildwright.api.params import OwnBuild, stating
 from buildwright.api.problems import responses
-from buildwright.api.state import CallerOf, SiteOf
+from buildwright.api.state import Caller, CallerOf, SiteOf
 from buildwright.api.targets import check_commands
 from buildwright.core.build import Build
 from buildwright.core.graph import Graph
@@ -82,7 +82,7 @@ def _add_route(kind: type[BuildCommand]) -> None:
         check_commands(site, caller, Spec(title=kind.name, graph=Graph(tasks=tuple(tasks))), options)
         new_id = ""
         if not command.holds(build):
-            build, new_id = await ask(site, build, command)
+            build, new_id = await ask(site, caller, build, command)
         if command.wakes:
             await site.hosting.begin(build.id)
         if not kind.receipt:
@@ -103,11 +103,11 @@ def _add_route(kind: type[BuildCommand]) -> None:
     )
 
 
-async def ask(site: SiteOf, build: Build, command: BuildCommand) -> tuple[Build, str]:
+async def ask(site: SiteOf, caller: Caller, build: Build, command: BuildCommand) -> tuple[Build, str]:
     """Send a command, unless another request did so first. Raises IllegalMove with the state that does not allow it."""
     with stating(build):
         try:
-            return await site.app.ask(build.id, command)
+            return await site.app.ask(build.id, command, caller.user_id)
         except IllegalMove:
             build = await site.seen.newest(build.id)
             if not command.holds(build):
@@ -126,7 +126,7 @@ async def stop(
 ) -> Response:
     """End the build: agents are ended, nothing more lands. A build that was stopped stays as it is."""
     await site.rates.take(operations.BUILDS, caller.user_id)
-    build = await operations.stop(site, build, wanted.message if wanted else "", wait_seconds)
+    build = await operations.stop(site, caller, build, wanted.message if wanted else "", wait_seconds)
     headers = {"Location": f"/api/builds/{build.id}"}
     return JSONResponse(standing_of(build).model_dump(mode="json"), 200 if build.is_terminal else 202, headers)
 

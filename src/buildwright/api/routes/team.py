@@ -20,11 +20,13 @@ from buildwright.views.team import (
     MemberView,
     Money,
     ServerRoleName,
+    TeamPage,
     TokenView,
     UserChanges,
     UserView,
 )
 from buildwright.wiring.team import Team
+from buildwright.wiring.team_page import team_page
 
 router = Router(tags=["team"])
 
@@ -97,6 +99,12 @@ def _check_owner(caller: Caller) -> None:
         raise Forbidden("only an owner of the server sees and changes users", fix="ask one")
 
 
+@router.get("/api/team", responses=responses())
+async def team_page_of_caller(site: SiteOf, caller: CallerOf) -> TeamPage:
+    """Return what the page of the team shows: users, your tokens, projects with members, and what you can do with them."""
+    return await team_page(_team(site), caller.user_id, caller.session, is_server_owner=caller.is_server_owner)
+
+
 @router.get("/api/users", responses=responses(403))
 async def list_users(site: SiteOf, caller: CallerOf) -> UserList:
     """Return all users with rights, limits and what they have spent this month. For owners of the server."""
@@ -106,7 +114,7 @@ async def list_users(site: SiteOf, caller: CallerOf) -> UserList:
 
 @router.post("/api/users", status_code=201, responses=responses(403, 409))
 async def add_user(wanted: NewUser, site: SiteOf, caller: CallerOf) -> UserView:
-    """Add a user. For owners of the server."""
+    """Add a user before the first request. For owners of the server."""
     _check_owner(caller)
     return await _team(site).add(wanted.user_id, wanted.changes())
 

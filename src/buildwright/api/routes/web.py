@@ -61,6 +61,12 @@ async def front(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001
     return _page(request)
 
 
+@router.get("/team", include_in_schema=False)
+async def team(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
+    """Return the page of users, tokens and members."""
+    return _page(request)
+
+
 @router.get("/builds/{build_id}", include_in_schema=False)
 @router.get("/builds/{build_id}/log", include_in_schema=False)
 async def page(
