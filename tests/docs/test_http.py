@@ -104,7 +104,9 @@ def test_defaults_in_the_guide_are_those_of_the_server() -> None:
 
 def of_paths(text: str) -> set[str]:
     """Paths with their methods, as they stand in code."""
-    return {f"{method} {_shape(path)}" for method, path in re.findall(r"`(GET|POST|PUT|DELETE|WS) (/[^`\s?]*)", text)}
+    return {
+        f"{method} {_shape(path)}" for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE|WS) (/[^`\s?]*)", text)
+    }
 
 
 def _shape(path: str) -> str:
