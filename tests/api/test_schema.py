@@ -90,6 +90,13 @@ def configuration(seeds: Seeds, running: Going, tokens: tuple[str, ...]) -> str:
     # What runs goes on running: of these only what the generator has started itself, or what has ended, is ended.
     lines += ["[[operations]]", 'include-path-regex = "/(stop|abort)(/|$)"', "[operations.parameters]"]
     lines += [f'"path.build_id" = {json.dumps(running.stopped)}', f'"path.projectId" = {json.dumps(seeds.execution)}']
+    # The generator's own token is not taken back.
+    lines += [
+        "[[operations]]",
+        'include-path-regex = "^/api/tokens"',
+        "[operations.parameters]",
+        '"query.user" = "bob"',
+    ]
     return "\n".join(lines) + "\n"
 
 

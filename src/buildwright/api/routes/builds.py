@@ -197,7 +197,7 @@ async def fork_build(
     return await site.asked.once(request, caller.user_id, f"POST /api/builds/{build.id}/fork", work)
 
 
-@router.get("/api/builds", responses=responses())
+@router.get("/api/builds", responses=responses(403))
 async def list_builds(
     site: SiteOf,
     caller: CallerOf,

@@ -163,7 +163,7 @@ async def revoke_token(token_id: TokenId, site: SiteOf, caller: CallerOf, user: 
     site.sessions.stop({token_id})
 
 
-@router.delete("/api/tokens", responses=responses(403))
+@router.delete("/api/tokens", responses=responses(403, 404))
 async def revoke_tokens(site: SiteOf, caller: CallerOf, user: OfUser = "") -> TokensRevoked:
     """Take back all your tokens and sessions, also the one of this request."""
     gone = await _team(site).revoke_all(_whose(caller, user))
