@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from buildwright.core.own_names import FORGE_TOKENS, MODEL_KEYS
+from buildwright.core.own_names import FORGE_SECRETS, FORGE_TOKENS, MODEL_KEYS
 from buildwright.errors import BadSettings
 
 KEYS = MODEL_KEYS
@@ -23,7 +23,7 @@ _FORMS = {
     "OPENAI_API_KEY": ("sk-", "OPENAI_BASE_URL"),
 }
 """How keys of a provider begin, and the variable of another address, where keys may have any form."""
-SECRETS = (*KEYS, *FORGE_TOKENS, "BUILDWRIGHT_SECRET")
+SECRETS = (*KEYS, *FORGE_TOKENS, *FORGE_SECRETS, "BUILDWRIGHT_SECRET")
 """Variables that are never shown: the keys of models, the tokens of forges, and the key that signs tokens."""
 SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
 """Variables that make this process part of a cluster: database, hints, and the repository that shares commits."""

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.git import git
 from tests.workspace.served import Smart, smart_http
 
+HostedT = TypeVar("HostedT", bound="Hosted")
 TOKEN = "example-of-a-token-0123456789"
 
 
@@ -307,6 +308,9 @@ class _Server(Smart):
     def do_PATCH(self) -> None:  # noqa: N802  named so by the standard library
         self._api()
 
+    def do_DELETE(self) -> None:  # noqa: N802  named so by the standard library
+        self._api()
+
     def do_PUT(self) -> None:  # noqa: N802  named so by the standard library
         self._api()
 
@@ -317,7 +321,7 @@ class _Server(Smart):
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.hosted.answer(Asked(self.command, path, query, headers, json.loads(raw) if raw else {}))
-        content = json.dumps(answer.content).encode()
+        content = b"" if answer.status == 204 else json.dumps(answer.content).encode()
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         same = self.command == "GET" and answer.status == 200 and headers.get("if-none-match") == tag
         self.send_response(304 if same else answer.status)
@@ -330,13 +334,13 @@ class _Server(Smart):
 
 
 @contextmanager
-def forge(kind: str, top: Path) -> Iterator[Hosted]:
+def forge(kind: str, top: Path, hosts: type[HostedT] = Hosted) -> Iterator[HostedT]:  # type: ignore[assignment]
     """A forge of this kind with the bare repository `top`/acme/shop.git, which only its token may read and write."""
     folder = top / "acme" / "shop.git"
     folder.mkdir(parents=True)
     git(folder, "init", "-q", "--bare", "-b", "main")
     git(folder, "config", "http.receivepack", "true")
-    hosted = Hosted(kind, folder)
+    hosted = hosts(kind, folder)
     user = "x-access-token" if kind == "github" else "oauth2"
     header = f"Basic {base64.b64encode(f'{user}:{TOKEN}'.encode()).decode()}"
     with smart_http(top, header, type("Served", (_Server,), {"hosted": hosted})) as (address, _):

@@ -147,7 +147,7 @@ async def test_an_answer_too_large_to_be_one_is_refused(hosted: Hosted) -> None:
 
 def test_a_client_needs_no_token_of_the_library() -> None:
     """The library would send it with every address that it is given."""
-    assert ForgeClient.__init__.__annotations__.keys() == {"session", "site", "headers", "return"}
+    assert ForgeClient.__init__.__annotations__.keys() == {"session", "site", "headers", "token_name", "return"}
 
 
 OF_REVIEWS: dict[str, tuple[list[dict[str, object]], list[dict[str, object]]]] = {

@@ -42,6 +42,7 @@ from buildwright.api.routes import (
     project_builds,
     projects,
     questionnaires,
+    repositories,
     results,
     sign_in,
     sockets,
@@ -50,6 +51,7 @@ from buildwright.api.routes import (
     streams,
     team,
     web,
+    webhooks,
 )
 from buildwright.api.settings import check, host_names
 from buildwright.api.state import ServerState, correlation_of, state_of
@@ -59,6 +61,8 @@ from buildwright.maintenance.event_files import kept_events
 from buildwright.wiring import masker_of
 from buildwright.wiring.event_consumer import open_event_consumer
 from buildwright.wiring.local_runner import open_local_runner
+from buildwright.wiring.push_audits import PushAuditor, open_push_auditor
+from buildwright.wiring.repositories import connecting_for, public_host
 
 if TYPE_CHECKING:
     from buildwright.wiring import App
@@ -84,6 +88,8 @@ ROUTERS = (
     events.router,
     devteam.router,
     audit.router,
+    repositories.router,
+    webhooks.router,
     assistants.router,
     sockets.router,
     streams.router,
@@ -103,20 +109,25 @@ async def open_site(app: App, log: Callable[..., None], address: str) -> AsyncIt
 
     environment = app.settings.environment
     check(environment)
-    signer = Signer(secret_key(app.settings.home, environment))
+    key = secret_key(app.settings.home, environment)
+    signer = Signer(key)
     rates = Rates(environment)
     _ = app.meters  # made now, so that counting begins with the first build
     records = Records.open(app.settings.database_url or app.settings.database)
+    connecting = connecting_for(app.settings, records, key, app.clock)
+    pushes = PushAuditor(app.settings, records.repositories, connecting.access, app.clock, log)
     try:
         app.send_hints()
         async with (
             open_local_runner(app, records.hosting, log) as hosting,
             open_event_consumer(app, records.inbox, hosting.begin, log) as intake,
+            open_push_auditor(pushes, log),
             kept_events(environment, masker_of(app.settings), app.builds, app.clock, partial(_not_kept, log)),
         ):
-            hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment)}
+            hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment), *public_host(environment)}
+            asked = IdempotentRequest(records, app.clock)
             site = ServerState(
-                app, records, signer, hosting, intake, rates, IdempotentRequest(records, app.clock), log, hosts, address
+                app, records, signer, hosting, intake, connecting, pushes, rates, asked, log, hosts, address
             )
             streams_end = asyncio.create_task(_end_streams(site), name="end of streams")
             sessions = asyncio.create_task(site.sessions.watch(), name="sessions")

@@ -22,9 +22,9 @@ LARGEST_BODY = 1_000_000
 LARGEST_SPEC = 10_000_000
 """Bytes of a body that may hold a spec or a list of tasks."""
 _SPECS = re.compile(
-    r"/api/(builds|plans|build/start|builds/[^/]+/(task|split|fork|plan)|devteam/automation/initialize)|/projects(/[^/]+/build)?|/events|/mcp"
+    r"/api/(builds|plans|build/start|builds/[^/]+/(task|split|fork|plan)|devteam/automation/initialize)|/projects(/[^/]+/build)?|/events|/mcp|/webhooks/github"
 )
-"""Paths whose body may hold a spec."""
+"""Paths whose body may hold a spec, or a long list of commits."""
 _AT_ONCE = 50_000
 """Bytes of a body that are decoded and checked at once, without a thread: it takes about a millisecond."""
 

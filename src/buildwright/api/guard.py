@@ -24,9 +24,10 @@ from buildwright.api.fixes import answer_over_http, prefers_commands
 from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response, without_inside
 from buildwright.api.state import Caller, ServerState
 from buildwright.errors import BuildwrightError, DiskFull, Forbidden, StoreFailed, Unauthorized
+from buildwright.wiring.repositories import WEBHOOKS
 
 COOKIE = "buildwright_session"
-PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs"})
+PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs", WEBHOOKS})
 """Paths that need no caller; every other path needs one, whether it exists or not."""
 PUBLIC_BELOW = ("/static/", "/assets/")
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})

@@ -13,6 +13,7 @@ from buildwright.auth.secret import given_key
 from buildwright.errors import BadSettings
 from buildwright.maintenance.event_files import folder_of, kept_for
 from buildwright.settings import Settings
+from buildwright.wiring.repositories import public_url
 
 HOSTS = "BUILDWRIGHT_HOSTS"
 SWITCHES = ("BUILDWRIGHT_INSECURE_URLS",)
@@ -51,6 +52,7 @@ def faults(environment: Mapping[str, str]) -> list[BadSettings]:
         lambda: number(environment, PER_HOUR),
         lambda: check_settings(environment),
         lambda: _check_hosts(environment, HOSTS),
+        lambda: public_url(environment),
         lambda: _check_hosts(environment, "BUILDWRIGHT_GIT_HOSTS"),
         lambda: given_key(environment),
         lambda: _check_switches(environment),

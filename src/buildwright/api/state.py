@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from buildwright.wiring import App
     from buildwright.wiring.event_consumer import EventConsumer
     from buildwright.wiring.local_runner import LocalRunner
+    from buildwright.wiring.push_audits import PushAuditor
+    from buildwright.wiring.repositories import Connecting
 
 __all__ = [
     "Caller",
@@ -59,6 +61,8 @@ class ServerState:
     signer: Signer
     hosting: LocalRunner
     intake: EventConsumer
+    connecting: Connecting
+    pushes: PushAuditor
     rates: Rates
     asked: IdempotentRequest
     log: Callable[..., None]

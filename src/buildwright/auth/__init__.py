@@ -2,5 +2,6 @@
 
 from buildwright.auth.secret import SECRET, secret_key
 from buildwright.auth.tokens import Claims, Kind, Signer
+from buildwright.auth.vault import Vault
 
-__all__ = ["SECRET", "Claims", "Kind", "Signer", "secret_key"]
+__all__ = ["SECRET", "Claims", "Kind", "Signer", "Vault", "secret_key"]

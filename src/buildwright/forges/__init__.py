@@ -2,6 +2,7 @@
 
 from buildwright.forges.gitea import Gitea
 from buildwright.forges.github import GitHub
+from buildwright.forges.github_repositories import GitHubRepositories
 from buildwright.forges.gitlab import GitLab
 
-__all__ = ["GitHub", "GitLab", "Gitea"]
+__all__ = ["GitHub", "GitHubRepositories", "GitLab", "Gitea"]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import NamedTuple
 
 import aiohttp
 import gidgethub
@@ -39,9 +40,13 @@ class ForgeClient(GitHubAPI):
     before is asked for by its ETag. `headers` go with every request; they hold the token.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, site: ForgeSite, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, site: ForgeSite, headers: Mapping[str, str], token_name: str = ""
+    ) -> None:
+        """`token_name` is what errors call the token; without it, it is the one in the site's variable."""
         super().__init__("buildwright", cache={}, base_url=site.api)
         self.site = site
+        self._token_name = token_name or f"the token in {site.variable}"
         self._session = session
         self._token = dict(headers)
 
@@ -82,13 +87,17 @@ class ForgeClient(GitHubAPI):
         return True
 
     @contextmanager
-    def told(self, doing: str, repository: str) -> Iterator[None]:
-        """Raise what goes wrong inside as one of our errors. `doing` is what was tried, as "open a pull request"."""
+    def told(self, doing: str, repository: str, needs: str = "") -> Iterator[None]:
+        """Raise what goes wrong inside as one of our errors. `doing` is what was tried, as "open a pull request".
+
+        `needs` is the fix for a token without the right to it; without it, it is that for pull requests.
+        """
         site = self.site
         try:
             yield
         except gidgethub.HTTPException as error:
-            raise _our_error(error, site, doing, repository) from error
+            about = _About(site, self._token_name, doing, repository, needs or _PERMISSIONS[site.kind])
+            raise _our_error(error, about) from error
         except gidgethub.GraphQLException as error:
             raise ForgeFailed(f"{site.host} refused to {doing} in {repository}: {str(error)[:_SHOWN]}") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -123,9 +132,18 @@ def _asked_wait(error: gidgethub.HTTPException) -> float | None:
     return None
 
 
-def _our_error(
-    error: gidgethub.HTTPException, site: ForgeSite, doing: str, repository: str
-) -> BadSettings | NotFound | ForgeFailed:
+class _About(NamedTuple):
+    """What an error is about."""
+
+    site: ForgeSite
+    token: str
+    doing: str
+    repository: str
+    needs: str
+
+
+def _our_error(error: gidgethub.HTTPException, about: _About) -> BadSettings | NotFound | ForgeFailed:
+    site, token, doing, repository, needs = about
     status, said = error.status_code, _words_of(error)
     seconds = _asked_wait(error)
     if seconds is not None or status == 429:
@@ -137,17 +155,13 @@ def _our_error(
         )
     match status:
         case 401:
-            return BadSettings(
-                f"{site.host} does not accept the token in {site.variable}", fix="make a new one, and set it"
-            )
+            return BadSettings(f"{site.host} does not accept {token}", fix="make a new one, and set it")
         case 403:
-            return BadSettings(
-                f"the token in {site.variable} may not {doing} in {repository}: {said}", fix=_PERMISSIONS[site.kind]
-            )
+            return BadSettings(f"{token} may not {doing} in {repository}: {said}", fix=needs)
         case 404:
             return NotFound(
-                f"{site.host} shows the token in {site.variable} no {repository}, so it cannot {doing}",
-                fix=f"check the address of the remote; {_PERMISSIONS[site.kind]}",
+                f"{site.host} shows {token} no {repository}, so it cannot {doing}",
+                fix=f"check the address of the remote; {needs}",
             )
         case _ if 300 <= status < 400:
             return ForgeFailed(f"{repository} has moved on {site.host}", fix="give the remote its new address")

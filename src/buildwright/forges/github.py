@@ -12,7 +12,8 @@ from buildwright.forges.client import ForgeClient, no_issue
 from buildwright.forges.drafts import marked_title
 from buildwright.ports import ForgeComment, ForgeIssue, HostedRepository, PullRequest, PullRequestText
 
-_VERSION = "2022-11-28"
+HEADERS = {"x-github-api-version": "2022-11-28"}
+"""Sent with every request."""
 _READY = "markPullRequestReadyForReview"
 _TO_DRAFT = "convertPullRequestToDraft"
 _MARK = "Draft: "
@@ -25,7 +26,7 @@ class GitHub:
     """The port `Forge` on GitHub's REST API; it asks GraphQL only to make a draft ready and back, which REST cannot."""
 
     def __init__(self, session: aiohttp.ClientSession, site: ForgeSite, token: str) -> None:
-        headers = {"authorization": f"Bearer {token}", "x-github-api-version": _VERSION}
+        headers = {"authorization": f"Bearer {token}", **HEADERS}
         self._client = ForgeClient(session, site, headers)
         self._site = site
 

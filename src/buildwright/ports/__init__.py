@@ -28,6 +28,10 @@ from buildwright.ports.agents import (
 )
 from buildwright.ports.commands import Command, Completed, Reach, Sandbox
 from buildwright.ports.forge import (
+    Annotation,
+    CheckRun,
+    CommitMark,
+    CommitState,
     Forge,
     ForgeComment,
     ForgeIssue,
@@ -36,6 +40,7 @@ from buildwright.ports.forge import (
     OpenForge,
     PullRequest,
     PullRequestText,
+    RepositoryPage,
 )
 from buildwright.ports.gates import (
     AnswerKey,
@@ -102,6 +107,7 @@ __all__ = [
     "ActionLease",
     "ActionQueue",
     "Agent",
+    "Annotation",
     "AnswerKey",
     "Answers",
     "Assignment",
@@ -111,9 +117,12 @@ __all__ = [
     "BuildReader",
     "BuildRow",
     "Builds",
+    "CheckRun",
     "Checkpoint",
     "Clock",
     "Command",
+    "CommitMark",
+    "CommitState",
     "Completed",
     "Conflicted",
     "CostKey",
@@ -171,6 +180,7 @@ __all__ = [
     "QuotaWindow",
     "Reach",
     "RepairResult",
+    "RepositoryPage",
     "Reservation",
     "Retention",
     "ReviewRequest",

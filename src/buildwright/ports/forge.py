@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,10 @@ class HostedRepository:
     """Whether the token may push to it. True where the forge does not say."""
     address: str
     """Of its page."""
+    private: bool = False
+    """False also where the forge does not say."""
+    may_administer: bool = False
+    """Whether the token may change its webhooks. False where the forge does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,54 @@ class ForgeIssue:
     """Whether the author has the right to write to the repository."""
     address: str
     """Of its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryPage:
+    """Repositories that a token may see, those pushed to last first."""
+
+    repositories: tuple[HostedRepository, ...]
+    more: bool
+    """Whether there may be others after these."""
+
+
+CommitState = Literal["pending", "success", "failure", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitMark:
+    """A status at a commit, as the forge shows it beside the commit."""
+
+    commit: str
+    state: CommitState
+    context: str
+    """The name of the status: a later one of the same name takes its place."""
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A note at a line of a file."""
+
+    path: str
+    line: int
+    """From 1."""
+    level: Literal["notice", "warning", "failure"]
+    title: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """What a check said of a commit, with notes at lines."""
+
+    commit: str
+    name: str
+    ok: bool
+    title: str
+    summary: str
+    """Markdown."""
+    annotations: tuple[Annotation, ...] = ()
 
 
 class Forge(Protocol):

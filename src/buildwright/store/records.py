@@ -22,6 +22,7 @@ from buildwright.store.interviews import Interviews
 from buildwright.store.lessons import LessonStore
 from buildwright.store.plan_costs import PlanCosts
 from buildwright.store.projects import Projects
+from buildwright.store.repositories import Repositories
 from buildwright.store.tables import hosted_builds, used_tokens
 from buildwright.store.users import IssuedTokens, ProjectMembers, Users
 
@@ -95,6 +96,7 @@ class Records:
         self.tokens = SpentTokens(database)
         self.hosting = HostedBuilds(database)
         self.runs = BuildQueries(database)
+        self.repositories = Repositories(database)
         self.users = Users(database)
         self.issued = IssuedTokens(database)
         self.members = ProjectMembers(database)

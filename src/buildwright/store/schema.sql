@@ -49,6 +49,19 @@ CREATE TABLE build_runs (
 	product_doc TEXT, settled BOOLEAN DEFAULT 0 NOT NULL, wake_at DATETIME, offered_at DATETIME, 
 	PRIMARY KEY (build_id)
 );
+CREATE TABLE connected_repositories (
+	id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	site TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	webhook TEXT NOT NULL, 
+	secret BLOB NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	last_delivery_at DATETIME, 
+	last_event TEXT NOT NULL, 
+	ignored BIGINT NOT NULL, 
+	PRIMARY KEY (id)
+);
 CREATE TABLE events (
 	build_id VARCHAR(64) NOT NULL, 
 	seq BIGINT NOT NULL, 
@@ -285,6 +298,36 @@ CREATE TABLE purses (
 	PRIMARY KEY (kind, owner, part)
 )
  WITHOUT ROWID;
+CREATE TABLE push_audit_checks (
+	audit_id TEXT NOT NULL, 
+	code TEXT NOT NULL, 
+	place INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	result TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	PRIMARY KEY (audit_id, code)
+);
+CREATE TABLE push_audits (
+	id TEXT NOT NULL, 
+	repository_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	repository TEXT NOT NULL, 
+	branch TEXT NOT NULL, 
+	commit_sha TEXT NOT NULL, 
+	base_sha TEXT NOT NULL, 
+	push TEXT NOT NULL, 
+	status VARCHAR(20) NOT NULL, 
+	message TEXT NOT NULL, 
+	told TEXT NOT NULL, 
+	report TEXT NOT NULL, 
+	ledger_entry BIGINT, 
+	queued_at DATETIME NOT NULL, 
+	started_at DATETIME, 
+	completed_at DATETIME, 
+	holder TEXT NOT NULL, 
+	tries INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+);
 CREATE TABLE quota_windows (
 	provider TEXT NOT NULL, 
 	key_digest TEXT NOT NULL, 
@@ -359,6 +402,13 @@ CREATE TABLE users (
 	github_token BLOB, 
 	PRIMARY KEY (user_id)
 );
+CREATE TABLE webhook_deliveries (
+	repository_id TEXT NOT NULL, 
+	delivery_id TEXT NOT NULL, 
+	event TEXT NOT NULL, 
+	received_at DATETIME NOT NULL, 
+	PRIMARY KEY (repository_id, delivery_id)
+);
 CREATE TABLE workers (
 	holder TEXT NOT NULL, 
 	name TEXT NOT NULL, 
@@ -378,6 +428,8 @@ CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id, completed_at, crea
 CREATE INDEX ix_build_runs_unsettled ON build_runs (build_id) WHERE NOT settled OR control = 'stopping';
 CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;
+CREATE UNIQUE INDEX ix_connected_repositories_name ON connected_repositories (site, name, user_id);
+CREATE INDEX ix_connected_repositories_user_id ON connected_repositories (user_id, name);
 CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at);
 CREATE INDEX ix_interview_costs_user_id ON interview_costs (user_id, at);
 CREATE INDEX ix_interviews_user_id ON interviews (user_id, updated_at, project_id);
@@ -388,6 +440,9 @@ CREATE INDEX ix_project_contracts_user_id ON project_contracts (user_id, project
 CREATE INDEX ix_project_members_user_id ON project_members (user_id);
 CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
 CREATE INDEX ix_purse_holds_purse ON purse_holds (kind, owner, part);
+CREATE UNIQUE INDEX ix_push_audits_commit ON push_audits (repository_id, commit_sha);
+CREATE INDEX ix_push_audits_page ON push_audits (repository_id, queued_at, id);
+CREATE INDEX ix_push_audits_waiting ON push_audits (queued_at) WHERE status IN ('queued', 'running');
 CREATE INDEX ix_received_events_build_id ON received_events (build_id);
 CREATE INDEX ix_received_events_project_id ON received_events (project_id, created_at);
 CREATE INDEX ix_received_events_status ON received_events (status, created_at);
@@ -396,6 +451,7 @@ CREATE INDEX ix_tokens_expires_at ON tokens (expires_at);
 CREATE INDEX ix_tokens_user_id ON tokens (user_id, created_at);
 CREATE INDEX ix_used_tokens_expires_at ON used_tokens (expires_at);
 CREATE UNIQUE INDEX ix_users_github_id ON users (github_id);
+CREATE INDEX ix_webhook_deliveries_received_at ON webhook_deliveries (received_at);
 CREATE VIEW audit_checks AS
 SELECT a.audit_run_id || '-' || a.code AS id, a.audit_run_id, a.code AS check_code, a.name AS check_name,
     CASE WHEN a.report LIKE '%"ok":false%' THEN 'failed' WHEN a.report LIKE '%"code":"check.not_run"%' THEN 'not run'
@@ -405,13 +461,18 @@ FROM (
     SELECT e.build_id || '-' || e.seq AS audit_run_id, substr(json_extract(t.value, '$.gate'), 1, instr(json_extract(t.value, '$.gate') || ' ', ' ') - 1) AS code, substr(json_extract(t.value, '$.gate'), instr(json_extract(t.value, '$.gate'), ' ') + 1) AS name, t.value AS report,
         json_extract(t.value, '$.findings[0].message') AS detail
     FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.verdict.reports') t WHERE e.type = 'phase.audited'
-) AS a;
+) AS a
+UNION ALL
+SELECT p.audit_id || '-' || p.code, p.audit_id, p.code, p.name, p.result, p.detail FROM push_audit_checks p;
 CREATE VIEW audit_runs AS
 SELECT e.build_id || '-' || e.seq AS id, e.build_id, r.project_id, r.user_id, json_extract(replace(c.data, '\u0000', '\u2400'), '$.repository') AS repository,
     json_extract(replace(e.data, '\u0000', '\u2400'), '$.head') AS commit_sha, json_extract(replace(e.data, '\u0000', '\u2400'), '$.base') AS base_sha, CASE WHEN e.data LIKE '%"ok":false%' THEN 'failed' ELSE 'passed' END AS status,
     json_extract(replace(e.data, '\u0000', '\u2400'), '$.entry') AS ledger_entry, e.at AS completed_at
 FROM events e JOIN build_runs r ON r.build_id = e.build_id JOIN events c ON c.build_id = e.build_id AND c.seq = 1
-WHERE e.type = 'phase.audited';
+WHERE e.type = 'phase.audited'
+UNION ALL
+SELECT p.id, NULL, NULL, p.user_id, p.repository, p.commit_sha, p.base_sha, p.status, p.ledger_entry, p.completed_at
+FROM push_audits p WHERE p.completed_at IS NOT NULL;
 CREATE VIEW build_costs AS
 SELECT e.build_id, e.seq AS id, coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.task'), '') AS task, coalesce(p.phase, 'Planning') AS phase,
     json_extract(replace(e.data, '\u0000', '\u2400'), '$.model') AS model,
@@ -614,4 +675,4 @@ LEFT JOIN (
     UNION ALL
     SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.skipped') f WHERE e.type = 'build.forked'
 ) AS b ON b.build_id = p.build_id AND b.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0013');
+INSERT INTO alembic_version (version_num) VALUES ('0014');

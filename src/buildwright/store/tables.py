@@ -3,7 +3,7 @@
 Large because a reader finds all tables of the database here.
 
 There are no foreign keys on purpose: an append proves its build by the compare-and-set on the head row, in the same
-transaction, and an append is the hot path.
+transaction, and an append is the hot path. Large because it is a list: each table once.
 """
 
 from __future__ import annotations
@@ -538,3 +538,60 @@ project_members = Table(
     Index("ix_project_members_user_id", "user_id"),
 )
 """With whom a project is shared. Its owner stands in `projects.user_id`, not here."""
+
+# --- Connected repositories -------------------------------------------------------------------------------------------
+
+connected_repositories = Table(
+    "connected_repositories",
+    metadata,
+    Column("id", Plain, primary_key=True),
+    *_columns("user_id site name webhook", Plain),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_delivery_at", UtcDateTime, nullable=True),
+    Column("last_event", Plain, nullable=False),
+    Column("ignored", BigInteger, nullable=False),
+    Index("ix_connected_repositories_name", "site", "name", "user_id", unique=True),
+    Index("ix_connected_repositories_user_id", "user_id", "name"),
+)
+"""Repositories of a forge whose pushes are audited for a user. `secret`, that of the webhook, is encrypted."""
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("repository_id", Plain, primary_key=True),
+    Column("delivery_id", Plain, primary_key=True),
+    Column("event", Plain, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Index("ix_webhook_deliveries_received_at", "received_at"),
+)
+"""Deliveries of webhooks that were answered: one that comes again is not done again."""
+
+push_audits = Table(
+    "push_audits",
+    metadata,
+    Column("id", Plain, primary_key=True),
+    *_columns("repository_id user_id repository branch commit_sha base_sha push", Plain),
+    Column("status", String(20), nullable=False),
+    *_columns("message told", Plain),
+    Column("report", Text, nullable=False),
+    Column("ledger_entry", BigInteger, nullable=True),
+    Column("queued_at", UtcDateTime, nullable=False),
+    *_columns("started_at completed_at", UtcDateTime, nullable=True),
+    Column("holder", Plain, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Index("ix_push_audits_commit", "repository_id", "commit_sha", unique=True),
+    Index("ix_push_audits_page", "repository_id", "queued_at", "id"),
+    Index("ix_push_audits_waiting", "queued_at", **_where("status IN ('queued', 'running')")),
+)
+"""Audits of pushed commits, from the queue to the result. `push` and `report` are JSON."""
+
+push_audit_checks = Table(
+    "push_audit_checks",
+    metadata,
+    Column("audit_id", Plain, primary_key=True),
+    Column("code", Plain, primary_key=True),
+    Column("place", Integer, nullable=False),
+    *_columns("name result detail", Plain),
+)
+"""What each check said in such an audit."""

@@ -1,0 +1,215 @@
+"""Connected repositories over HTTP: webhooks that are signed, pushes that are audited, and what is kept from others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Answered, Client, Served, serving
+from tests.forges.github import ZEROS, Delivery, HostedGitHub
+from tests.forges.served import TOKEN, Answer, forge
+from tests.git import git
+
+SECRET = 'password = "hunter2-AKIAIOSFODNN7EXAMPLF"\n'
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[HostedGitHub]:
+    """GitHub, whose repository has one commit."""
+    with forge("github", tmp_path / "forge", HostedGitHub) as here:
+        work = tmp_path / "work"
+        git(tmp_path, "init", "-q", "-b", "main", str(work))
+        (work / "README.md").write_text("# Shop\n")
+        pushed(here, work, "main", "Start")
+        yield here
+
+
+def pushed(here: HostedGitHub, work: Path, branch: str, subject: str, *words: str) -> str:
+    """Commit what is in the working tree, push it, and return the commit."""
+    git(work, "add", "-A")
+    git(work, "commit", "-q", "--allow-empty", "-m", subject)
+    git(work, "push", "-q", *words, str(here.folder), f"HEAD:refs/heads/{branch}")
+    return git(work, "rev-parse", "HEAD").strip()
+
+
+@pytest.fixture
+async def site(tmp_path: Path, github: HostedGitHub) -> AsyncIterator[Served]:
+    async with serving(tmp_path, BUILDWRIGHT_PUBLIC_URL="https://build.example", **github.environment) as served:
+        yield served
+
+
+async def connected(site: Served) -> str:
+    answer = await site.client.post("/repos/connect", {"name": "acme/shop"})
+    assert answer.status == 201, answer.text
+    return str(answer.json["id"])
+
+
+async def sent(site: Served, delivery: Delivery) -> Answered:
+    """The answer to a delivery, which nobody's token comes with."""
+    nobody: Client = await site.user("")
+    return await nobody.ask("POST", delivery.path, data=delivery.body, headers=delivery.headers)
+
+
+async def over(site: Served, place: str) -> dict[str, Any]:
+    """The newest audit below a path, once it has ended and the forge was told."""
+    async with asyncio.timeout(60):
+        while True:
+            items = (await site.client.get(f"{place}/audits")).json["items"]
+            if items and items[0]["completed_at"] and items[0]["told"]:
+                return dict(items[0])
+            await asyncio.sleep(0.05)
+
+
+async def test_a_push_is_audited_once_and_the_forge_is_told(site: Served, github: HostedGitHub, tmp_path: Path) -> None:
+    place = f"/repos/{await connected(site)}"
+    (hook,) = github.hooks
+    assert github.hooks[hook]["events"] == ["push"]
+    assert (await sent(site, github.delivery(hook, "ping", {"zen": "Design for failure."}))).json["audits"] == []
+    work = tmp_path / "work"
+    before = git(work, "rev-parse", "HEAD").strip()
+    (work / "settings.py").write_text(SECRET)
+    pushed(github, work, "main", "One")
+    (work / "more.py").write_text("import os\n")
+    after = pushed(github, work, "main", "Two")
+    delivery = github.delivery(hook, "push", github.push_body(before, after))
+    first = await sent(site, delivery)
+    assert (first.status, first.json["outcome"]) == (202, "queued"), first.text
+    again = await sent(site, delivery)
+    assert (again.status, again.json) == (202, {"outcome": "again", "audits": []})
+    anew = await sent(site, github.delivery(hook, "push", github.push_body(before, after)))
+    assert anew.json == {"outcome": "known", "audits": []}
+    audit = await over(site, place)
+    assert (audit["id"], audit["commit"], audit["base"]) == (first.json["audits"][0], after, before)
+    results = {one["name"]: one["result"] for one in audit["checks"]}
+    assert (audit["status"], results["secrets"], results["authorization"]) == ("failed", "failed", "passed")
+    whole = (await site.client.get(f"{place}/audits/{audit['id']}")).json
+    found = next(one for one in whole["checks"] if one["name"] == "secrets")["findings"]
+    assert [(one["file"], one["line"]) for one in found] == [("settings.py", 1)]
+    assert "hunter2" not in str(whole)
+    assert [(one["state"], one["commit"]) for one in github.statuses] == [("pending", after), ("failure", after)]
+    (run,) = github.check_runs
+    assert (run["conclusion"], run["head_sha"], audit["told"]) == ("failure", after, "status and check run")
+    assert [note["path"] for note in run["annotations"]] == ["settings.py"]
+    shown = (await site.client.get(place)).json
+    assert (shown["webhook"], shown["last_event"], shown["ignored"]) == ("working", "push", 0)
+
+
+async def test_what_is_not_signed_is_refused_before_it_is_read(site: Served, github: HostedGitHub) -> None:
+    place = f"/repos/{await connected(site)}"
+    (hook,) = github.hooks
+    good = github.delivery(hook, "push", github.push_body(ZEROS, github.commit_of("main")))
+    forged = [
+        github.delivery(hook, "push", github.push_body(ZEROS, github.commit_of("main")), secret="guessed"),
+        good._replace(body=good.body.replace(b"main", b"mein")),
+        good._replace(body=b"\xff not json"),
+        good._replace(path=good.path.replace("repository=", "repository=x")),
+        good._replace(path="/webhooks/github"),
+        *(
+            good._replace(headers={**good.headers, "X-Hub-Signature-256": text})
+            for text in ("", "sha256=", good.headers["X-Hub-Signature-256"].removeprefix("sha256="), "sha1=00")
+        ),
+    ]
+    for one in forged:
+        answer = await sent(site, one)
+        assert (answer.status, answer.json["code"]) == (401, "unauthorized"), one
+    assert (await site.client.get(f"{place}/audits")).json["items"] == []
+    assert (await sent(site, good)).json["outcome"] == "queued"
+
+
+async def test_other_events_are_counted_and_nothing_else(site: Served, github: HostedGitHub) -> None:
+    place = f"/repos/{await connected(site)}"
+    (hook,) = github.hooks
+    here = github.commit_of("main")
+    for event, body, outcome in (
+        ("star", {"action": "created"}, "ignored"),
+        ("push", github.push_body(here, ZEROS, "old"), "nothing to do"),
+        ("push", {**github.push_body(ZEROS, here), "ref": "refs/tags/v1"}, "nothing to do"),
+    ):
+        answer = await sent(site, github.delivery(hook, event, body))
+        assert (answer.status, answer.json["outcome"]) == (202, outcome), answer.text
+    shown = (await site.client.get(place)).json
+    assert (shown["ignored"], shown["last_event"]) == (1, "push")
+    refused = await sent(site, github.delivery(hook, "push", {"ref": "refs/heads/main", "after": "../../etc"}))
+    assert refused.status == 422
+    assert (await site.client.get(f"{place}/audits")).json["items"] == []
+
+
+async def test_a_new_branch_and_a_forced_push(site: Served, github: HostedGitHub, tmp_path: Path) -> None:
+    place = f"/repos/{await connected(site)}"
+    (hook,) = github.hooks
+    work = tmp_path / "work"
+    start = git(work, "rev-parse", "HEAD").strip()
+    git(work, "switch", "-q", "-c", "topic")
+    (work / "a.txt").write_text("a\n")
+    first = pushed(github, work, "topic", "Topic")
+    await sent(site, github.delivery(hook, "push", github.push_body(ZEROS, first, "topic", commits=[{"id": first}])))
+    audit = await over(site, place)
+    assert (audit["base"], audit["status"], audit["branch"]) == (start, "passed", "topic"), audit
+    git(work, "reset", "-q", "--hard", start)
+    (work / "b.txt").write_text("b\n")
+    second = pushed(github, work, "topic", "Topic anew", "--force")
+    body = github.push_body(first, second, "topic", forced=True, commits=[{"id": second}])
+    await sent(site, github.delivery(hook, "push", body))
+    async with asyncio.timeout(60):
+        while (audit := await over(site, place))["commit"] != second:
+            await asyncio.sleep(0.05)
+    assert (audit["base"], audit["status"]) == (first, "passed"), audit
+    only = (await site.client.get(f"{place}/audits?branch=main")).json
+    assert only == {"items": [], "next_cursor": ""}
+    page = (await site.client.get(f"{place}/audits?limit=1")).json
+    rest = await site.client.get(f"{place}/audits", params={"limit": 1, "cursor": page["next_cursor"]})
+    assert [one["commit"] for one in (*page["items"], *rest.json["items"])] == [second, first]
+    assert rest.json["next_cursor"] == ""
+
+
+async def test_nobody_sees_or_ends_what_another_has_connected(site: Served, github: HostedGitHub) -> None:
+    place = f"/repos/{await connected(site)}"
+    other = await site.user("other")
+    for answer in (
+        await other.get(place),
+        await other.get(f"{place}/audits"),
+        await other.get(f"{place}/audits/x"),
+        await other.post(f"{place}/disconnect"),
+    ):
+        assert (answer.status, answer.json["code"]) == (404, "not-found"), answer.text
+    assert (await other.get("/repos/connected")).json == {"items": []}
+    for answer in (await other.get("/repos"), await other.post("/repos/connect", {"name": "acme/shop"})):
+        assert (answer.status, answer.json["code"]) == (422, "bad-settings"), answer.text
+    assert len(github.hooks) == 1
+    assert (await site.client.post("/repos/connect", {"name": "acme/shop"})).status == 409
+    assert (await site.client.post(f"{place}/disconnect")).json["note"] == ""
+    assert github.hooks == {}
+    assert (await site.client.get(place)).status == 404
+    assert TOKEN not in str(site.logged)
+
+
+async def test_connecting_what_cannot_be_leaves_nothing(site: Served, github: HostedGitHub) -> None:
+    refused = await site.client.post("/repos/connect", {"name": "acme"})
+    assert refused.status == 422
+    assert (await site.client.post("/repos/connect", {"name": "acme/other"})).status == 404
+    github.administers = False
+    answer = await site.client.post("/repos/connect", {"name": "acme/shop"})
+    assert (answer.status, answer.json["code"]) == (403, "forbidden"), answer.text
+    github.administers = True
+    github.refusals = []
+    said = {"message": "Validation Failed", "errors": [{"resource": "Hook", "message": "The limit is 20 hooks"}]}
+    github.hook_refusal = Answer(422, said)
+    answer = await site.client.post("/repos/connect", {"name": "acme/shop"})
+    assert (answer.status, answer.json["code"]) == (502, "could-not"), answer.text
+    assert "The limit is 20 hooks" in answer.json["detail"]
+    assert (await site.client.get("/repos/connected")).json == {"items": []}
+
+
+async def test_repositories_are_found_by_their_names(site: Served, github: HostedGitHub) -> None:
+    github.others = [f"acme/thing-{number}" for number in range(230)]
+    page = (await site.client.get("/repos?limit=2")).json
+    assert [one["name"] for one in page["items"]] == ["acme/shop", "acme/thing-0"]
+    assert page["next_cursor"] == "2"
+    found = (await site.client.get("/repos?search=THING-22&limit=20")).json
+    assert (len(found["items"]), found["next_cursor"]) == (11, "")
+    await connected(site)
+    assert (await site.client.get("/repos?limit=1")).json["items"][0]["connected"]
