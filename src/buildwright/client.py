@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from buildwright.views.interview import InterviewEntry, InterviewView
     from buildwright.views.lessons import LessonsImported, LessonsView
     from buildwright.views.overview import PlanView
+    from buildwright.views.repositories import (
+        ConnectedListView,
+        ConnectedView,
+        PushAuditListView,
+        PushAuditView,
+        RepositoryListView,
+    )
     from buildwright.views.review import ReviewView
     from buildwright.views.stats import Stats, StatsPeriod
     from buildwright.views.stuck import StuckView
@@ -142,6 +149,36 @@ class TeamClient(Protocol):
         """Share a project with a user in a role, None ends that; return its members. Raises NotFound, Refused."""
 
 
+class RepositoryClient(Protocol):
+    """The connected repositories of one user, here or on a server. `repository_id` is that of `find`."""
+
+    async def listed(self, search: str = "", page: int = 1) -> RepositoryListView:
+        """Return a page of the repositories on GitHub that the user may see. Raises BadSettings, ForgeFailed."""
+
+    async def connected(self) -> ConnectedListView:
+        """Return the connected repositories, by name."""
+
+    async def find(self, repository: str) -> str:
+        """Return the id of a connected repository: by its name, its id, or the beginning of that. Raises NotFound."""
+
+    async def connect(self, name: str) -> ConnectedView:
+        """Connect `owner/name`: its pushes are audited from now on.
+
+        Raises Conflict (connected already), Forbidden, NotFound, Refused, BadSettings and ForgeFailed.
+        """
+
+    async def disconnect(self, repository_id: str) -> str:
+        """Remove a connected repository with its webhook and its audits; return why the webhook stays, if it does."""
+
+    async def audits(
+        self, repository_id: str, limit: int = 50, cursor: str = "", branch: str = ""
+    ) -> PushAuditListView:
+        """Return a page of the audits of its pushes, newest first. Raises NotFound, Refused."""
+
+    async def audit(self, repository_id: str, audit_id: str) -> PushAuditView:
+        """Return one audit with all findings. Raises NotFound."""
+
+
 class Client(Protocol):
     """Builds, here or on a server. Every call raises StoreFailed; of a server Unreachable or Unauthorized."""
 
@@ -172,6 +209,10 @@ class Client(Protocol):
     @property
     def team(self) -> TeamClient:
         """Users, tokens and members of projects."""
+
+    @property
+    def repositories(self) -> RepositoryClient:
+        """The connected repositories of this user."""
 
     async def start(self, new: NewBuild) -> str:
         """Create a build and return its id; `run` carries it out. Raises BadSettings, BadRepository, BadSpec."""

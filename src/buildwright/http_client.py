@@ -43,6 +43,13 @@ from buildwright.views.explain import KeptWorkView
 from buildwright.views.interview import InterviewEntry, InterviewView
 from buildwright.views.lessons import LessonsImported, LessonsView
 from buildwright.views.overview import PlanView, WorkerHolds
+from buildwright.views.repositories import (
+    ConnectedListView,
+    ConnectedView,
+    PushAuditListView,
+    PushAuditView,
+    RepositoryListView,
+)
 from buildwright.views.review import ReviewView
 from buildwright.views.stats import Stats, StatsPeriod
 from buildwright.views.stuck import StuckView
@@ -52,6 +59,7 @@ from buildwright.wiring.changes import Change
 from buildwright.wiring.cluster import Fetched
 from buildwright.wiring.interviewing import InterviewMessage
 from buildwright.wiring.prompt import PromptView
+from buildwright.wiring.repositories import found_in
 from buildwright.wiring.runners import Runners
 
 if TYPE_CHECKING:
@@ -251,6 +259,46 @@ class HttpBuilds:
         return str((await self._wire.get(f"/api/builds/{build_id}/runners"))["runner"] or "") or None
 
 
+class HttpRepositories:
+    """Implements `RepositoryClient` with the connected repositories of the token's user."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def listed(self, search: str = "", page: int = 1) -> RepositoryListView:
+        """See `RepositoryClient.listed`."""
+        found = await self._wire.get("/repos", search=search, page=page)
+        return RepositoryListView.model_validate_json(json.dumps(found))
+
+    async def connected(self) -> ConnectedListView:
+        """See `RepositoryClient.connected`."""
+        return ConnectedListView.model_validate_json(json.dumps(await self._wire.get("/repos/connected")))
+
+    async def find(self, repository: str) -> str:
+        """See `RepositoryClient.find`."""
+        return found_in((await self.connected()).items, repository)
+
+    async def connect(self, name: str) -> ConnectedView:
+        """See `RepositoryClient.connect`."""
+        return ConnectedView.model_validate_json(json.dumps(await self._wire.post("/repos/connect", {"name": name})))
+
+    async def disconnect(self, repository_id: str) -> str:
+        """See `RepositoryClient.disconnect`."""
+        return str((await self._wire.post(f"/repos/{repository_id}/disconnect"))["note"])
+
+    async def audits(
+        self, repository_id: str, limit: int = 50, cursor: str = "", branch: str = ""
+    ) -> PushAuditListView:
+        """See `RepositoryClient.audits`."""
+        found = await self._wire.get(f"/repos/{repository_id}/audits", limit=limit, cursor=cursor, branch=branch)
+        return PushAuditListView.model_validate_json(json.dumps(found))
+
+    async def audit(self, repository_id: str, audit_id: str) -> PushAuditView:
+        """See `RepositoryClient.audit`."""
+        found = await self._wire.get(f"/repos/{repository_id}/audits/{quote(audit_id, safe='')}")
+        return PushAuditView.model_validate_json(json.dumps(found))
+
+
 class HttpContracts:
     """Implements `ContractClient` with the projects of the token's user."""
 
@@ -347,6 +395,11 @@ class HttpClient:
     def team(self) -> HttpTeam:
         """The users of the server, and the tokens of this one."""
         return HttpTeam(self._wire)
+
+    @property
+    def repositories(self) -> HttpRepositories:
+        """The connected repositories of the token's user."""
+        return HttpRepositories(self._wire)
 
     async def start(self, new: NewBuild) -> str:
         """Create a build of the token's user; the server carries it out."""

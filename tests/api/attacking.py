@@ -125,7 +125,7 @@ class Attacked:
 async def attacking(folder: Path) -> AsyncIterator[Attacked]:
     """A server with things of ann's. At its end nothing that was refused may have shown anything of the inside."""
     async with serving(folder, BUILDWRIGHT_HOSTS="Build.example", BUILDWRIGHT_SECRET=KEY.decode()) as served:
-        attacked = Attacked(served, await seeded(served.client, folder), served.address)
+        attacked = Attacked(served, await seeded(served.client, folder, served.site), served.address)
         yield attacked
         assert attacked.leaks() == []
         print(f"\n{len(attacked.refusals)} refusals, {len(set(attacked.refusals))} different ones")

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.api.conftest import NOTHING, SHELL, Client, ended
+from buildwright.api.state import ServerState
+from buildwright.core.push import Push
+from buildwright.store.repositories import PushResult
+from tests.api.conftest import NOTHING, OWNER, SHELL, Client, ended
 from tests.git import git
 
 WRITTEN = "a.txt"
@@ -29,6 +32,10 @@ class Seeds:
     """Its project's own name."""
     event: str
     lesson: str
+    connected: str
+    """A repository of GitHub."""
+    audit: str
+    """Of a push to it."""
 
     @property
     def builds(self) -> tuple[str, ...]:
@@ -39,7 +46,7 @@ class Seeds:
         return (self.project, self.empty_project)
 
 
-async def seeded(client: Client, folder: Path) -> Seeds:
+async def seeded(client: Client, folder: Path, site: ServerState) -> Seeds:
     """Make them, with a repository in `folder`. Needs a server that runs commands of this user."""
     repository = folder / "seeded"
     repository.mkdir()
@@ -87,7 +94,21 @@ async def seeded(client: Client, folder: Path) -> Seeds:
         "shop",
         begun.json["task_id"],
         (await client.get("/api/lessons")).json["lessons"][0]["id"],
+        *await _connected(site),
     )
+
+
+async def _connected(site: ServerState) -> tuple[str, str]:
+    """A connected repository, and the audit of a push to it."""
+    store, now = site.records.repositories, site.app.clock.now()
+    secret = site.connecting.vault.seal("example of a secret")
+    here = await store.connect(OWNER, site.connecting.access.site.api, "ann/guestbook", secret, now)
+    pushed = {"commit": "a" * 40, "before": "", "first": "", "commits": 0, "forced": False, "on_default": True}
+    push = Push(repository=here.name, branch="main", **pushed)
+    _, audit = await store.receive(here, "delivery", "push", push, now, known=True)
+    assert audit is not None
+    await store.finish(audit, PushResult("passed", "1 checks passed"), now)
+    return here.id, audit.id
 
 
 async def _id(client: Client, path: str, body: dict[str, Any]) -> str:

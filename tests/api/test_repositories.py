@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.conftest import Answered, Client, Served, serving
 from tests.forges.github import ZEROS, Delivery, HostedGitHub
-from tests.forges.served import TOKEN, Answer, forge
+from tests.forges.served import TOKEN, Answer, forge_of
 from tests.git import git
 
 SECRET = 'password = "hunter2-AKIAIOSFODNN7EXAMPLF"\n'
@@ -20,7 +20,7 @@ SECRET = 'password = "hunter2-AKIAIOSFODNN7EXAMPLF"\n'
 @pytest.fixture
 def github(tmp_path: Path) -> Iterator[HostedGitHub]:
     """GitHub, whose repository has one commit."""
-    with forge("github", tmp_path / "forge", HostedGitHub) as here:
+    with forge_of(HostedGitHub, "github", tmp_path / "forge") as here:
         work = tmp_path / "work"
         git(tmp_path, "init", "-q", "-b", "main", str(work))
         (work / "README.md").write_text("# Shop\n")

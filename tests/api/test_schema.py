@@ -130,7 +130,7 @@ async def generated(served: Served, seeds: Seeds, running: Going, folder: Path, 
 @pytest.mark.timeout(7200 if FULL else 300)
 async def test_no_request_gets_what_the_description_does_not_say(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        seeds = await seeded(served.client, tmp_path)
+        seeds = await seeded(served.client, tmp_path, served.site)
         running = await going(served.client, seeds)
     # Texts of a generator are not run as commands, whatever they are.
     more = {"BUILDWRIGHT_RATE_BUILDS": "off", "BUILDWRIGHT_RATE_EVENTS": "off", "BUILDWRIGHT_BUILDS_AT_ONCE": "0"}

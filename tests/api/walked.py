@@ -38,6 +38,8 @@ class Path(NamedTuple):
             "lesson_id": seeds.lesson,
             "user_id": "ann",
             "token_id": "none",
+            "repository_id": seeds.connected,
+            "audit_id": seeds.audit,
         }
         return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: known[found[1]], self.path)
 

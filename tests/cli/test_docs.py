@@ -19,6 +19,7 @@ BELOW: dict[str, list[tuple[str, ...]]] = {
     "cluster": [("up",), ("down",), ("status",)],
     "contracts": [("generate",), ("list",), ("show",), ("edit",), ("diff",), ("stale",), ("take",), ("export",)],
     "pr": [("feedback",)],
+    "repo": [("list",), ("connect",), ("disconnect",), ("audits",)],
     "task": [("add",), ("edit",), ("drop",), ("merge",), ("split",), ("reorder",), ("redo",), ("undo",)],
     "lessons": [("list",), ("show",), ("forget",), ("export",), ("import",)],
     "token": [(), ("list",), ("revoke",)],

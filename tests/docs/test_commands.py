@@ -24,6 +24,7 @@ SHOWN = [
 BELOW = {
     "task": {"add", "edit", "drop", "merge", "split", "reorder", "redo", "undo"},
     "pr": {"feedback"},
+    "repo": {"list", "connect", "disconnect", "audits"},
     "contracts": {"generate", "list", "show", "edit", "diff", "stale", "take", "export"},
     "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},

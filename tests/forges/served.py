@@ -11,7 +11,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -334,7 +334,7 @@ class _Server(Smart):
 
 
 @contextmanager
-def forge(kind: str, top: Path, hosts: type[HostedT] = Hosted) -> Iterator[HostedT]:  # type: ignore[assignment]
+def forge_of(hosts: type[HostedT], kind: str, top: Path) -> Iterator[HostedT]:
     """A forge of this kind with the bare repository `top`/acme/shop.git, which only its token may read and write."""
     folder = top / "acme" / "shop.git"
     folder.mkdir(parents=True)
@@ -346,3 +346,8 @@ def forge(kind: str, top: Path, hosts: type[HostedT] = Hosted) -> Iterator[Hoste
     with smart_http(top, header, type("Served", (_Server,), {"hosted": hosted})) as (address, _):
         hosted.address = address
         yield hosted
+
+
+def forge(kind: str, top: Path) -> AbstractContextManager[Hosted]:
+    """Such a forge, as builds need it."""
+    return forge_of(Hosted, kind, top)

@@ -65,6 +65,7 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"user show \S+", "GET /api/users/{{user_id}}"),
         (r"user set(?: NAME)?", "PATCH /api/users/{{user_id}}"),
         (r"token list", "GET /api/tokens"),
+        (r"repo list", "GET /repos/connected"),
         (r"build (?:SPEC|FILE)", "POST /api/builds"),
         (r"build", "POST /projects/{{project_id}}/build"),  # `--contracts` is its only form without a spec
         (r"contracts edit", "PUT /projects/{{project_id}}/contracts/{{contract_type}}"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OTHER_NAMES = {"cost": "costs"}
 """Other names of verbs, beside the verbs that they stand for."""
 _WITH_VERBS = frozenset(
-    {"cluster", "contracts", "db", "hook", "lessons", "pr", "sandbox", "secrets", "task", "token", "user"}
+    {"cluster", "contracts", "db", "hook", "lessons", "pr", "repo", "sandbox", "secrets", "task", "token", "user"}
 )
 """Verbs that have verbs of their own; they put the examples into their help themselves."""
 

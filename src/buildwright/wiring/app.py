@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from buildwright.wiring.contracts import OwnContracts
     from buildwright.wiring.interviewing import Interviewing, OwnInterviews
     from buildwright.wiring.prompt import PromptView
+    from buildwright.wiring.repositories import OwnRepositories
     from buildwright.wiring.runners import Runners
     from buildwright.wiring.team import OwnTeam
     from buildwright.workspace import GitWorkspace
@@ -236,6 +237,18 @@ class App:
         from buildwright.wiring.team import OwnTeam
 
         return OwnTeam(self.settings, self.clock)
+
+    @property
+    def repositories(self) -> OwnRepositories:
+        """The repositories that the user of this process has connected."""
+        from buildwright.auth import secret_key
+        from buildwright.store.records import Records
+        from buildwright.wiring.repositories import OwnRepositories, connecting_for
+
+        if self._records is None:
+            self._records = Records.open(self.settings.database_url or self.settings.database)
+        key = secret_key(self.settings.home, self.settings.environment)
+        return OwnRepositories(connecting_for(self.settings, self._records, key, self.clock), self.settings.user)
 
     @property
     def board(self) -> ActionQueue:

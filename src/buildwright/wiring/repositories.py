@@ -57,6 +57,15 @@ def public_url(environment: Mapping[str, str]) -> str:
     return given
 
 
+def found_in(mine: Sequence[ConnectedView], repository: str) -> str:
+    """Return the id of one of these, given its id, the beginning of one, or its name. Raises NotFound."""
+    found = [one for one in mine if one.id == repository or one.name.casefold() == repository.casefold()]
+    found = found or [one for one in mine if len(repository) >= 4 and one.id.startswith(repository)]
+    if len(found) != 1:
+        raise NotFound(f"you have connected no repository {repository}", fix="see `buildwright repo list`")
+    return found[0].id
+
+
 def public_host(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the host name of the public address, none without one. Raises BadSettings."""
     return tuple(filter(None, ((urlsplit(public_url(environment)).hostname or "").lower(),)))
@@ -114,12 +123,7 @@ class Connecting:
 
     async def find(self, user_id: str, repository: str) -> str:
         """Return the id of a connected repository, given its id, the beginning of one, or its name. Raises NotFound."""
-        mine = await self.store.all(user_id)
-        found = [one for one in mine if one.id == repository or one.name.casefold() == repository.casefold()]
-        found = found or [one for one in mine if len(repository) >= 4 and one.id.startswith(repository)]
-        if len(found) != 1:
-            raise NotFound(f"you have connected no repository {repository}", fix="see `buildwright repo list`")
-        return found[0].id
+        return found_in((await self.connected(user_id)).items, repository)
 
     async def connect(self, user_id: str, name: str) -> ConnectedView:
         """Connect a repository: its pushes are audited from now on.
