@@ -35,10 +35,12 @@ PUBLIC = {
     ("GET", "/static/sign-in.js"),
     ("GET", "/assets/{name}"),
     ("POST", "/webhooks/github"),
+    ("POST", "/auth/github"),
+    ("GET", "/auth/github/callback"),
 }
 """What needs nobody. A path that is added here shows something to the whole network."""
-PROVEN = {("POST", "/sign-in"), ("POST", "/webhooks/github")}
-"""Those of them that take a proof of their own: the token of a form, the signature of a body."""
+PROVEN = {("POST", "/sign-in"), ("POST", "/webhooks/github"), ("GET", "/auth/github/callback")}
+"""Those of them that take a proof of their own: the token of a form, the signature of a body, a cookie with its code."""
 IN_BODIES = {
     ("/api/build/start", "project_id"),
     ("/api/build/step", "build_id"),

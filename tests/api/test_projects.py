@@ -147,7 +147,7 @@ async def test_projects_come_in_pages_newest_first(served: Served) -> None:
         ({"name": "\ud800"}, "invalid-input"),
         ({"name": "x" * 201}, "invalid-input"),
         ({"name": "x", "target_type": "ftp"}, "invalid-input"),
-        ({"name": "x", "target_type": "github_new", "target_ref": "me/new"}, "bad-repository"),
+        ({"name": "x", "target_type": "github_new", "target_ref": "new"}, "bad-repository"),
         ({"name": "x", "target_type": "local_path", "target_ref": "relative"}, "bad-repository"),
         ({"name": "x", "spec": "# A", "tasks": []}, "refused"),
     ],
@@ -594,7 +594,7 @@ async def test_so_many_builds_an_hour(repository: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wish", "code"),
     [
-        ({"target_type": "github_new", "target_ref": "me/new"}, "bad-repository"),
+        ({"target_type": "github_new", "target_ref": "new"}, "bad-repository"),
         ({"target_type": "local_path", "target_ref": "/etc"}, "bad-repository"),
         ({"target_type": "local_path", "target_ref": "target"}, "bad-repository"),
         ({"target_type": "github_existing", "target_ref": "ext::sh -c id"}, "bad-repository"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answered, Client, Served, serving
+from tests.api.conftest import SHELL, Answered, Client, Served, ended, serving
 from tests.forges.github import ZEROS, Delivery, HostedGitHub
 from tests.forges.served import TOKEN, Answer, forge_of
 from tests.git import git
@@ -213,3 +213,48 @@ async def test_repositories_are_found_by_their_names(site: Served, github: Hoste
     assert (len(found["items"]), found["next_cursor"]) == (11, "")
     await connected(site)
     assert (await site.client.get("/repos?limit=1")).json["items"][0]["connected"]
+
+
+async def test_a_project_makes_its_repository_and_pushes_to_it(tmp_path: Path, github: HostedGitHub) -> None:
+    more = {"BUILDWRIGHT_INSECURE_URLS": "1", "BUILDWRIGHT_PUBLIC_URL": "https://build.example"}
+    async with serving(tmp_path, **more, **github.environment) as site:
+        wish = {"name": "New", "target_type": "github_new", "tasks": [{"id": "a", "title": "First"}]}
+        project = (await site.client.post("/projects", {**wish, "target_ref": "acme/new"})).json["id"]
+        options = {**SHELL, "checks": [{"name": "tests", "command": "true"}]}
+        for number in (1, 2):
+            begun = await site.client.post(f"/projects/{project}/build", {"options": options})
+            assert begun.status in {200, 202}, begun.text
+            end = await ended(site.client, begun.json["build_id"])
+            assert end["outcome"] == "succeeded", end
+            assert [(one["full_name"], one["private"]) for one in github.made] == [("acme/new", True)], number
+        bare = github.folder.parent / "new.git"
+        assert git(bare, "ls-tree", "--name-only", "main").split() == ["a.txt"]
+        taken = (await site.client.post("/projects", {**wish, "target_ref": "acme/shop"})).json["id"]
+        answer = await site.client.post(f"/projects/{taken}/build", {"options": options})
+        assert (answer.status, answer.json["code"]) == (409, "conflict"), answer.text
+        other = await site.user("other")
+        foreign = (await other.post("/projects", {**wish, "target_ref": "acme/third"})).json["id"]
+        assert (await other.post(f"/projects/{foreign}/build", {})).status == 422
+        assert len(github.made) == 1
+
+
+async def test_audits_are_told_live_to_their_user_alone(site: Served, github: HostedGitHub) -> None:
+    place = f"/repos/{await connected(site)}"
+    (hook,) = github.hooks
+    other = await site.user("other")
+    async with (
+        site.client.session.ws_connect(f"{site.address}/ws?repositories=true") as mine,
+        other.session.ws_connect(f"{site.address}/ws?repositories=true") as theirs,
+    ):
+        assert [(await one.receive_json())["type"] for one in (mine, theirs)] == ["hello", "hello"]
+        await sent(site, github.delivery(hook, "push", github.push_body(ZEROS, github.commit_of("main"))))
+        seen = [await mine.receive_json() for _ in range(3)]
+        assert {one["type"] for one in seen} == {"push_audit"}
+        assert [one["payload"]["status"] for one in seen] == ["queued", "running", "passed"]
+        await over(site, place)
+        with pytest.raises(TimeoutError):
+            await theirs.receive(timeout=0.2)
+    nobody = await site.user("")
+    async with nobody.session.ws_connect(f"{site.address}/ws?repositories=true") as refused:
+        await refused.receive()
+        assert refused.close_code == 4401

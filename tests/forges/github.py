@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 
@@ -18,6 +19,8 @@ from tests.forges.served import Answer, Asked, Hosted, _paged
 from tests.git import git
 
 MOST_ANNOTATIONS = 50
+LONGEST_DESCRIPTION = 140
+CLIENT = {"GITHUB_CLIENT_ID": "Iv1.example", "GITHUB_CLIENT_SECRET": "example-of-a-client-secret-01234"}
 ZEROS = "0" * 40
 
 
@@ -48,10 +51,18 @@ class HostedGitHub(Hosted):
     """Where the App is installed for the repository; 0 for nowhere."""
     installation_token: str = "example-of-an-installation-token-01234"
     tokens_given: int = 0
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Codes of people who have signed in, with what the application had asked."""
+    memberships: dict[str, str] = field(default_factory=dict)
+    """Organisations of the token's user, and whether `active` or `pending`."""
+    account: int = 7
     hook_refusal: Answer | None = None
     """Given instead of a new webhook."""
 
     def answer(self, asked: Asked) -> Answer:
+        if asked.path == "/login/oauth/access_token":
+            self.asked.append(asked)
+            return self._traded(asked)
         bearer = asked.headers.get("authorization", "").removeprefix("Bearer ")
         own = self._of_app(asked, bearer) if bearer.count(".") == 2 else None
         if own is not None:
@@ -101,6 +112,26 @@ class HostedGitHub(Hosted):
             **more,
         }
 
+    def let_in(self, address: str) -> tuple[str, str]:
+        """Let the application act, as a person does at this address. Returns the code and the state."""
+        asked = {name: values[-1] for name, values in parse_qs(urlsplit(address).query).items()}
+        assert asked["client_id"] == CLIENT["GITHUB_CLIENT_ID"]
+        assert asked["code_challenge_method"] == "S256"
+        code = f"code-{len(self.codes)}"
+        self.codes[code] = asked
+        return code, asked["state"]
+
+    def _traded(self, asked: Asked) -> Answer:
+        begun = self.codes.pop(asked.body["code"], None)
+        hashed = hashlib.sha256(asked.body["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(hashed).decode().rstrip("=")
+        good = begun is not None and begun["code_challenge"] == challenge
+        good = good and asked.body["client_secret"] == CLIENT["GITHUB_CLIENT_SECRET"]
+        good = good and begun is not None and begun["redirect_uri"] == asked.body["redirect_uri"]
+        if not good:  # GitHub says so with 200
+            return Answer(200, {"error": "bad_verification_code"})
+        return Answer(200, {"access_token": self._token, "scope": "repo", "token_type": "bearer"})
+
     def _of_app(self, asked: Asked, proof: str) -> Answer | None:
         try:
             claims = jwt.decode(proof, self.app_key, algorithms=["RS256"], issuer=self.app_id)
@@ -127,31 +158,43 @@ class HostedGitHub(Hosted):
         }
 
     def _own(self, asked: Asked) -> Answer | None:
+        there = next((one for one in self.made if asked.path == f"/repos/{one['full_name']}"), None)
+        if asked.method == "GET" and there is not None:
+            return Answer(200, there)
         rest = asked.path.removeprefix(f"/repos/{self.name}").split("/")[1:]
         match asked.method, rest:
             case "GET", []:
                 return Answer(200, self._listed(self.name)) if self.sees else None
-            case "GET", ["user", "repos"]:
-                return _paged(self, asked, [self._listed(one) for one in (self.name, *self.others)], "per_page", 30)
-            case "GET", ["user"]:
-                return Answer(200, {"login": self.name.partition("/")[0], "id": 7})
-            case "POST", ["user", "repos"]:
-                return self._make(asked, self.name.partition("/")[0])
-            case "POST", ["orgs", owner, "repos"]:
-                return self._make(asked, owner)
             case "POST", ["hooks"] if self.administers and self.sees:
                 return self._hook(asked)
             case "DELETE", ["hooks", hook] if self.administers and self.sees:
                 return Answer(204) if self.hooks.pop(hook, None) else Answer(404, {"message": "Not Found"})
             case "POST", ["statuses", commit]:
+                if not self.may_write:
+                    return Answer(403, {"message": "Resource not accessible by integration"})
+                if len(asked.body["description"]) > LONGEST_DESCRIPTION:
+                    return Answer(422, {"message": "Validation Failed: description is too long"})
                 self.statuses.append({**asked.body, "commit": commit})
-                return (
-                    Answer(201, asked.body) if self.may_write else Answer(403, {"message": "Resource not accessible"})
-                )
+                return Answer(201, asked.body)
             case "POST", ["check-runs"]:
                 return self._check_run(asked, None)
             case "PATCH", ["check-runs", number]:
                 return self._check_run(asked, self.check_runs[int(number) - 1])
+        return self._of_account(asked)
+
+    def _of_account(self, asked: Asked) -> Answer | None:
+        match asked.method, asked.path.split("/")[1:]:
+            case "GET", ["user", "repos"]:
+                return _paged(self, asked, [self._listed(one) for one in (self.name, *self.others)], "per_page", 30)
+            case "GET", ["user"]:
+                return Answer(200, {"login": self.name.partition("/")[0], "id": self.account})
+            case "GET", ["user", "memberships", "orgs", organisation]:
+                state = self.memberships.get(organisation)
+                return Answer(200, {"state": state}) if state else Answer(404, {"message": "Not Found"})
+            case "POST", ["user", "repos"]:
+                return self._make(asked, self.name.partition("/")[0])
+            case "POST", ["orgs", owner, "repos"]:
+                return self._make(asked, owner)
         return None
 
     def _make(self, asked: Asked, owner: str) -> Answer:

@@ -297,7 +297,7 @@ class _Server(Smart):
     hosted: Hosted
 
     def _asks_api(self) -> bool:
-        return self.path.startswith("/api/")
+        return self.path.startswith(("/api/", "/login/"))
 
     def do_GET(self) -> None:  # noqa: N802  named so by the standard library
         self._api() if self._asks_api() else super().do_GET()

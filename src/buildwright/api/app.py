@@ -34,6 +34,7 @@ from buildwright.api.routes import (
     devteam,
     event_files,
     events,
+    github_sign_in,
     home,
     lessons,
     meta,
@@ -60,6 +61,7 @@ from buildwright.errors import BuildwrightError
 from buildwright.maintenance.event_files import kept_events
 from buildwright.wiring import masker_of
 from buildwright.wiring.event_consumer import open_event_consumer
+from buildwright.wiring.github_sign_in import GitHubSignIn
 from buildwright.wiring.local_runner import open_local_runner
 from buildwright.wiring.push_audits import PushAuditor, open_push_auditor
 from buildwright.wiring.repositories import connecting_for, public_host
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
 
 ROUTERS = (
     sign_in.router,
+    github_sign_in.router,
     home.router,
     meta.router,
     build.router,
@@ -115,6 +118,7 @@ async def open_site(app: App, log: Callable[..., None], address: str) -> AsyncIt
     _ = app.meters  # made now, so that counting begins with the first build
     records = Records.open(app.settings.database_url or app.settings.database)
     connecting = connecting_for(app.settings, records, key, app.clock)
+    github = GitHubSignIn(app.settings, records, connecting.access, connecting.vault, app.clock)
     pushes = PushAuditor(app.settings, records.repositories, connecting.access, app.clock, log)
     try:
         app.send_hints()
@@ -127,7 +131,7 @@ async def open_site(app: App, log: Callable[..., None], address: str) -> AsyncIt
             hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment), *public_host(environment)}
             asked = IdempotentRequest(records, app.clock)
             site = ServerState(
-                app, records, signer, hosting, intake, connecting, pushes, rates, asked, log, hosts, address
+                app, records, signer, hosting, intake, connecting, github, pushes, rates, asked, log, hosts, address
             )
             streams_end = asyncio.create_task(_end_streams(site), name="end of streams")
             sessions = asyncio.create_task(site.sessions.watch(), name="sessions")

@@ -27,7 +27,8 @@ from buildwright.errors import BuildwrightError, DiskFull, Forbidden, StoreFaile
 from buildwright.wiring.repositories import WEBHOOKS
 
 COOKIE = "buildwright_session"
-PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs", WEBHOOKS})
+GITHUB_SIGN_IN = ("/auth/github", "/auth/github/callback")
+PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs", WEBHOOKS, *GITHUB_SIGN_IN})
 """Paths that need no caller; every other path needs one, whether it exists or not."""
 PUBLIC_BELOW = ("/static/", "/assets/")
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})

@@ -84,12 +84,17 @@ async def start(
 
     One at a time beside builds driven by hand, unless BUILDWRIGHT_BUILDS_AT_ONCE gives a number (0: any). Raises
     BadRepository, BadSpec, BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is
-    unfinished), TooMany.
+    unfinished, or there is a repository of the name that is to be made), ForgeFailed (it could not be made), TooMany.
     """
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
-    spec = await _spec(site, project, wish)
+    spec, branch = await _spec(site, project, wish), ""
+    if target_type == "github_new":
+        begun = await site.records.runs.latest_by_project(project.id, project.user_id) is not None
+        repository, branch = await site.connecting.made(caller.user_id, repository, project.description, begun=begun)
     options = wish.options_for(target_type, repository)
+    if branch and "delivery" not in wish.options.model_fields_set:
+        options = options.model_copy(update={"delivery": options.delivery.model_copy(update={"branch": branch})})
     new = NewBuild(spec, options, repository, wish.base, project.id)
     build_id = await operations.start(site, caller, correlation_id, new, at_once=1, opens=target_type == "local_path")
     await site.hosting.begin(build_id)

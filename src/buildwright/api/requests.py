@@ -29,7 +29,7 @@ OptionsRequest = narrowed(
         narrowed(Delivery, RequestModel) | None,
         Field(
             None,
-            description="Without it: a branch in the repository of `local_path`, a push to that of `github_existing`.",
+            description="Without it: a branch in the repository of `local_path`, a push to that of GitHub otherwise.",
         ),
     ),
 )
@@ -62,7 +62,7 @@ class BuildRequest(RequestModel):
         if options.is_audited and "mark_phases" not in options.commits.model_fields_set:
             marking = options.commits.model_copy(update={"mark_phases": True})
             options = options.model_copy(update={"commits": marking})
-        if target_type != "github_existing" or "delivery" in options.model_fields_set:
+        if target_type not in {"github_existing", "github_new"} or "delivery" in options.model_fields_set:
             return options
         return options.model_copy(update={"delivery": Delivery(kind="push", remote=repository)})
 
@@ -93,11 +93,8 @@ def spec_of(kept: str, title: str) -> Spec:
 
 def check_target(target_type: str, target_ref: str) -> None:
     """Check that kind and address of a target fit together. Raises BadRepository."""
-    if target_type == "github_new":
-        raise BadRepository(
-            "github_new makes a repository in your account, which comes with GitHub sign-in",
-            fix="make the repository yourself and name it as github_existing",
-        )
+    if target_type == "github_new" and target_ref and not _FULL_NAME.fullmatch(target_ref):
+        raise BadRepository("github_new takes the name of a repository to make", fix="name it as owner/name")
     if target_type == "local_path" and target_ref and not target_ref.startswith("/"):
         raise BadRepository("local_path takes an absolute path", fix="begin it with a slash")
     if target_type == "github_existing" and target_ref.startswith("/"):
@@ -109,7 +106,7 @@ def address_of(target_type: str, target_ref: str) -> str:
     if not target_type or not target_ref:
         raise BadRepository(
             "there is no repository to build on",
-            fix="send `target_type` (local_path or github_existing) and `target_ref`, here or with the project",
+            fix="send `target_type` (local_path, github_existing or github_new) and `target_ref`, here or with the project",
         )
     check_target(target_type, target_ref)
     if target_type == "github_existing" and _FULL_NAME.fullmatch(target_ref):

@@ -14,6 +14,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from buildwright.api.assistants import Assistants
+from buildwright.api.audit_news import AuditNews
 from buildwright.api.broadcast import Broadcasts
 from buildwright.api.idempotency import IdempotentRequest
 from buildwright.api.people import Caller, People
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from buildwright.store.records import Records
     from buildwright.wiring import App
     from buildwright.wiring.event_consumer import EventConsumer
+    from buildwright.wiring.github_sign_in import GitHubSignIn
     from buildwright.wiring.local_runner import LocalRunner
     from buildwright.wiring.push_audits import PushAuditor
     from buildwright.wiring.repositories import Connecting
@@ -62,6 +64,7 @@ class ServerState:
     hosting: LocalRunner
     intake: EventConsumer
     connecting: Connecting
+    github_sign_in: GitHubSignIn
     pushes: PushAuditor
     rates: Rates
     asked: IdempotentRequest
@@ -80,6 +83,8 @@ class ServerState:
     """The newest states of builds, so that another look at one is cheap."""
     tails: Broadcasts = field(init=False)
     """The broadcasts that streams read from."""
+    audit_news: AuditNews = field(default_factory=AuditNews)
+    """What streams are told of audits of pushes."""
     sessions: Sessions = field(init=False)
     """The sessions and tokens that count no more."""
     people: People = field(init=False)
@@ -94,6 +99,7 @@ class ServerState:
         self.seen = StateCache(self.app.builds)
         self.tails = Broadcasts(self.app.builds, self.records.runs, self.log, self._handed_over)
         self.hosting.on_news(self.tails.hear)
+        self.pushes.on_change(self.audit_news.hear)
 
     def _handed_over(self, event_at: datetime) -> None:
         self.app.meters.handed_over(event_at, self.app.clock.now())

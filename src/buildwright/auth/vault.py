@@ -1,6 +1,6 @@
 """Seals what must be kept and never shown: tokens of forges and secrets of webhooks. Must never keep what it seals.
 
-The key is derived from the one that signs tokens: who has that key can read what was sealed, and nobody without it can.
+The key is derived from the one that signs tokens: a process without that one cannot read what was sealed.
 """
 
 from __future__ import annotations

@@ -30,10 +30,11 @@ class GitHubApp:
     def __init__(self, session: aiohttp.ClientSession, site: ForgeSite, app_id: str, key: bytes) -> None:
         """Raise BadSettings when the key is none."""
         from gidgethub.apps import get_jwt
+        from jwt import PyJWTError
 
         try:
             proof = get_jwt(app_id=app_id, private_key=key, expiration=_SECONDS)
-        except (ValueError, TypeError) as error:
+        except (PyJWTError, ValueError, TypeError) as error:
             raise BadSettings("the key of the App of GitHub cannot be read", fix=_KEY) from error
         self._client = ForgeClient(session, site, {"authorization": f"Bearer {proof}", **HEADERS}, "the App of GitHub")
 

@@ -29,7 +29,7 @@ MOST_WAITING = 50
 """Audits of one repository that may wait."""
 MOST_WAITING_IN_ALL = 1_000
 _KEPT = timedelta(days=30)
-"""For so long the id of a delivery is known: forges offer to send one again for less."""
+"""Time for which the id of a delivery is known: forges offer to send one again for less."""
 _MOST_FORGOTTEN = 500
 _MOST_CONNECTED = 1_000
 _LIST = "see `buildwright repo list`"
@@ -144,12 +144,12 @@ class Repositories:
         return await self._connected(connected_repositories.c.user_id == user_id)
 
     async def for_delivery(self, repository_id: str) -> ConnectedRepository | None:
-        """Return a repository whoever connected it, None when there is none: its webhook's signature is to prove more."""
+        """Return a repository of any user, None when there is none: its webhook's signature is to prove more."""
         found = await self._connected(connected_repositories.c.id == repository_id)
         return found[0] if found else None
 
     async def named(self, site: str, name: str) -> list[ConnectedRepository]:
-        """Return the repositories of that name at a forge, of all users who have connected it."""
+        """Return the repositories of that name at a forge, of all users."""
         columns = connected_repositories.c
         return await self._connected((columns.site == site) & (func.lower(columns.name) == name.lower()))
 

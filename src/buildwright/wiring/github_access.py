@@ -27,7 +27,7 @@ APP_ID = "GITHUB_APP_ID"
 APP_KEY_FILE = "GITHUB_APP_KEY_FILE"
 _LARGEST_KEY = 20_000
 _EARLY = timedelta(minutes=1)
-"""A token of an installation is asked for again so long before its end."""
+"""Time before its end at which a token of an installation is asked for again."""
 _INSTALLATION_KNOWN = timedelta(minutes=5)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from buildwright.core.finding import Finding
-from buildwright.errors import BadSettings, BuildwrightError, Forbidden, NotFound, Refused
+from buildwright.errors import BadSettings, BuildwrightError, Conflict, Forbidden, NotFound, Refused
 from buildwright.views.repositories import (
     ConnectedListView,
     ConnectedView,
@@ -165,17 +165,40 @@ class Connecting:
         await self.store.set_webhook(row.id, webhook)
         return self._view(row._replace(webhook=webhook))
 
+    async def made(self, user_id: str, name: str, description: str, *, begun: bool) -> tuple[str, str]:
+        """Make a private repository; return its address, and the branch that is to be its first.
+
+        One that is there already is taken when the work on it has begun (`begun`); its first branch is "" then. Raises
+        Conflict when it has not, BadSettings (builds push with the token of the environment alone) and ForgeFailed.
+        """
+        token = await self.access.own(user_id)
+        site = self.access.site
+        if not token.of_owner:
+            raise BadSettings(
+                f"a new repository is pushed to with the token in {site.variable}, which only the server's owner uses",
+                fix="make the repository yourself, and name it as github_existing",
+            )
+        async with self.access.opened(token) as forge:
+            try:
+                there = await forge.repository(name)
+            except NotFound:
+                there = None
+            if there is not None and not begun:
+                raise Conflict(f"there is a repository {there.name} already", fix="name it as github_existing")
+            new = there or await forge.make_repository(name, description, private=True)
+        return f"{site.origin}{site.above}/{new.name}.git", "" if there else new.default_branch
+
     async def disconnect(self, user_id: str, repository_id: str) -> str:
         """Remove a connected repository: its webhook, and all that is kept of it here. Returns "", or why the webhook stays.
 
-        Raises NotFound. A webhook that stays has nobody who listens: its deliveries are refused.
+        Raises NotFound. Deliveries of a webhook that stays are refused.
         """
         row = await self.store.get(user_id, repository_id)
         stays = ""
         if row.webhook:
             try:
                 async with self.access.opened(await self._token(row)) as forge:
-                    with suppress(NotFound):  # someone has removed it on the forge's page
+                    with suppress(NotFound):  # it was removed on the forge's page
                         await forge.remove_webhook(row.name, row.webhook)
             except BuildwrightError as error:
                 stays = f"the webhook stays at {row.name}: {error}"

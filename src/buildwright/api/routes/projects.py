@@ -60,7 +60,7 @@ class ProjectAnswer(BaseModel):
     name: str
     description: str
     status: str
-    target_type: str = Field(description='`local_path` or `github_existing`; "" while it has none.')
+    target_type: str = Field(description='`local_path`, `github_existing` or `github_new`; "" while it has none.')
     target_ref: str
     created_at: datetime
     updated_at: datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from html import escape
 from typing import Annotated, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from fastapi import Query, Request
 from pydantic import BaseModel, Field
@@ -31,6 +31,7 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{ti
 _FORM = """<form method="post" action="/sign-in"><label for="token">One-time token</label><input id="token" name="token"
 value="{token}" required autofocus autocomplete="off" spellcheck="false"><input type="hidden" name="next" value="{there}"
 ><button>Sign in</button></form>"""
+_GITHUB = """<form method="post" action="/auth/github?next={there}"><button>Sign in with GitHub</button></form>"""
 _OPENED = """if (location.hash === "#open" && !document.prerendering && document.forms[0].token.value)
   document.forms[0].submit();
 """
@@ -42,6 +43,7 @@ class Me(BaseModel):
 
     user_id: str
     kind: str = Field(description="`session` or `bearer`.")
+    github_login: str = Field("", description="The user's name at GitHub; empty if no account there is linked.")
 
 
 class Ticket(BaseModel):
@@ -53,6 +55,7 @@ class Ticket(BaseModel):
 
 @router.get("/sign-in", response_class=HTMLResponse, responses=responses())
 async def sign_in_page(
+    site: SiteOf,
     token: str = "",
     there: Annotated[str, Query(alias="next", description="The page to go to afterwards.")] = FRONT,
     out: Annotated[bool, Query(description="The user has just signed out.")] = False,
@@ -65,8 +68,14 @@ async def sign_in_page(
     words = f"You are signed out. {words}" if out else words
     form = _FORM.format(token=escape(token), there=escape(_page_at(there)))
     script = '<script src="/static/sign-in.js"></script>'
+    headers = PAGE_HEADERS
+    if site.github_sign_in.is_set_up:
+        form += _GITHUB.format(there=quote(_page_at(there), safe=""))
+        origin = site.connecting.access.site.origin
+        policy = PAGE_HEADERS["content-security-policy"].replace("form-action 'self'", f"form-action 'self' {origin}")
+        headers = {**PAGE_HEADERS, "content-security-policy": policy}  # a form is led on to there
     page = _PAGE.format(title="Sign in", links=head_links(), words=words, form=form, script=script)
-    return HTMLResponse(page, headers=PAGE_HEADERS)
+    return HTMLResponse(page, headers=headers)
 
 
 def _page_at(path: str) -> str:
@@ -133,9 +142,11 @@ async def opened() -> Response:
 
 
 @router.get("/auth/me", responses=responses())
-async def me(caller: CallerOf) -> Me:
+async def me(site: SiteOf, caller: CallerOf) -> Me:
     """Return the signed-in user."""
-    return Me(user_id=caller.user_id, kind=caller.kind)
+    known = await site.records.users.find(caller.user_id)
+    login = (known.github_login if known is not None else "") or ""
+    return Me(user_id=caller.user_id, kind=caller.kind, github_login=login)
 
 
 @router.post("/api/tickets", status_code=201, responses=responses())

@@ -27,7 +27,9 @@ from buildwright.api.send import ABORT_SECONDS, PARTING_SECONDS, abort, deliver,
 from buildwright.api.state import Caller, ServerState, state_of
 from buildwright.api.subscription import Selection, Sent, Subscription, Topics
 from buildwright.errors import BuildwrightError, Forbidden, NotFound, Refused, StoreFailed, Unauthorized
+from buildwright.store.repositories import PushAudit
 from buildwright.views.frames import Names, StreamFrame
+from buildwright.wiring.repositories import audit_view
 
 router = Router()
 
@@ -61,7 +63,10 @@ async def devteam(websocket: WebSocket) -> None:
 
 @router.websocket("/ws")
 async def builder(websocket: WebSocket) -> None:
-    """Stream the same by the names of the builder: `phase_start`, `audit_fail`, `file_created`, `build_log` etc."""
+    """Stream the same by the names of the builder: `phase_start`, `audit_fail`, `file_created`, `build_log` etc.
+
+    With `repositories=true` it streams the audits of the caller's pushes instead.
+    """
     await _serve(websocket, "builder")
 
 
@@ -70,6 +75,9 @@ async def _serve(websocket: WebSocket, names: Names) -> None:
     await websocket.accept()
     try:
         caller = await caller_by(site, websocket)
+        if names == "builder" and websocket.query_params.get("repositories", "") == "true":
+            await _tell_audits(site, caller, websocket)
+            return
         selection = await _selected(site, caller, websocket)
         topics = Topics.of_query(websocket.query_params.get("topics", "events,log"))
         after = websocket.query_params.get("after", "")
@@ -80,6 +88,40 @@ async def _serve(websocket: WebSocket, names: Names) -> None:
         return  # the client has gone; Starlette reports it in either way
     except BuildwrightError as error:
         await _close(websocket, _code_of(error), str(error))
+
+
+async def _tell_audits(site: ServerState, caller: Caller, websocket: WebSocket) -> None:
+    """Send a frame `push_audit` for each audit of the caller's pushes that is queued, begins or ends."""
+    stopped: asyncio.Future[Why] = asyncio.get_running_loop().create_future()
+
+    def stop(why: Why) -> None:
+        if not stopped.done():
+            stopped.set_result(why)
+
+    async def say(kind: str, payload: dict[str, Any]) -> None:
+        frame = StreamFrame(kind, datetime.now(UTC), "", payload).encoded()
+        await websocket.send({"type": "websocket.send", "text": frame.decode()})
+
+    async def send(queue: asyncio.Queue[PushAudit]) -> None:
+        await say("hello", {})
+        while True:
+            await say("push_audit", audit_view(await queue.get()).model_dump(mode="json"))
+
+    async def hear() -> None:
+        while (await websocket.receive())["type"] != "websocket.disconnect":
+            pass
+
+    with site.audit_news.listen(caller.user_id) as queue, site.sessions.stream(caller.session, stop):
+        tasks = [asyncio.create_task(work) for work in (send(queue), hear(), site.closing.wait())]
+        try:
+            await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done() or tasks[2].done():
+                code, reason = _CLOSES[stopped.result() if stopped.done() else "closing"]
+                await _close(websocket, code, reason)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _code_of(error: BuildwrightError) -> int:

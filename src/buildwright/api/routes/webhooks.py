@@ -95,6 +95,7 @@ async def _kept(
         site.log("delivery", repository=row.name, delivery=delivery, type=event, outcome=outcome)
         if audit is not None:
             audits.append(audit.id)
+            site.audit_news.hear(audit)
     if audits:
         site.pushes.wake()
         return Received(outcome="queued", audits=audits)

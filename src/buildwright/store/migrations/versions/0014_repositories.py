@@ -85,7 +85,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, with all audits of pushes; webhooks stay at the forge, and nobody listens to them."""
+    """Drop them, with all audits of pushes; webhooks stay at the forge, and their deliveries are refused."""
     _make_views("", "")
     for table in ("push_audit_checks", "push_audits", "webhook_deliveries", "connected_repositories"):
         op.drop_table(table)

@@ -1,0 +1,85 @@
+"""Signing in with GitHub. Must never send a token to the browser, nor say more than that it did not work."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Annotated
+
+from fastapi import Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from buildwright.api.bodies import Router
+from buildwright.api.browser import FRONT, is_page, sends_form
+from buildwright.api.guard import COOKIE, same_site
+from buildwright.api.problems import responses
+from buildwright.api.routes.sign_in import SESSION_SECONDS
+from buildwright.api.routes.web import PAGE_HEADERS, head_links
+from buildwright.api.state import Caller, ServerState, SiteOf
+from buildwright.errors import Forbidden
+from buildwright.wiring.github_sign_in import CALLBACK, SECONDS
+from buildwright.wiring.repositories import public_url
+
+router = Router(tags=["signing in"])
+
+BEGUN = "buildwright_github"
+"""The cookie of a sign-in under way. It comes back with a page of GitHub, so it cannot be for this site's pages alone."""
+_PLACE = "/auth/github"
+_LONGEST = 2_000
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Signed in - Buildwright</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="0;url={there}">{links}</head>
+<body><main class="plain"><h1>Buildwright</h1><p>You are signed in. <a href="{there}">Continue</a></p></main></body></html>"""
+
+
+class Begun(BaseModel):
+    """Where to send the browser."""
+
+    address: str = Field(description="A page of GitHub. It leads back to this server.")
+
+
+@router.post(_PLACE, responses=responses(403), response_model=Begun)
+async def begin(
+    request: Request,
+    site: SiteOf,
+    there: Annotated[str, Query(alias="next", description="The page to go to afterwards.")] = FRONT,
+) -> Response:
+    """Begin to sign in with GitHub: returns the address to go to, and a cookie that the browser has to bring back.
+
+    A page without a script is led there. A user with a session links the account.
+    """
+    if not same_site(site, request.headers):
+        raise Forbidden("another site's page sent this request", fix="open the page for signing in of this server")
+    caller = request.scope.get("state", {}).get("caller")
+    user_id = caller.user_id if isinstance(caller, Caller) else ""
+    begun = site.github_sign_in.begin(there if is_page(there) else FRONT, user_id)
+    form = sends_form(request.headers)
+    answer = RedirectResponse(begun.address, 303) if form else JSONResponse({"address": begun.address})
+    answer.set_cookie(
+        BEGUN, begun.cookie, max_age=SECONDS, httponly=True, samesite="lax", path=_PLACE, secure=_is_secure(site)
+    )
+    return answer
+
+
+@router.get(CALLBACK, response_class=HTMLResponse, responses=responses(403, 409))
+async def end(
+    request: Request,
+    site: SiteOf,
+    code: Annotated[str, Query(max_length=_LONGEST)] = "",
+    state: Annotated[str, Query(max_length=_LONGEST)] = "",
+) -> Response:
+    """End signing in with GitHub: its page leads here. Answers with the session's cookie and a page that leads on.
+
+    A cookie for this site's pages alone is not sent while another site leads here, so the page leads on by itself.
+    """
+    ended = await site.github_sign_in.end(request.cookies.get(BEGUN, "")[: 2 * _LONGEST], code, state)
+    session = site.signer.issue(ended.user_id, "session", SESSION_SECONDS, site.app.clock.now())
+    page = _PAGE.format(there=escape(ended.there), links=head_links())
+    answer = HTMLResponse(page, headers=PAGE_HEADERS)
+    answer.delete_cookie(BEGUN, path=_PLACE, httponly=True, samesite="lax")
+    answer.set_cookie(COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", path="/")
+    return answer
+
+
+def _is_secure(site: ServerState) -> bool:
+    return public_url(site.app.settings.environment).startswith("https://")
