@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.api.conftest import SHELL, Answered, Client, Served, ended, serving
 from tests.forges.github import ZEROS, Delivery, HostedGitHub
@@ -220,12 +222,13 @@ async def test_a_project_makes_its_repository_and_pushes_to_it(tmp_path: Path, g
     async with serving(tmp_path, **more, **github.environment) as site:
         wish = {"name": "New", "target_type": "github_new", "tasks": [{"id": "a", "title": "First"}]}
         project = (await site.client.post("/projects", {**wish, "target_ref": "acme/new"})).json["id"]
-        options = {**SHELL, "checks": [{"name": "tests", "command": "true"}]}
+        adds = {"agent_command": 'echo "$BUILDWRIGHT_BUILD_ID" >> a.txt'}
+        options = {**SHELL, **adds, "checks": [{"name": "tests", "command": "true"}]}
         for number in (1, 2):
             begun = await site.client.post(f"/projects/{project}/build", {"options": options})
             assert begun.status in {200, 202}, begun.text
             end = await ended(site.client, begun.json["build_id"])
-            assert end["outcome"] == "succeeded", end
+            assert end["outcome"] == "succeeded", (number, end["pause"])
             assert [(one["full_name"], one["private"]) for one in github.made] == [("acme/new", True)], number
         bare = github.folder.parent / "new.git"
         assert git(bare, "ls-tree", "--name-only", "main").split() == ["a.txt"]
@@ -258,3 +261,35 @@ async def test_audits_are_told_live_to_their_user_alone(site: Served, github: Ho
     async with nobody.session.ws_connect(f"{site.address}/ws?repositories=true") as refused:
         await refused.receive()
         assert refused.close_code == 4401
+
+
+async def test_an_app_needs_no_token_of_a_user_for_what_it_is_installed_for(
+    tmp_path: Path, github: HostedGitHub
+) -> None:
+    made = rsa.generate_private_key(65537, 2048)
+    own = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "app.pem").write_bytes(made.private_bytes(*own))
+    public = made.public_key().public_bytes(own[0], serialization.PublicFormat.SubjectPublicKeyInfo)
+    github.app_id, github.app_key, github.installation = "77", public.decode(), 5
+    github.installation_token = TOKEN  # git over HTTP takes one token alone
+    app = {
+        "GITHUB_APP_ID": "77",
+        "GITHUB_APP_KEY_FILE": str(tmp_path / "app.pem"),
+        "GITHUB_WEBHOOK_SECRET": "app-secret",
+    }
+    more = {"BUILDWRIGHT_PUBLIC_URL": "https://build.example", **github.environment, **app}
+    async with serving(tmp_path, **more) as site:
+        place = f"/repos/{await connected(site)}"
+        assert github.hooks == {}
+        assert (await site.client.get(place)).json["by_app"] is True
+        github.hooks["app"] = {"config": {"url": "https://build.example/webhooks/github", "secret": "app-secret"}}
+        body = github.push_body(ZEROS, github.commit_of("main"))
+        answer = await sent(site, github.delivery("app", "push", body))
+        assert (answer.status, answer.json["outcome"]) == (202, "queued"), answer.text
+        audit = await over(site, place)
+        assert (audit["status"], audit["told"]) == ("passed", "status and check run"), audit
+        assert github.tokens_given == 1
+        unknown = {**body, "repository": {"full_name": "acme/other"}}
+        assert (await sent(site, github.delivery("app", "push", unknown))).json["audits"] == []
+        wrong = github.delivery("app", "push", body, secret="guessed")
+        assert (await sent(site, wrong)).status == 401

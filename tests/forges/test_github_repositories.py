@@ -15,7 +15,7 @@ from buildwright.core.forges import find_forge
 from buildwright.errors import BadSettings, ForgeFailed, NotFound
 from buildwright.forges import GitHubRepositories
 from buildwright.forges.github_app import GitHubApp
-from buildwright.ports import Annotation, CheckRun, CommitMark
+from buildwright.ports import Annotation, CommitMark, ForgeCheckRun
 from tests.forges.github import HostedGitHub
 from tests.forges.served import TOKEN, Answer, forge_of
 
@@ -39,7 +39,7 @@ async def opened(here: HostedGitHub, token: str = TOKEN) -> AsyncIterator[GitHub
 async def test_notes_of_a_check_run_are_sent_fifty_at_a_time(github: HostedGitHub) -> None:
     notes = tuple(Annotation(f"f{number}.py", number + 1, "failure", "x", "no") for number in range(120))
     async with opened(github) as asked:
-        await asked.add_check_run("acme/shop", CheckRun(COMMIT, "audit", False, "t", "s", notes))
+        await asked.add_check_run("acme/shop", ForgeCheckRun(COMMIT, "audit", False, "t", "s", notes))
     (run,) = github.check_runs
     assert [note["path"] for note in run["annotations"]] == [one.path for one in notes]
     assert [one.method for one in github.asked] == ["POST", "PATCH", "PATCH"]
@@ -77,7 +77,7 @@ async def test_what_the_token_may_not_do_is_told_with_its_right(github: HostedGi
     github.has_checks = github.administers = False
     async with opened(github) as asked:
         with pytest.raises(BadSettings, match="must authenticate via a GitHub App"):
-            await asked.add_check_run("acme/shop", CheckRun(COMMIT, "audit", True, "t", "s"))
+            await asked.add_check_run("acme/shop", ForgeCheckRun(COMMIT, "audit", True, "t", "s"))
         github.sees = False
         with pytest.raises(NotFound) as refused:
             await asked.add_webhook("acme/shop", "https://build.example/x", "secret")

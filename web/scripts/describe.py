@@ -32,6 +32,12 @@ USED = {
     f"{BUILD}/stop": ("post",),
     "/api/home": ("get",),
     "/api/team": ("get",),
+    "/repos": ("get",),
+    "/repos/connected": ("get",),
+    "/repos/connect": ("post",),
+    "/repos/{repository_id}/disconnect": ("post",),
+    "/repos/{repository_id}/audits": ("get",),
+    "/repos/{repository_id}/audits/{audit_id}": ("get",),
     "/auth/me": ("get",),
     "/health/version": ("get",),
 }

@@ -13,7 +13,7 @@ import aiohttp
 from buildwright.core.forges import ForgeSite
 from buildwright.forges.client import ForgeClient
 from buildwright.forges.github import HEADERS
-from buildwright.ports import Annotation, CheckRun, CommitMark, HostedRepository, RepositoryPage
+from buildwright.ports import Annotation, CommitMark, ForgeCheckRun, HostedRepository, RepositoryPage
 
 _ANNOTATIONS = 50
 """Of one request; more are added by updates."""
@@ -102,7 +102,7 @@ class GitHubRepositories:
         with self._client.told("set a commit status", repository, _STATUSES):
             await self._client.post(f"{_REPOSITORY}/statuses/{{commit}}", asked, data=wanted)
 
-    async def add_check_run(self, repository: str, run: CheckRun) -> None:
+    async def add_check_run(self, repository: str, run: ForgeCheckRun) -> None:
         """Add the result of a check to a commit, with all its notes, 50 in each request."""
         first, *rest = _in_parts(run.annotations)
         wanted = {
@@ -124,7 +124,7 @@ def _in_parts(annotations: Sequence[Annotation]) -> list[Sequence[Annotation]]:
     return [annotations[at : at + _ANNOTATIONS] for at in range(0, len(annotations), _ANNOTATIONS)] or [()]
 
 
-def _output(run: CheckRun, annotations: Sequence[Annotation]) -> dict[str, Any]:
+def _output(run: ForgeCheckRun, annotations: Sequence[Annotation]) -> dict[str, Any]:
     notes = [
         {
             "path": one.path,

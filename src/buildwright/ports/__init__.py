@@ -29,10 +29,10 @@ from buildwright.ports.agents import (
 from buildwright.ports.commands import Command, Completed, Reach, Sandbox
 from buildwright.ports.forge import (
     Annotation,
-    CheckRun,
     CommitMark,
     CommitState,
     Forge,
+    ForgeCheckRun,
     ForgeComment,
     ForgeIssue,
     HostedAt,
@@ -117,7 +117,6 @@ __all__ = [
     "BuildReader",
     "BuildRow",
     "Builds",
-    "CheckRun",
     "Checkpoint",
     "Clock",
     "Command",
@@ -132,6 +131,7 @@ __all__ = [
     "EndedPhase",
     "FirstCommit",
     "Forge",
+    "ForgeCheckRun",
     "ForgeComment",
     "ForgeIssue",
     "Furnished",

@@ -120,7 +120,7 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckRun:
+class ForgeCheckRun:
     """What a check said of a commit, with notes at lines."""
 
     commit: str

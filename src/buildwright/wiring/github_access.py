@@ -70,13 +70,20 @@ class GitHubAccess:
         sealed = await self._users.github_token(user_id)
         if sealed is not None:
             return ForgeToken(self._vault.open(sealed), "your account of GitHub")
+        if (token := self.of_machine(user_id)) is not None:
+            return token
+        raise BadSettings(
+            "you have no access to GitHub here",
+            fix=f"sign in with GitHub, or have the server's owner set {self.site.variable}",
+        )
+
+    def of_machine(self, user_id: str) -> ForgeToken | None:
+        """Return the token of the environment, with which builds push; None for any user but the machine's owner."""
         variable = self.site.variable
         token = self._settings.environment.get(variable, "").strip()
-        if user_id == self._settings.user and token:
-            return ForgeToken(token, f"the token in {variable}", of_owner=True)
-        raise BadSettings(
-            "you have no access to GitHub here", fix=f"sign in with GitHub, or have the server's owner set {variable}"
-        )
+        if user_id != self._settings.user or not token:
+            return None
+        return ForgeToken(token, f"the token in {variable}", of_owner=True)
 
     async def of(self, user_id: str, repository: str) -> ForgeToken:
         """Return the token for a repository that the user has connected: that of the App's installation if it has one.

@@ -35,14 +35,14 @@ _ORGANISATION = "org:"
 _AGAIN = "sign in again, in the same browser"
 
 
-class Begun(NamedTuple):
+class BegunSignIn(NamedTuple):
     """A sign-in that has begun: where the browser goes, and the cookie that it has to bring back."""
 
     address: str
     cookie: str
 
 
-class Ended(NamedTuple):
+class EndedSignIn(NamedTuple):
     """A sign-in that has ended: the user, and the page that was wanted."""
 
     user_id: str
@@ -72,7 +72,7 @@ class GitHubSignIn:
         environment = self.settings.environment
         return all(environment.get(name, "").strip() for name in (CLIENT_ID, CLIENT_SECRET, PUBLIC_URL))
 
-    def begin(self, there: str, user_id: str = "") -> Begun:
+    def begin(self, there: str, user_id: str = "") -> BegunSignIn:
         """Begin a sign-in that leads to the page `there`. With `user_id` the account is to be that user's from then on.
 
         Raises BadSettings.
@@ -85,9 +85,9 @@ class GitHubSignIn:
         address = sign_in_address(self.access.site, client_id, self._callback, state, verifier, scope)
         until = (self.clock.now() + timedelta(seconds=SECONDS)).timestamp()
         kept = {"state": state, "verifier": verifier, "until": until, "there": there, "user": user_id}
-        return Begun(address, self.vault.seal(json.dumps(kept)).decode())
+        return BegunSignIn(address, self.vault.seal(json.dumps(kept)).decode())
 
-    async def end(self, cookie: str, code: str, state: str) -> Ended:
+    async def end(self, cookie: str, code: str, state: str) -> EndedSignIn:
         """Return the user whom a code of GitHub stands for, made if there is none yet and the account may sign in.
 
         Raises Unauthorized (not this browser's, too late, used before), Forbidden (the account may not sign in), Conflict
@@ -110,7 +110,7 @@ class GitHubSignIn:
             account = await asked.account(token)
             user = await self._user(asked, token, account, str(kept["user"]))
         await self.records.users.set_github(user.user_id, account.id, account.login, self.vault.seal(token))
-        return Ended(user.user_id, str(kept["there"]))
+        return EndedSignIn(user.user_id, str(kept["there"]))
 
     async def _user(self, asked: GitHubOAuth, token: str, account: GitHubAccount, user_id: str) -> UserRecord:
         users, now = self.records.users, self.clock.now()

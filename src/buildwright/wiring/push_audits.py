@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from buildwright.core.failpoint import failpoint
 from buildwright.core.finding import Finding, Severity
 from buildwright.errors import BadSettings, BuildwrightError, CouldNot, NotFound
-from buildwright.ports import Annotation, CheckRun, CommitMark, CommitState
+from buildwright.ports import Annotation, CommitMark, CommitState, ForgeCheckRun
 from buildwright.store.lease_holders import is_here, may_live, this_process
 from buildwright.wiring.auditing import auditor
 
@@ -258,7 +258,7 @@ def message_of(report: AuditReport) -> str:
     return f"{passed} checks passed" + (f"; warnings of {', '.join(warned)}" if warned else "")
 
 
-def check_run(row: PushAudit, report: AuditReport) -> CheckRun:
+def check_run(row: PushAudit, report: AuditReport) -> ForgeCheckRun:
     """Return the check run for a report: a table, and a note at each line that a finding names."""
     rows = [f"| {one.code} {one.name} | {one.result} | {len(one.findings)} |" for one in report.outcomes]
     summary = "\n".join(["| check | result | findings |", "| --- | --- | --- |", *rows])
@@ -268,7 +268,7 @@ def check_run(row: PushAudit, report: AuditReport) -> CheckRun:
         for one in outcome.findings
         if one.file
     )
-    return CheckRun(row.commit_sha, CONTEXT, report.ok, row.message, summary, notes[:_MOST_ANNOTATIONS])
+    return ForgeCheckRun(row.commit_sha, CONTEXT, report.ok, row.message, summary, notes[:_MOST_ANNOTATIONS])
 
 
 def _words(finding: Finding) -> str:

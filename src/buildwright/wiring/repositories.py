@@ -171,9 +171,9 @@ class Connecting:
         One that is there already is taken when the work on it has begun (`begun`); its first branch is "" then. Raises
         Conflict when it has not, BadSettings (builds push with the token of the environment alone) and ForgeFailed.
         """
-        token = await self.access.own(user_id)
+        token = self.access.of_machine(user_id)
         site = self.access.site
-        if not token.of_owner:
+        if token is None:
             raise BadSettings(
                 f"a new repository is pushed to with the token in {site.variable}, which only the server's owner uses",
                 fix="make the repository yourself, and name it as github_existing",

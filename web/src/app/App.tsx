@@ -11,6 +11,9 @@ import { followLink, type Place, placeOf, usePath } from "../shell/router";
 import { Empty, Problem, Skeleton } from "../ui/States";
 
 const TeamPage = lazy(async () => ({ default: (await import("../team/TeamPage")).TeamPage }));
+const RepositoriesPage = lazy(async () => ({
+  default: (await import("../repos/RepositoriesPage")).RepositoriesPage,
+}));
 const LogPage = lazy(async () => ({ default: (await import("../log/LogPage")).LogPage }));
 
 function newClient(): QueryClient {
@@ -52,6 +55,12 @@ function Page({ place }: { readonly place: Place }) {
       return (
         <Suspense fallback={<Skeleton widths={[30, 100, 100, 100]} />}>
           <TeamPage />
+        </Suspense>
+      );
+    case "repositories":
+      return (
+        <Suspense fallback={<Skeleton widths={[30, 100, 100, 100]} />}>
+          <RepositoriesPage />
         </Suspense>
       );
     case "build":

@@ -14,7 +14,8 @@ const MAY: Record<string, readonly string[]> = {
   build: ["api", "ui", "live", "shell"],
   log: ["api", "ui", "live", "shell"],
   team: ["api", "ui", "shell"],
-  app: ["api", "ui", "live", "shell", "home", "build", "log", "team"],
+  repos: ["api", "ui", "live", "shell"],
+  app: ["api", "ui", "live", "shell", "home", "build", "log", "repos", "team"],
   testing: [],
 };
 

@@ -17,6 +17,7 @@ const ICONS = {
   team: "M6.5 8.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM2 14.5c0-2.5 2-4 4.5-4s4.5 1.5 4.5 4M11.5 8.5a2.5 2.5 0 0 0 0-5M13 10.8c1.8.5 3 1.8 3 3.7",
   build: "M3 4.5h12M3 9h12M3 13.5h7",
   graph: "M4 4h4v4H4zM10 10h4v4h-4zM6 8v4h4",
+  repositories: "M4 3h8.5a1 1 0 0 1 1 1v11H5a1.5 1.5 0 0 1-1.5-1.5V4.5A1.5 1.5 0 0 1 5 3M3.5 13.5A1.5 1.5 0 0 1 5 12h8.5",
   log: "M3.5 4 7 7.5 3.5 11M8.5 12.5h6",
   find: "M8 13A5 5 0 1 0 8 3a5 5 0 0 0 0 10zm3.6-1.4L15.5 15.5",
   keys: "M2.5 5h13v8.5h-13zM5 8h.01M8 8h.01M11 8h.01M6 11h6",
@@ -72,6 +73,13 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
           command: "buildwright user list",
           run: () => go("/team"),
         },
+        {
+          id: "repositories",
+          title: "Go to the repositories",
+          keys: "g r",
+          command: "buildwright repo list",
+          run: () => go("/repositories"),
+        },
         { id: "keys", title: "Show the keys of this page", keys: "?", run: () => setOpen("keys") },
         { id: "sign-out", title: "Sign out", run: signOut },
         { id: "light", title: "Light theme", run: () => chooseTheme("light") },
@@ -126,6 +134,9 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
         </NavLink>
         <NavLink to="/team" icon="team" here={place.page === "team"}>
           Team
+        </NavLink>
+        <NavLink to="/repositories" icon="repositories" here={place.page === "repositories"}>
+          Repositories
         </NavLink>
         {build && (
           <>

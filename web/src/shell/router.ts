@@ -2,8 +2,7 @@
 import { useSyncExternalStore } from "react";
 
 export type Place =
-  | { readonly page: "home" }
-  | { readonly page: "team" }
+  | { readonly page: "home" | "repositories" | "team" }
   | { readonly page: "build" | "log" | "graph"; readonly build: string }
   | { readonly page: "nowhere" };
 
@@ -12,6 +11,7 @@ const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(log|graph))?$/;
 export function placeOf(path: string): Place {
   if (path === "/") return { page: "home" };
   if (path === "/team") return { page: "team" };
+  if (path === "/repositories") return { page: "repositories" };
   const found = BUILD.exec(path);
   if (!found?.[1]) return { page: "nowhere" };
   return { page: (found[2] ?? "build") as "build" | "log" | "graph", build: found[1] };

@@ -32,13 +32,13 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sig
 <body><main class="plain"><h1>Buildwright</h1><p>You are signed in. <a href="{there}">Continue</a></p></main></body></html>"""
 
 
-class Begun(BaseModel):
+class SignInAddress(BaseModel):
     """Where to send the browser."""
 
     address: str = Field(description="A page of GitHub. It leads back to this server.")
 
 
-@router.post(_PLACE, responses=responses(403), response_model=Begun)
+@router.post(_PLACE, responses=responses(403), response_model=SignInAddress)
 async def begin(
     request: Request,
     site: SiteOf,

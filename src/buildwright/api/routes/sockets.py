@@ -112,10 +112,12 @@ async def _tell_audits(site: ServerState, caller: Caller, websocket: WebSocket) 
             pass
 
     with site.audit_news.listen(caller.user_id) as queue, site.sessions.stream(caller.session, stop):
-        tasks = [asyncio.create_task(work) for work in (send(queue), hear(), site.closing.wait())]
+        closing = asyncio.create_task(site.closing.wait())
+        tasks = [asyncio.create_task(send(queue)), asyncio.create_task(hear()), closing]
         try:
-            await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if stopped.done() or tasks[2].done():
+            either: set[asyncio.Future[Any]] = {*tasks, stopped}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done() or closing.done():
                 code, reason = _CLOSES[stopped.result() if stopped.done() else "closing"]
                 await _close(websocket, code, reason)
         finally:

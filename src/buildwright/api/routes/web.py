@@ -62,8 +62,9 @@ async def front(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001
 
 
 @router.get("/team", include_in_schema=False)
-async def team(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
-    """Return the page of users, tokens and members."""
+@router.get("/repositories", include_in_schema=False)
+async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
+    """Return a page that is about no build."""
     return _page(request)
 
 

@@ -14,7 +14,7 @@ from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.state import ServerState, SiteOf
 from buildwright.core.push import Push, push_of, repository_in
-from buildwright.errors import Refused, Unauthorized
+from buildwright.errors import BadSettings, Refused, Unauthorized
 from buildwright.store.repositories import ConnectedRepository, Outcome
 from buildwright.wiring.repositories import APP_SECRET, WEBHOOKS
 
@@ -26,7 +26,7 @@ _LONGEST = 100
 _NOBODY = b"a key that nobody has"
 
 
-class Received(BaseModel):
+class TakenDelivery(BaseModel):
     """What became of a delivery."""
 
     outcome: Outcome = Field(description="`again` for a delivery that came before: it is not done again.")
@@ -40,7 +40,7 @@ async def receive(
     repository: Annotated[
         str, Query(max_length=64, description="Id of the connected repository; none for the webhook of an App.")
     ] = "",
-) -> Received:
+) -> TakenDelivery:
     """Take a delivery of GitHub's: a push is queued to be audited.
 
     The header `X-Hub-Signature-256` is its proof, over the bytes as they come. Needs the headers `X-GitHub-Event` and
@@ -66,7 +66,13 @@ async def _addressed(site: ServerState, repository: str) -> tuple[list[Connected
         secret = site.app.settings.environment.get(APP_SECRET, "").strip()
         return [], secret.encode() or _NOBODY
     row = await site.records.repositories.for_delivery(repository)
-    return ([row], site.connecting.vault.open(row.secret).encode()) if row else ([], _NOBODY)
+    if row is None:
+        return [], _NOBODY
+    try:
+        return [row], site.connecting.vault.open(row.secret).encode()
+    except BadSettings as error:
+        site.log("webhook-not-readable", level="error", repository=row.name, why=str(error), fix=error.fix or "")
+        return [], _NOBODY
 
 
 def _is_signed(key: bytes, raw: bytes, given: str) -> bool:
@@ -85,7 +91,7 @@ def _read(raw: bytes, event: str) -> tuple[Any, Push | None]:
 
 async def _kept(
     site: ServerState, rows: list[ConnectedRepository], event: str, delivery: str, push: Push | None
-) -> Received:
+) -> TakenDelivery:
     now, known = site.app.clock.now(), event in _KNOWN
     outcomes: list[Outcome] = []
     audits: list[str] = []
@@ -98,5 +104,5 @@ async def _kept(
             site.audit_news.hear(audit)
     if audits:
         site.pushes.wake()
-        return Received(outcome="queued", audits=audits)
-    return Received(outcome=outcomes[0] if outcomes else "nothing to do" if known else "ignored", audits=[])
+        return TakenDelivery(outcome="queued", audits=audits)
+    return TakenDelivery(outcome=outcomes[0] if outcomes else "nothing to do" if known else "ignored", audits=[])
