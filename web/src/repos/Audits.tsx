@@ -96,7 +96,10 @@ function Found({ repository, shown }: { readonly repository: string; readonly sh
               <code>{check.code}</code>
             </span>
             {(check.findings ?? []).map((finding) => (
-              <p key={`${finding.code} ${finding.file} ${finding.line} ${finding.message}`} className={styles.finding}>
+              <p
+                key={`${finding.code} ${finding.file} ${finding.line} ${finding.message}`}
+                className={styles.finding}
+              >
                 {finding.file && (
                   <code>
                     {finding.file}

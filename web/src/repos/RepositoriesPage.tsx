@@ -94,8 +94,8 @@ function ConnectedOnes({ items, chosen }: OnesProps) {
           <div className={styles.dialog}>
             <h2>Disconnect {leaving.name}?</h2>
             <p>
-              This removes the webhook from GitHub, and from here all audits of its pushes and what is known of its
-              deliveries. Statuses and check runs at GitHub stay, and so does the ledger of the audits.
+              This removes the webhook from GitHub, and from here all audits of its pushes and what is known
+              of its deliveries. Statuses and check runs at GitHub stay, and so does the ledger of the audits.
             </p>
             <Command line={`buildwright repo disconnect ${leaving.name}`} />
             <div className={styles.buttons}>
