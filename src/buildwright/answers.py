@@ -49,3 +49,6 @@ class Costs(BaseModel):
     thrown_away_usd: Decimal = Field(description="The part spent on attempts that did not land, or were taken back.")
     kept: KeptAnswers = Field(description="Answers that were played again after a crash or a pause, not bought twice.")
     unpriced: int = Field(description="Requests whose price is not known; `cost_usd` leaves them out.")
+    words: dict[str, str] = Field(
+        default_factory=dict, description="What people call a key: the title of a build, a result in words."
+    )

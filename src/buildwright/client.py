@@ -241,8 +241,11 @@ class Client(Protocol):
     async def change(self, build: Build, task: str = "", attempt: int = 0, *, binary: bool = False) -> Change:
         """Return what the build, or one of its tasks or their attempts, changed. Raises NotFound, GitFailed."""
 
-    async def review(self, build: Build, task: str = "") -> ReviewView:
-        """Return the change of the build, or of a task, with the purpose of each hunk. Raises NotFound, GitFailed."""
+    async def review(self, build: Build, task: str = "", *, ignore_space: bool = False) -> ReviewView:
+        """Return the change of the build, or of a task, with the purpose of each hunk. Raises NotFound, GitFailed.
+
+        With `ignore_space` lines that differ in white space alone count as the same.
+        """
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt (0: the newest, or the one to come) at the task is told. Raises NotFound, GitFailed."""

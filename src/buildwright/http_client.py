@@ -442,9 +442,10 @@ class HttpClient:
         found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task, **more)
         return Change(found["old"], found["new"], found["diff"])
 
-    async def review(self, build: Build, task: str = "") -> ReviewView:
+    async def review(self, build: Build, task: str = "", *, ignore_space: bool = False) -> ReviewView:
         """Return the change of the build, or of one of its tasks, with the purpose of each hunk."""
-        found = await self._wire.get(f"/api/builds/{build.id}/review", task=task)
+        more = {"ignore_space": "true"} if ignore_space else {}
+        found = await self._wire.get(f"/api/builds/{build.id}/review", task=task, **more)
         return ReviewView.model_validate_json(json.dumps(found))
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
+from buildwright.wiring.evidence import verify_file
 from tests.api.conftest import SHELL, Served, ended
 from tests.api.test_builds import started
 from tests.git import git
@@ -83,3 +86,81 @@ async def test_files_are_shown_as_they_were_at_each_event(served: Served, reposi
         assert (shown["lines"], said in shown["note"]) == (None, True)
     assert (await served.client.get(f"{path}/file", params={"path": "../x"})).status == 422
     assert (await served.client.get(f"{path}/file")).status == 422
+
+
+async def test_the_words_and_the_white_space_of_a_change_are_told_apart(served: Served, repository: Path) -> None:
+    (repository / "code.py").write_text("if ready:\n    go(1)\nend = 1\n", encoding="utf-8")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "Code")
+    changed = "printf 'if ready:\\n        go(1)\\nend = 2\\n' > code.py"
+    options = {**SHELL, "checks": CHECKS, "agent_command": changed}
+    tasks = [{"id": "a", "title": "Change it"}]
+    build = await started(served.client, tasks=tasks, repository=str(repository), options=options)
+    await ended(served.client, build)
+    path = f"/api/builds/{build}/review"
+    (hunk,) = (await served.client.get(path)).json["files"][0]["hunks"]
+    assert [line["pieces"] for line in hunk["lines"] if line["text"].startswith("end")] == [
+        ["end = ", "1"],
+        ["end = ", "2"],
+    ]
+    assert sum(line["kind"] == "added" for line in hunk["lines"]) == 2
+    less = (await served.client.get(path, params={"ignore_space": "true"})).json["files"][0]["hunks"][0]
+    assert [line["text"] for line in less["lines"] if line["kind"] == "added"] == ["end = 2"]
+    assert [one["task"] for one in less["purposes"]] == ["a"]
+
+
+async def test_files_have_moments_a_base_and_writers_of_lines(served: Served, repository: Path) -> None:
+    options = {**SHELL, "checks": CHECKS, "agent_command": 'echo "by $BUILDWRIGHT_TASK_ID" >> README.md'}
+    tasks = [
+        {"id": "a", "title": "First", "requirements": ["R1"]},
+        {"id": "b", "title": "Second", "depends_on": ["a"]},
+    ]
+    build = await started(served.client, tasks=tasks, repository=str(repository), options=options)
+    await ended(served.client, build)
+    path = f"/api/builds/{build}"
+    moments = (await served.client.get(f"{path}/moments")).json["moments"]
+    assert [(one["words"], one["task"]) for one in moments] == [
+        ("the base", ""),
+        ("First landed", "a"),
+        ("Second landed", "b"),
+    ]
+    file = (await served.client.get(f"{path}/file", params={"path": "README.md"})).json
+    last = len(file["lines"])
+    assert [(one["first"], one["last"], one["task"], one["agent"]) for one in file["touched"]] == [
+        (last - 1, last - 1, "a", "shell"),
+        (last, last, "b", "shell"),
+    ]
+    assert file["touched"][0]["requirements"] == ["R1"]
+    then = (await served.client.get(f"{path}/file", params={"path": "README.md", "at": moments[1]["seq"]})).json
+    assert [one["task"] for one in then["touched"]] == ["a"]
+    base = (await served.client.get(f"{path}/file", params={"path": "README.md", "of": "base"})).json
+    assert (len(base["lines"]), base["mark"], base["task"], base["touched"]) == (last - 2, "", "", [])
+    assert (await served.client.get(f"{path}/tree", params={"of": "nothing"})).status == 422
+
+
+async def test_an_ended_build_has_figures_instructions_costs_and_evidence_that_holds(
+    served: Served, repository: Path, tmp_path: Path
+) -> None:
+    build = await started(served.client, repository=str(repository), options={**SHELL, "checks": CHECKS})
+    await ended(served.client, build)
+    path = f"/api/builds/{build}"
+    summary = (await served.client.get(f"{path}/summary")).json
+    assert (summary["tasks"]["done"], summary["attempts"], summary["delivered"]["kind"]) == (3, 3, "branch")
+    steps = (await served.client.get(f"{path}/instructions")).json["steps"]
+    assert [step["kind"] for step in steps][:1] == ["take"]
+    costs = (await served.client.get(f"{path}/costs")).json
+    assert (costs["total"]["requests"], {table["by"] for table in costs["tables"]}) == (
+        0,
+        {"phase", "task", "model", "agent", "requirement", "result"},
+    )
+    table = await served.client.get(f"{path}/costs.csv", params={"by": "phase"})
+    assert (table.status, table.text.splitlines()[0].split(",")[:2]) == (200, ["key", "requests"])
+    assert "attachment" in table.headers["content-disposition"]
+    assert (await served.client.get("/api/costs.csv", params={"by": "model"})).status == 200
+    async with served.client.session.get(f"{served.address}{path}/evidence") as answer:
+        assert answer.headers["content-type"] == "application/zip"
+        archive = zipfile.ZipFile(io.BytesIO(await answer.read()))
+    archive.extractall(tmp_path / "proof")
+    bundle, key = tmp_path / "proof" / f"evidence-{build[:8]}.json", tmp_path / "proof" / "signing.pub.pem"
+    evidence, problems = await verify_file(served.site.app.settings, bundle, str(repository), key)
+    assert (problems, evidence and evidence.build) == ([], build)

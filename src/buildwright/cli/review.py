@@ -34,6 +34,7 @@ async def review(
         ),
     ] = (),
     message: Annotated[str, Parameter(name=["--message", "-m"], help="What is said of the whole.")] = "",
+    ignore_space: Annotated[bool, Parameter(help="Lines that differ in white space alone count as the same.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show what was changed, each hunk with its task and what it is for; or send comments on lines back to the agents."""
@@ -44,7 +45,7 @@ async def review(
         raise Refused("there is no comment", fix="add --comment 'PATH:LINE: TEXT', or use `buildwright say`")
     async with session() as app:
         build_id = await app.find(build)
-        view = await app.review(await app.builds.load(build_id), task)
+        view = await app.review(await app.builds.load(build_id), task, ignore_space=ignore_space)
         if comment:
             sent = SendReview(tuple(_comment(view, one) for one in comment), message)
             _, review_id = await app.ask(build_id, sent)

@@ -223,8 +223,11 @@ class Workspace(Protocol):
         Also raises what `guard` raises, and has moved nothing then.
         """
 
-    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False) -> str:
-        """Return the unified diff of two commits or trees; with `binary` also of files that are no text."""
+    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False, ignore_space: bool = False) -> str:
+        """Return the unified diff of two commits or trees; with `binary` also of files that are no text.
+
+        With `ignore_space` lines that differ in white space alone count as the same.
+        """
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
         """Return at most `limit` bytes of a file in a tree, None when there is no such file."""

@@ -5,12 +5,16 @@ Colours are data: kinds of tokens by Pygments' short names, never HTML.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
+from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
+from buildwright.core.event import Recorded
 from buildwright.core.languages import language_of
 from buildwright.core.record import Record
+from buildwright.views.review import LineTouch
 
 FileMark = Literal["", "new", "changed"]
 MOST_FILES = 20_000
@@ -59,6 +63,52 @@ class FileView(TreeFile):
     at: int
     lines: tuple[tuple[Token, ...], ...] | None = None
     """Its text in tokens, line by line without ends of lines; None when `note` says why it is not shown."""
+    touched: tuple[LineTouch, ...] = ()
+    """Which attempt wrote which of its lines last; lines that are as they were before the build are left out."""
+
+
+class FilesMoment(Record):
+    """An event that changed the files of a build, or from which on there are files."""
+
+    seq: int
+    at: datetime
+    words: str
+    task: str = ""
+    commit: str = ""
+
+
+class FilesMoments(Record):
+    """The moments of a build's files, oldest first; the first is the base that it stands on."""
+
+    build: str
+    version: int
+    moments: tuple[FilesMoment, ...] = ()
+
+
+def moments_of(build: Build, events: Sequence[Recorded]) -> FilesMoments:
+    """Return the events of a journal that changed the files of its build."""
+    return FilesMoments(build=build.id, version=build.version, moments=tuple(_moments(build, events)))
+
+
+def _moments(build: Build, events: Iterable[Recorded]) -> Iterator[FilesMoment]:
+    for seq, at, event in events:
+        match event:
+            case e.TargetPrepared():
+                yield FilesMoment(seq=seq, at=at, words="the base", commit=event.commit)
+            case e.BuildForked() if event.head_tree:
+                yield FilesMoment(seq=seq, at=at, words="as the build before left them", commit=event.head)
+            case e.BaseChanged():
+                yield FilesMoment(seq=seq, at=at, words="on a newer base", commit=event.commit)
+            case e.ChangeUndone():
+                yield FilesMoment(seq=seq, at=at, words=f"{event.task} undone", task=event.task, commit=event.commit)
+            case e.ChangeLanded():
+                plan = build.plan
+                known = plan is not None and event.task in plan.position
+                title = plan.task(event.task).title if plan is not None and known else ""
+                words = f"{title or event.task} landed"
+                yield FilesMoment(seq=seq, at=at, words=words, task=event.task, commit=event.commit)
+            case _:
+                pass  # changes no file of the build
 
 
 def tree_view(
@@ -95,7 +145,9 @@ def mark_of(path: str, base: Mapping[str, str], blobs: Mapping[str, str]) -> Fil
 
 
 def changed_by(build: Build) -> dict[str, str]:
-    """Return the task that changed each file last, of those that have landed."""
+    """Return the task that changed each file last, of those that have landed; nothing while all is as in the base."""
+    if build.head_tree == build.base_tree:
+        return {}
     done = ((state.landed, task, state.patch) for task, state in build.tasks.items() if state.phase is TaskPhase.DONE)
     landed = sorted((number, task) for number, task, patch in done if patch is not None)
     found: dict[str, str] = {}

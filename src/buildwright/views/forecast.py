@@ -197,23 +197,33 @@ def forecast_of(build: Build, events: Sequence[Recorded], now: datetime) -> Cost
 def thrown_away(build: Build, events: Sequence[Recorded]) -> list[ThrownAway]:
     """Return the money of attempts that ended and did not land, or were taken back, the largest sum first."""
     spent: defaultdict[tuple[str, int], Decimal] = defaultdict(Decimal)
-    of_task: defaultdict[str, list[Recorded]] = defaultdict(list)
-    for recorded in events:
-        of_task[getattr(recorded.event, "task", "")].append(recorded)
-        if isinstance(recorded.event, e.TokensUsed) and recorded.event.task:
-            spent[recorded.event.task, recorded.event.attempt] += recorded.event.cost_usd or Decimal(0)
+    for _, _, event in events:
+        if isinstance(event, e.TokensUsed) and event.task:
+            spent[event.task, event.attempt] += event.cost_usd or Decimal(0)
     sums: defaultdict[str, list[Decimal]] = defaultdict(list)
-    for task in dict.fromkeys(task for task, _ in spent):
-        for attempt in attempts_of(task, of_task[task]):
-            ended = build.is_terminal and attempt.outcome in {"running", "finished", "passed"}
-            result = _RESULT.get("cut short" if ended else attempt.outcome)
-            if result is not None:
-                sums[result].append(spent[task, attempt.number])
+    for attempt, result in lost_attempts(build, events).items():
+        if attempt in spent:
+            sums[result].append(spent[attempt])
     found = [
         ThrownAway(result=name, words=RESULTS[name], attempts=len(costs), cost_usd=sum(costs, Decimal(0)))
         for name, costs in sums.items()
     ]
     return sorted(found, key=lambda one: (-one.cost_usd, one.result))
+
+
+def lost_attempts(build: Build, events: Sequence[Recorded]) -> dict[tuple[str, int], str]:
+    """Return the attempts, by task and number, that ended and did not land or were taken back: a key of `RESULTS` each."""
+    of_task: defaultdict[str, list[Recorded]] = defaultdict(list)
+    for recorded in events:
+        if task := getattr(recorded.event, "task", ""):
+            of_task[task].append(recorded)
+    found = dict[tuple[str, int], str]()
+    for task, told in of_task.items():
+        for attempt in attempts_of(task, told):
+            ended = build.is_terminal and attempt.outcome in {"running", "finished", "passed"}
+            if result := _RESULT.get("cut short" if ended else attempt.outcome):
+                found[task, attempt.number] = result
+    return found
 
 
 def _points(events: Sequence[Recorded]) -> list[SpentPoint]:

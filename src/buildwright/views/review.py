@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Literal
 
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.record import Record
+from buildwright.views.line_words import pieces_of
 from buildwright.views.overview import findings_of
 
 LineKind = Literal["same", "added", "removed"]
@@ -28,6 +30,8 @@ class DiffLine(Record):
     text: str
     old: int | None = None
     new: int | None = None
+    pieces: tuple[str, ...] = ()
+    """The text in pieces, by turns unchanged and changed, an unchanged one first; () where no words were compared."""
 
 
 class Purpose(Record):
@@ -181,6 +185,11 @@ class LineOwners:
                 found += gone.get(line.text, ())
         return tuple(dict.fromkeys(filter(None, found)))
 
+    def of_lines(self, path: str, lines: int) -> list[str]:
+        """Return the commit of each of the first lines of a file, "" for those that no commit here made."""
+        owners = self._of_file.get(path, [])[:lines]
+        return owners + [""] * (lines - len(owners))
+
 
 def owners_in(log: str) -> LineOwners:
     """Return the owners of lines from `git log -p`, oldest first: each commit behind a NUL and its id, without context."""
@@ -207,7 +216,8 @@ def review_of(
                 else tuple(commits[commit] for commit in owners.of(file, hunk) if commit in commits)
             )
             made = tuple(known.of(name) for name in dict.fromkeys(of))
-            hunks.append(hunk.model_copy(update={"purposes": made, "unasked": known.unasked(file.path, of)}))
+            asked = {"purposes": made, "unasked": known.unasked(file.path, of), "lines": _in_pieces(hunk.lines)}
+            hunks.append(hunk.model_copy(update=asked))
         told.append(file.model_copy(update={"hunks": tuple(hunks)}))
     return ReviewView(
         build=build.id,
@@ -220,6 +230,41 @@ def review_of(
         removed=sum(file.removed for file in told),
         unasked=sum(bool(hunk.unasked) for file in told for hunk in file.hunks),
     )
+
+
+def _in_pieces(lines: Sequence[DiffLine]) -> tuple[DiffLine, ...]:
+    found = pieces_of([line.kind for line in lines], [line.text for line in lines])
+    return tuple(
+        line.model_copy(update={"pieces": found[place]}) if place in found else line for place, line in enumerate(lines)
+    )
+
+
+class LineTouch(Record):
+    """Lines of a file that one attempt wrote last, as far as this build did."""
+
+    first: int
+    """From 1."""
+    last: int
+    task: str
+    title: str
+    requirements: tuple[str, ...] = ()
+    agent: str = ""
+    attempt: int = 0
+    commit: str = ""
+
+
+def touches_of(build: Build, path: str, owners: LineOwners, lines: int) -> tuple[LineTouch, ...]:
+    """Return who wrote the lines of a file last, in order; lines that the build has not touched are left out."""
+    known, commits = _Purposes(build), {state.commit: name for name, state in build.tasks.items() if state.commit}
+    found, place = list[LineTouch](), 0
+    for commit, run in groupby(owners.of_lines(path, lines)):
+        first, place = place + 1, place + len(list(run))
+        if (task := commits.get(commit)) is not None:
+            why, state = known.of(task), build.task(task)
+            made = {"agent": state.agent or known.agent(task), "attempt": state.attempt, "commit": commit}
+            about = {"title": why.title, "requirements": why.requirements, **made}
+            found.append(LineTouch.model_validate({"first": first, "last": place, "task": task, **about}))
+    return tuple(found)
 
 
 class _Purposes:
@@ -246,6 +291,12 @@ class _Purposes:
             title = task.title if task else "no task of the plan any more"
             self._known[name] = Purpose(task=name, title=title, requirements=asked, commit=state.commit)
         return self._known[name]
+
+    def agent(self, name: str) -> str:
+        """Return the agent that a task is given to."""
+        plan = self._build.plan
+        known = plan is not None and name in plan.position
+        return self._build.options.agent_for(plan.task(name)) if plan is not None and known else ""
 
     def unasked(self, path: str, tasks: Sequence[str]) -> str:
         """Return why no task asks for a hunk of this file, "" when one does."""

@@ -519,13 +519,13 @@ class App:
             await self.workspace.stand_on(build.id, build.base)
         return await change_of(self.builds, self.workspace, build, ChangeWanted(task, attempt, binary))
 
-    async def review(self, build: Build, task: str = "") -> ReviewView:
+    async def review(self, build: Build, task: str = "", *, ignore_space: bool = False) -> ReviewView:
         """Return the change of the build, or of a task, with the purpose of each hunk. Raises NotFound, GitFailed."""
         from buildwright.wiring.changes import review
 
         if build.rebases:
             await self.workspace.stand_on(build.id, build.base)
-        return await review(self.builds, self.workspace, build, task)
+        return await review(self.builds, self.workspace, build, task, ignore_space=ignore_space)
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt at the task is told. Raises NotFound, GitFailed."""

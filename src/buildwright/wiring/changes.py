@@ -44,6 +44,8 @@ class ChangeWanted(NamedTuple):
     attempt: int = 0
     binary: bool = False
     """Whether `git apply` must accept the text: then it holds the bytes of files that are no text."""
+    ignore_space: bool = False
+    """Whether lines that differ in white space alone count as the same."""
 
 
 async def change_of(builds: Builds, workspace: Workspace, build: Build, wanted: ChangeWanted) -> Change:
@@ -55,12 +57,18 @@ async def change_of(builds: Builds, workspace: Workspace, build: Build, wanted: 
         old, new = await _ends_of_attempt(builds, workspace, build, wanted.task, wanted.attempt)
     else:
         old, new = await _ends(builds, build, wanted.task)
-    return Change(old, new, "" if old == new else await workspace.diff(build.id, old, new, binary=wanted.binary))
+    if old == new:
+        return Change(old, new, "")
+    how = {"binary": wanted.binary, "ignore_space": wanted.ignore_space}
+    return Change(old, new, await workspace.diff(build.id, old, new, **how))
 
 
-async def review(builds: Builds, workspace: GitWorkspace, build: Build, task: str) -> ReviewView:
+async def review(
+    builds: Builds, workspace: GitWorkspace, build: Build, task: str, *, ignore_space: bool = False
+) -> ReviewView:
     """Return the change of the build, or of one of its tasks, with the purpose of each hunk. Raises NotFound, GitFailed."""
-    old, new, text = await change_of(builds, workspace, build, ChangeWanted(task))
+    wanted = ChangeWanted(task, ignore_space=ignore_space)
+    old, new, text = await change_of(builds, workspace, build, wanted)
     files = await asyncio.to_thread(diff_files, text)
     owners = None
     if not task:

@@ -76,15 +76,21 @@ async def estimate_for(
 
 async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | None:
     """Return what an ended build took beside what was to be expected; None where nothing was known before it."""
-    if build.plan is None or not build.done or not build.is_terminal:
+    if not build.done or not build.is_terminal:
+        return None
+    return await compared(builds, build, build.finished_at or build.updated_at)
+
+
+async def compared(builds: BuildReader, build: Build, now: datetime) -> EstimateOutcome | None:
+    """Return what a build has taken by now beside what was to be expected; None where nothing was known before it."""
+    if build.plan is None:
         return None
     try:
         estimated = await estimate_for(builds, build.plan.graph, build.options, build.user_id, build.created_at)
     except BuildwrightError:
         return None
-    ended = build.finished_at or build.updated_at
     known = estimated.basis == "history" or estimated.cost_usd is not None
-    return outcome(build, seconds_of(build, ended), estimated) if known else None
+    return outcome(build, seconds_of(build, now), estimated) if known else None
 
 
 def _model_of(options: Options) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -48,25 +48,39 @@ async def write_evidence(
 
     Raises NotFound for a build without a plan, GitFailed.
     """
+    found = await evidence_files(settings, build, events)
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle, page, key = (folder / name for name in found.texts)
+    for name, text in found.texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    if notes:
+        await _write_notes(settings, found.evidence, found.summaries)
+    return Written(bundle, page, key, len(found.evidence.landed) if notes else 0)
+
+
+class EvidenceFiles(NamedTuple):
+    """What proves a build: `texts` has the bundle, the page and the public key, in this order, by their names."""
+
+    evidence: BuildEvidence
+    summaries: Sequence[object]
+    texts: Mapping[str, str]
+
+
+async def evidence_files(settings: Settings, build: Build, events: Sequence[Recorded]) -> EvidenceFiles:
+    """Return the evidence of a build, signed by this home. Raises NotFound for a build without a plan, GitFailed."""
     if build.plan is None:
         raise NotFound("this build has no plan yet, so there is no evidence", fix="wait until it has begun")
     evidence, signer = evidence_of(build, events), StatementSigner(settings.home / "keys")
     bom = await _dependencies(settings, evidence)
     bundle = make_bundle(evidence, signer, metadata.version("buildwright"), SystemClock().now(), bom)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = Written(
-        folder / f"evidence-{build.id[:8]}.json",
-        folder / f"evidence-{build.id[:8]}.html",
-        folder / "signing.pub.pem",
-        len(evidence.landed) if notes else 0,
-    )
-    written.bundle.write_text(json.dumps(bundle, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    page = evidence_page(evidence, statement_digest(bundle["evidence"]), signer.public.id)
-    written.page.write_text(page, encoding="utf-8")
-    written.key.write_text(signer.public.pem)
-    if notes:
-        await _write_notes(settings, evidence, bundle["summaries"])
-    return written
+    texts = {
+        f"evidence-{build.id[:8]}.json": json.dumps(bundle, indent=1, ensure_ascii=False) + "\n",
+        f"evidence-{build.id[:8]}.html": evidence_page(
+            evidence, statement_digest(bundle["evidence"]), signer.public.id
+        ),
+        "signing.pub.pem": signer.public.pem,
+    }
+    return EvidenceFiles(evidence, bundle["summaries"], texts)
 
 
 async def _dependencies(settings: Settings, evidence: BuildEvidence) -> dict[str, Any] | None:

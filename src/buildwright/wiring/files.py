@@ -9,6 +9,7 @@ from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
 from buildwright.errors import NotFound
 from buildwright.views.files import FileView, TreeView, changed_by, coloured, mark_of, too_large, tree_view
+from buildwright.views.review import LineTouch, owners_in, touches_of
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
@@ -36,6 +37,8 @@ async def file_of(workspace: GitWorkspace, build: Build, path: str) -> FileView:
         content = await workspace.read_file(build.id, tree, path, size + 1) or b""
         lines, note = await asyncio.to_thread(coloured, path, content)
     base, blobs = await _blobs(workspace, build)
+    changed = lines is not None and mark_of(path, base, blobs)
+    touched = await _touched(workspace, build, path, len(lines or ())) if changed else ()
     return FileView(
         build=build.id,
         at=build.version,
@@ -46,7 +49,16 @@ async def file_of(workspace: GitWorkspace, build: Build, path: str) -> FileView:
         task=changed_by(build).get(path, ""),
         note=note,
         lines=lines,
+        touched=touched,
     )
+
+
+async def _touched(workspace: GitWorkspace, build: Build, path: str, lines: int) -> tuple[LineTouch, ...]:
+    if not build.base or build.base == build.head:
+        return ()
+    log = await workspace.log_of_lines(build.id, build.base, build.head, path)
+    owners = await asyncio.to_thread(owners_in, log)
+    return touches_of(build, path, owners, lines)
 
 
 async def _blobs(workspace: GitWorkspace, build: Build) -> tuple[dict[str, str], dict[str, str]]:

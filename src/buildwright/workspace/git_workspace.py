@@ -264,17 +264,19 @@ class GitWorkspace:
         pin = await self._ready(build_id, commit)
         return await self._delivery.deliver(pin, build_id, repository, commit, delivery, guard)
 
-    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False) -> str:
+    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False, ignore_space: bool = False) -> str:
         """See `Workspace.diff`. Bytes that are not UTF-8 become the replacement character."""
         pin = await self._ready(build_id, old, new)
-        options = ("--no-ext-diff", "--no-textconv", "--no-color", "-M", *(("--binary",) if binary else ()))
+        more = (*(("--binary",) if binary else ()), *(("-w", "--ignore-blank-lines") if ignore_space else ()))
+        options = ("--no-ext-diff", "--no-textconv", "--no-color", "-M", *more)
         answer = await self._git.run(pin.mirror, "diff", *options, "--end-of-options", old, new, "--")
         return answer.output.decode(errors="replace")
 
-    async def log_of_lines(self, build_id: str, old: str, new: str) -> str:
+    async def log_of_lines(self, build_id: str, old: str, new: str, path: str = "") -> str:
         """Return the change of each commit of a straight history from commit `old` to `new`, oldest first.
 
-        Each is a NUL, the commit's id and a diff without context and renames. Raises GitFailed.
+        Each is a NUL, the commit's id and a diff without context and renames; with `path`, a checked one, of that file
+        alone. Raises GitFailed.
         """
         pin = await self._ready(build_id, old, new)
         options = (
@@ -287,7 +289,8 @@ class GitWorkspace:
             "--no-textconv",
             "--no-color",
         )
-        answer = await self._git.run(pin.mirror, "log", *options, "--end-of-options", f"{old}..{new}")
+        only = ("--", f":(literal){path}") if path else ()
+        answer = await self._git.run(pin.mirror, "log", *options, "--end-of-options", f"{old}..{new}", *only)
         return answer.output.decode(errors="replace")
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from dataclasses import replace
+from typing import Annotated, Literal
 
 from fastapi import Query
+from starlette.responses import Response
 
+from buildwright.api import project_build
 from buildwright.api.bodies import Router
 from buildwright.api.params import CleanText, OwnBuild, TaskName
 from buildwright.api.problems import responses
+from buildwright.api.routes.project_builds import find_stack
 from buildwright.api.state import ServerState, SiteOf
 from buildwright.core.build import Build
-from buildwright.views.files import FileView, TreeView
+from buildwright.views.files import FilesMoments, FileView, TreeView, moments_of
+from buildwright.views.instructions import Instructions, instructions_of
 from buildwright.views.review import ReviewView
+from buildwright.views.summary import BuildSummary
+from buildwright.wiring.contracts import zipped
+from buildwright.wiring.evidence import evidence_files
 from buildwright.wiring.files import file_of, tree_of
 
 router = Router(prefix="/api/builds/{build_id}", tags=["builds"])
@@ -21,17 +30,28 @@ At = Annotated[
     int, Query(ge=0, le=2**53, description="Number of an event: as things were after it; 0: as they are now.")
 ]
 
+Of = Annotated[
+    Literal["merged", "base"], Query(description="`merged`: with all that has landed; `base`: as before the build.")
+]
+
 
 @router.get("/review", responses=responses(403, 404, 502))
-async def build_review(site: SiteOf, build: OwnBuild, task: TaskName = "") -> ReviewView:
+async def build_review(
+    site: SiteOf,
+    build: OwnBuild,
+    task: TaskName = "",
+    ignore_space: Annotated[
+        bool, Query(description="Lines that differ in white space alone count as the same.")
+    ] = False,
+) -> ReviewView:
     """Return what the build, or one of its tasks, changed: files and hunks, each with its task and what that is for."""
-    return await site.app.review(build, task)
+    return await site.app.review(build, task, ignore_space=ignore_space)
 
 
 @router.get("/tree", responses=responses(403, 404, 502))
-async def build_tree(site: SiteOf, build: OwnBuild, at: At = 0) -> TreeView:
+async def build_tree(site: SiteOf, build: OwnBuild, at: At = 0, of: Of = "merged") -> TreeView:
     """Return the files as they were at an event: sizes, which are new or changed, by which task, and which are gone."""
-    return await tree_of(site.app.workspace, await _state(site, build, at))
+    return await tree_of(site.app.workspace, await _state(site, build, at, of))
 
 
 @router.get("/file", responses=responses(403, 404, 502))
@@ -40,10 +60,42 @@ async def build_file(
     build: OwnBuild,
     path: Annotated[CleanText, Query(min_length=1, max_length=4_000, description="From the top of the repository.")],
     at: At = 0,
+    of: Of = "merged",
 ) -> FileView:
     """Return one file as it was at an event, as tokens of its language line by line; of binary and big ones the reason."""
-    return await file_of(site.app.workspace, await _state(site, build, at), path)
+    return await file_of(site.app.workspace, await _state(site, build, at, of), path)
 
 
-async def _state(site: ServerState, build: Build, at: int) -> Build:
-    return await site.tails.history.at(build.id, at) if 0 < at < build.version else build
+@router.get("/moments", responses=responses(403, 404))
+async def build_moments(site: SiteOf, build: OwnBuild) -> FilesMoments:
+    """Return the events that changed the files, oldest first: `at` of the tree and of a file takes each of them."""
+    return moments_of(build, await site.app.builds.read(build.id))
+
+
+@router.get("/summary", responses=responses(403, 404))
+async def build_summary(site: SiteOf, build: OwnBuild) -> BuildSummary:
+    """Return the summary of the build, so far or final."""
+    return await project_build.summarize(site, build)
+
+
+@router.get("/instructions", responses=responses(403, 404, 502))
+async def build_instructions(site: SiteOf, build: OwnBuild) -> Instructions:
+    """Return how to get the result, and how to install, test and build the project."""
+    return instructions_of(build, await find_stack(site.app, build), await project_build.delivery_of(site, build))
+
+
+@router.get(
+    "/evidence",
+    response_class=Response,
+    responses={**responses(403, 404, 502), 200: {"content": {"application/zip": {}}}},
+)
+async def build_evidence(site: SiteOf, build: OwnBuild) -> Response:
+    """Return what proves the build as a zip archive: the signed bundle, a page for people, and the public key."""
+    found = await evidence_files(site.app.settings, build, await site.app.builds.read(build.id))
+    headers = {"Content-Disposition": f'attachment; filename="evidence-{build.id[:8]}.zip"'}
+    return Response(await asyncio.to_thread(zipped, found.texts), media_type="application/zip", headers=headers)
+
+
+async def _state(site: ServerState, build: Build, at: int, of: str) -> Build:
+    state = await site.tails.history.at(build.id, at) if 0 < at < build.version else build
+    return state if of == "merged" else replace(state, head=state.base, head_tree=state.base_tree)
