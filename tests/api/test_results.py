@@ -136,6 +136,14 @@ async def test_files_have_moments_a_base_and_writers_of_lines(served: Served, re
     base = (await served.client.get(f"{path}/file", params={"path": "README.md", "of": "base"})).json
     assert (len(base["lines"]), base["mark"], base["task"], base["touched"]) == (last - 2, "", "", [])
     assert (await served.client.get(f"{path}/tree", params={"of": "nothing"})).status == 422
+    raw = await served.client.get(f"{path}/raw", params={"path": "README.md", "at": moments[1]["seq"]})
+    assert raw.text.endswith("by a\n")
+    assert (raw.headers["content-disposition"], raw.headers["content-type"]) == (
+        "attachment; filename*=UTF-8''README.md",
+        "application/octet-stream",
+    )
+    for wrong, status in (("../x", 422), ("nothing", 404)):
+        assert (await served.client.get(f"{path}/raw", params={"path": wrong})).status == status
 
 
 async def test_an_ended_build_has_figures_instructions_costs_and_evidence_that_holds(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import OWNER, Served, ended, repository, served
+from tests.git import git
 from tests.web.conftest import Browse
 
 __all__ = ["repository", "served"]
@@ -65,6 +66,51 @@ async def test_a_person_follows_pauses_resumes_and_reads_by_keyboard(
     kinds = [event["type"] for event in events]
     assert kinds.count("build.paused") == kinds.count("build.resumed") == 1
     assert [event["text"] for event in events if event["type"] == "message.sent"][:1] == ["be brief"]
+
+
+SHOP = "def total(prices):\n    return sum(prices)\n\n\ndef name():\n    return 'shop'\n"
+EDITS = (
+    'case "$BUILDWRIGHT_TASK_ID" in '
+    "tax) sed -i 's/sum(prices)/sum(prices) * 1.2/' src/shop.py; echo extra > notes.txt;; "
+    "name) sed -i \"s/'shop'/'market'/\" src/shop.py;; "
+    '*) echo "$BUILDWRIGHT_TASK_ID" >> README.md;; esac'
+)
+
+
+async def shop(served: Served, repository: Path) -> str:
+    """A build that has ended, of two tasks that change one file, one of which makes a file that it did not name."""
+    (repository / "src").mkdir()
+    (repository / "src/shop.py").write_text(SHOP, encoding="utf-8")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "Shop")
+    named = {"files_expected": ["src/shop.py"]}
+    tasks = [
+        {"id": "tax", "title": "Add the tax", "requirements": ["R1: prices have tax"], **named},
+        {"id": "name", "title": "Rename it", "goal": "It is a market.", "depends_on": ["tax"], **named},
+    ]
+    build = await begun(served, repository, EDITS, "Shop", *tasks)
+    assert (await ended(served.client, build))["outcome"] == "succeeded"
+    return build
+
+
+async def test_a_person_reviews_a_change_reads_its_files_and_takes_it_by_keyboard(
+    served: Served, repository: Path, browse: Browse
+) -> None:
+    build = await shop(served, repository)
+    said = await browse("take.mjs", **signed_in(served), send=True, next=f"/builds/{build}/review")
+    assert said["faults"] == []
+    assert said["asked"] == [served.address]
+    assert said["marked"] == [" * 1.2", "shop", "market"]
+    assert said["hunk"].startswith("f"), "the keyboard is at a hunk"
+    assert said["command"].startswith(f"buildwright review {build[:8]} --comment ")
+    assert said["writers"] == ["tax", "name"]
+    assert int(said["at"]) > 0
+    assert said["saved"] == f"evidence-{build[:8]}.zip"
+    status = await ended(served.client, build)
+    assert (status["outcome"], status["total"]) == ("succeeded", 3)
+    events = (await served.client.get(f"/api/builds/{build}/events?limit=500")).json["items"]
+    (sent,) = [event for event in events if event["type"] == "review.sent"]
+    assert [one["text"] for one in sent["comments"]] == ["say it <b>better</b>"]
 
 
 async def test_every_page_is_accessible_in_both_themes_and_at_three_widths(

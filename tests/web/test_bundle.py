@@ -91,7 +91,10 @@ def test_the_licences_of_what_is_in_it_lie_beside() -> None:
         assert re.search(rf"^## {re.escape(library)}\b", text, re.MULTILINE), library
 
 
-@pytest.mark.parametrize("path", ["/", "/builds/3fa9", "/builds/3fa9/log"])
+PARTS = ("", "/log", "/review", "/files", "/costs", "/complete")
+
+
+@pytest.mark.parametrize("path", ["/", "/costs", *(f"/builds/3fa9{part}" for part in PARTS)])
 def test_the_server_has_a_page_where_the_pages_have_one(path: str) -> None:
     assert is_page(path)
 

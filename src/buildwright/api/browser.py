@@ -7,7 +7,7 @@ import re
 from starlette.datastructures import Headers
 
 FRONT = "/"
-_PAGE = re.compile(r"/|/team|/repositories|/builds/[A-Za-z0-9-]{1,64}(/log)?")
+_PAGE = re.compile(r"/|/costs|/team|/repositories|/builds/[A-Za-z0-9-]{1,64}(/(log|review|files|costs|complete))?")
 
 
 def is_page(path: str) -> bool:

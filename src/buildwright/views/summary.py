@@ -118,6 +118,8 @@ class BuildSummary(Record):
     """Number of changes that have landed, and of marks of phases, a commit each."""
     interjections: tuple[Interjection, ...] = ()
     delivered: DeliveredResult | None = None
+    contracts: int = 0
+    """Number of the contracts that it was made from."""
 
 
 @dataclass(slots=True)
@@ -199,6 +201,7 @@ def summary_of(build: Build, summing: Summing, now: datetime) -> BuildSummary:
         commits=summing.counts["change.landed"] + summing.counts["phase.marked"],
         interjections=tuple(summing.messages.values()),
         delivered=summing.delivered,
+        contracts=len(build.spec.contracts.contracts) if build.spec.contracts is not None else 0,
     )
 
 

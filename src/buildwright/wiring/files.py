@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
-from buildwright.errors import NotFound
+from buildwright.errors import NotFound, Refused
 from buildwright.views.files import FileView, TreeView, changed_by, coloured, mark_of, too_large, tree_view
 from buildwright.views.review import LineTouch, owners_in, touches_of
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.workspace import GitWorkspace
+
+LARGEST_RAW = 50_000_000
+"""Bytes of the largest file that is sent as it is."""
 
 
 async def tree_of(workspace: GitWorkspace, build: Build) -> TreeView:
@@ -51,6 +54,18 @@ async def file_of(workspace: GitWorkspace, build: Build, path: str) -> FileView:
         lines=lines,
         touched=touched,
     )
+
+
+async def raw_of(workspace: GitWorkspace, build: Build, path: str) -> bytes:
+    """Return the bytes of one file as of the event that the state is of. Raises UnsafePath, NotFound, Refused, GitFailed."""
+    path = check_path(path)
+    tree = build.head_tree or build.base_tree
+    size = (await workspace.file_sizes(build.id, tree, [path])).get(path) if tree else None
+    if size is None:
+        raise NotFound(f"there is no file {path} at event {build.version}", fix=f"see GET /api/builds/{build.id}/tree")
+    if size > LARGEST_RAW:
+        raise Refused(f"{path} has {size:,} bytes, more than {LARGEST_RAW:,}", fix="take it from the branch, with git")
+    return await workspace.read_file(build.id, tree, path, size + 1) or b""
 
 
 async def _touched(workspace: GitWorkspace, build: Build, path: str, lines: int) -> tuple[LineTouch, ...]:

@@ -3,16 +3,25 @@ import { queryOptions } from "@tanstack/react-query";
 import { buildPath, Refusal, read } from "./client";
 import type {
   Build,
+  BuildCosts,
   BuildPage,
   Choices,
+  Costs,
+  FileView,
   Forecast,
+  Gates,
   Graph,
   Home,
+  Instructions,
   LogPage,
   Me,
+  Moments,
   Rail,
+  Review,
   Spec,
+  Summary,
   Team,
+  Tree,
   Why,
 } from "./types";
 
@@ -63,6 +72,44 @@ export const forecast = (id: string) => part<Forecast>(id, "forecast");
 export const rail = (id: string) => part<Rail>(id, "phases");
 export const graph = (id: string, phase: number) => part<Graph>(id, `phases/${phase}/graph`);
 export const spec = (id: string) => part<Spec>(id, "spec-progress");
+export const gates = (id: string) => part<Gates>(id, "gates");
+export const moments = (id: string) => part<Moments>(id, "moments");
+export const buildCosts = (id: string) => part<BuildCosts>(id, "costs");
+export const summary = (id: string) => part<Summary>(id, "summary");
+export const instructions = (id: string) => part<Instructions>(id, "instructions");
+
+/** The change of a build or of one of its tasks. It stands until it is asked for anew: nobody reads what moves. */
+export const review = (id: string, task: string, ignoresSpace: boolean) =>
+  queryOptions({
+    queryKey: ["review", id, task, ignoresSpace],
+    queryFn: ({ signal }) => {
+      const query = new URLSearchParams({ task, ignore_space: String(ignoresSpace) });
+      return read<Review>(buildPath(id, `/review?${query}`), signal);
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+  });
+
+/** When files are wanted: `at` is the number of an event, 0 for now; `of` is `merged` or `base`. */
+export interface When {
+  readonly at: number;
+  readonly of: "merged" | "base";
+}
+
+export const tree = (id: string, { at, of }: When) => part<Tree>(id, `tree?at=${at}&of=${of}`);
+export const file = (id: string, path: string, { at, of }: When) =>
+  part<FileView>(id, `file?${new URLSearchParams({ path, at: String(at), of })}`);
+
+/** What all builds cost, by one key, since a time ("" for always). */
+export const costs = (by: string, since: string) =>
+  queryOptions({
+    queryKey: ["costs", by, since],
+    queryFn: ({ signal }) => {
+      const query = new URLSearchParams(since ? { by, since } : { by });
+      return read<Costs>(`/api/costs?${query}`, signal);
+    },
+    refetchInterval: 15_000,
+  });
 
 /** The newest line that a task's agent wrote. */
 export const lastLine = (id: string, task: string) =>

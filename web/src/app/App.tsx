@@ -10,11 +10,19 @@ import { Layout } from "../shell/Layout";
 import { followLink, type Place, placeOf, usePath } from "../shell/router";
 import { Empty, Problem, Skeleton } from "../ui/States";
 
-const TeamPage = lazy(async () => ({ default: (await import("../team/TeamPage")).TeamPage }));
-const RepositoriesPage = lazy(async () => ({
-  default: (await import("../repos/RepositoriesPage")).RepositoriesPage,
-}));
-const LogPage = lazy(async () => ({ default: (await import("../log/LogPage")).LogPage }));
+const PARTS = {
+  log: lazy(async () => ({ default: (await import("../log/LogPage")).LogPage })),
+  review: lazy(async () => ({ default: (await import("../review/ReviewPage")).ReviewPage })),
+  files: lazy(async () => ({ default: (await import("../files/FilesPage")).FilesPage })),
+  costs: lazy(async () => ({ default: (await import("../costs/CostsPage")).CostsPage })),
+  complete: lazy(async () => ({ default: (await import("../complete/CompletePage")).CompletePage })),
+};
+const OTHERS = {
+  spending: lazy(async () => ({ default: (await import("../costs/SpendingPage")).SpendingPage })),
+  team: lazy(async () => ({ default: (await import("../team/TeamPage")).TeamPage })),
+  repositories: lazy(async () => ({ default: (await import("../repos/RepositoriesPage")).RepositoriesPage })),
+};
+const WAITING = <Skeleton widths={[30, 100, 100, 100]} />;
 
 function newClient(): QueryClient {
   return new QueryClient({
@@ -51,37 +59,40 @@ function Page({ place }: { readonly place: Place }) {
   switch (place.page) {
     case "home":
       return <HomePage />;
+    case "spending":
     case "team":
+    case "repositories": {
+      const Other = OTHERS[place.page];
       return (
-        <Suspense fallback={<Skeleton widths={[30, 100, 100, 100]} />}>
-          <TeamPage />
+        <Suspense fallback={WAITING}>
+          <Other />
         </Suspense>
       );
-    case "repositories":
-      return (
-        <Suspense fallback={<Skeleton widths={[30, 100, 100, 100]} />}>
-          <RepositoriesPage />
-        </Suspense>
-      );
-    case "build":
-    case "log":
+    }
+    case "nowhere":
+      return <Nowhere />;
+    default: {
+      const Part = place.page === "build" ? BuildPage : PARTS[place.page];
       return (
         <LiveBuild key={place.build} id={place.build}>
-          <Suspense fallback={<Skeleton widths={[30, 100, 100, 100]} />}>
-            {place.page === "log" ? <LogPage id={place.build} /> : <BuildPage id={place.build} />}
+          <Suspense fallback={WAITING}>
+            <Part id={place.build} />
           </Suspense>
         </LiveBuild>
       );
-    default:
-      return (
-        <div style={{ padding: 24 }}>
-          <h1>There is no such page</h1>
-          <Empty button={<a href="/">All builds</a>} command="buildwright status">
-            The address leads nowhere.
-          </Empty>
-        </div>
-      );
+    }
   }
+}
+
+function Nowhere() {
+  return (
+    <div style={{ padding: 24 }}>
+      <h1>There is no such page</h1>
+      <Empty button={<a href="/">All builds</a>} command="buildwright status">
+        The address leads nowhere.
+      </Empty>
+    </div>
+  );
 }
 
 /** After going to another page the keyboard is there too; not at the first page, which the browser opened. */

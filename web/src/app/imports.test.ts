@@ -15,7 +15,11 @@ const MAY: Record<string, readonly string[]> = {
   log: ["api", "ui", "live", "shell"],
   team: ["api", "ui", "shell"],
   repos: ["api", "ui", "live", "shell"],
-  app: ["api", "ui", "live", "shell", "home", "build", "log", "repos", "team"],
+  review: ["api", "ui", "live", "shell"],
+  files: ["api", "ui", "live", "shell"],
+  costs: ["api", "ui", "live", "shell"],
+  complete: ["api", "ui", "live", "shell"],
+  app: ["api", "ui", "live", "shell", "home", "build", "log", "review", "files", "costs", "complete", "team", "repos"],
   testing: [],
 };
 

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 import { build as buildQuery } from "../api/queries";
 import type { Build } from "../api/types";
 import { announce } from "../shell/kept";
-import { useQueryValue } from "../shell/router";
+import { buildAddress, useQueryValue } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
@@ -75,6 +75,9 @@ function Result({ build }: { readonly build: Build }) {
         ) : (
           <p className={styles.quiet}>Nothing was delivered.</p>
         )}
+        <p>
+          <a href={buildAddress(build.id, "complete")}>The whole result, with its proof and how to take it</a>
+        </p>
         <Command line={`buildwright diff ${short(build.id)}`} />
       </div>
     </Panel>

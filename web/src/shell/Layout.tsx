@@ -16,9 +16,12 @@ const ICONS = {
   home: "M2.5 8 9 2.5 15.5 8v7.5h-4.5V11h-4v4.5H2.5z",
   team: "M6.5 8.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM2 14.5c0-2.5 2-4 4.5-4s4.5 1.5 4.5 4M11.5 8.5a2.5 2.5 0 0 0 0-5M13 10.8c1.8.5 3 1.8 3 3.7",
   build: "M3 4.5h12M3 9h12M3 13.5h7",
-  graph: "M4 4h4v4H4zM10 10h4v4h-4zM6 8v4h4",
   repositories:
     "M4 3h8.5a1 1 0 0 1 1 1v11H5a1.5 1.5 0 0 1-1.5-1.5V4.5A1.5 1.5 0 0 1 5 3M3.5 13.5A1.5 1.5 0 0 1 5 12h8.5",
+  review: "M3.5 3h11v9h-6l-3 3v-3h-2zM6 6.5h6M6 9h3.5",
+  files: "M2.5 4.5h4.5l1.5 2h7v8h-13z",
+  costs: "M3 15V9.5M7 15V5M11 15V8M15 15V2.5",
+  complete: "M9 15.5a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM6 9l2.2 2.2L12 7.2",
   log: "M3.5 4 7 7.5 3.5 11M8.5 12.5h6",
   find: "M8 13A5 5 0 1 0 8 3a5 5 0 0 0 0 10zm3.6-1.4L15.5 15.5",
   keys: "M2.5 5h13v8.5h-13zM5 8h.01M8 8h.01M11 8h.01M6 11h6",
@@ -41,6 +44,16 @@ function NavIcon({ name }: { readonly name: keyof typeof ICONS }) {
     </svg>
   );
 }
+
+/** The pages of a build: their address, name, keys and the command line that shows the same. */
+const OF_BUILD = [
+  { part: "", icon: "build", name: "Overview", keys: "g b", verb: "status" },
+  { part: "log", icon: "log", name: "Log", keys: "g l", verb: "logs" },
+  { part: "review", icon: "review", name: "Review", keys: "g r", verb: "review" },
+  { part: "files", icon: "files", name: "Files", keys: "g f", verb: "diff" },
+  { part: "costs", icon: "costs", name: "Costs", keys: "g c", verb: "" },
+  { part: "complete", icon: "complete", name: "Result", keys: "g e", verb: "evidence" },
+] as const;
 
 interface LinkProps {
   readonly to: string;
@@ -81,6 +94,13 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
           command: "buildwright repo list",
           run: () => go("/repositories"),
         },
+        {
+          id: "spending",
+          title: "Go to the costs of all builds",
+          keys: "g s",
+          command: "buildwright costs",
+          run: () => go("/costs"),
+        },
         { id: "keys", title: "Show the keys of this page", keys: "?", run: () => setOpen("keys") },
         { id: "sign-out", title: "Sign out", run: signOut },
         { id: "light", title: "Light theme", run: () => chooseTheme("light") },
@@ -95,22 +115,13 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
     useMemo(() => {
       if (!build) return [];
       const name = short(build);
-      return [
-        {
-          id: "overview",
-          title: "Go to the overview of this build",
-          keys: "g b",
-          command: `buildwright status ${name}`,
-          run: () => go(buildAddress(build)),
-        },
-        {
-          id: "log",
-          title: "Go to the log of this build",
-          keys: "g l",
-          command: `buildwright logs ${name}`,
-          run: () => go(buildAddress(build, "log")),
-        },
-      ];
+      return OF_BUILD.map(({ part, name: page, keys, verb }) => ({
+        id: `page-${part}`,
+        title: `Go to the ${page.toLowerCase()} of this build`,
+        keys,
+        command: verb && `buildwright ${verb} ${name}`,
+        run: () => go(buildAddress(build, part)),
+      }));
     }, [build]),
   );
   return (
@@ -139,15 +150,22 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
         <NavLink to="/repositories" icon="repositories" here={place.page === "repositories"}>
           Repositories
         </NavLink>
+        <NavLink to="/costs" icon="costs" here={place.page === "spending"}>
+          Spending
+        </NavLink>
         {build && (
           <>
             <p className={styles.part}>This build</p>
-            <NavLink to={buildAddress(build)} icon="build" here={place.page === "build"}>
-              Overview
-            </NavLink>
-            <NavLink to={buildAddress(build, "log")} icon="log" here={place.page === "log"}>
-              Log
-            </NavLink>
+            {OF_BUILD.map(({ part, icon, name }) => (
+              <NavLink
+                key={part}
+                to={buildAddress(build, part)}
+                icon={icon}
+                here={place.page === (part || "build")}
+              >
+                {name}
+              </NavLink>
+            ))}
           </>
         )}
         <div className={styles.foot}>

@@ -2,22 +2,26 @@
 import { useSyncExternalStore } from "react";
 
 export type Place =
-  | { readonly page: "home" | "repositories" | "team" }
-  | { readonly page: "build" | "log" | "graph"; readonly build: string }
+  | { readonly page: "home" | "spending" | "team" | "repositories" }
+  | { readonly page: "build" | BuildPart; readonly build: string }
   | { readonly page: "nowhere" };
 
-const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(log|graph))?$/;
+/** The pages of one build beside its overview. */
+export type BuildPart = "log" | "review" | "files" | "costs" | "complete";
+
+const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(log|review|files|costs|complete))?$/;
 
 export function placeOf(path: string): Place {
   if (path === "/") return { page: "home" };
   if (path === "/team") return { page: "team" };
   if (path === "/repositories") return { page: "repositories" };
+  if (path === "/costs") return { page: "spending" };
   const found = BUILD.exec(path);
   if (!found?.[1]) return { page: "nowhere" };
-  return { page: (found[2] ?? "build") as "build" | "log" | "graph", build: found[1] };
+  return { page: (found[2] ?? "build") as "build" | BuildPart, build: found[1] };
 }
 
-export function buildAddress(id: string, part: "" | "log" | "graph" = ""): string {
+export function buildAddress(id: string, part: "" | BuildPart = ""): string {
   return `/builds/${encodeURIComponent(id)}${part && `/${part}`}`;
 }
 

@@ -16,6 +16,8 @@ test("each address is one page", () => {
   expect(placeOf("/")).toEqual({ page: "home" });
   expect(placeOf("/builds/3fa9")).toEqual({ page: "build", build: "3fa9" });
   expect(placeOf("/builds/3fa9/log")).toEqual({ page: "log", build: "3fa9" });
+  expect(placeOf("/builds/3fa9/review")).toEqual({ page: "review", build: "3fa9" });
+  expect(placeOf("/costs")).toEqual({ page: "spending" });
   for (const path of ["/builds/", "/builds/3fa9/", "/builds/../x", "/builds/3fa9/other", "/docs"]) {
     expect(placeOf(path).page).toBe("nowhere");
   }

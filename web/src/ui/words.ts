@@ -56,3 +56,9 @@ export function said(word: string): string {
   const text = word.replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** A number of bytes: 812 B, 3.4 kB, 1.2 MB. */
+export function bytes(number: number): string {
+  if (number < 1_000) return `${number} B`;
+  return number < 1_000_000 ? `${(number / 1_000).toFixed(1)} kB` : `${(number / 1_000_000).toFixed(1)} MB`;
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import Query
 from starlette.responses import Response
@@ -16,13 +17,14 @@ from buildwright.api.problems import responses
 from buildwright.api.routes.project_builds import find_stack
 from buildwright.api.state import ServerState, SiteOf
 from buildwright.core.build import Build
+from buildwright.errors import NotFound
 from buildwright.views.files import FilesMoments, FileView, TreeView, moments_of
 from buildwright.views.instructions import Instructions, instructions_of
 from buildwright.views.review import ReviewView
 from buildwright.views.summary import BuildSummary
 from buildwright.wiring.contracts import zipped
 from buildwright.wiring.evidence import evidence_files
-from buildwright.wiring.files import file_of, tree_of
+from buildwright.wiring.files import file_of, raw_of, tree_of
 
 router = Router(prefix="/api/builds/{build_id}", tags=["builds"])
 
@@ -30,6 +32,7 @@ At = Annotated[
     int, Query(ge=0, le=2**53, description="Number of an event: as things were after it; 0: as they are now.")
 ]
 
+FilePath = Annotated[CleanText, Query(min_length=1, max_length=4_000, description="From the top of the repository.")]
 Of = Annotated[
     Literal["merged", "base"], Query(description="`merged`: with all that has landed; `base`: as before the build.")
 ]
@@ -58,12 +61,28 @@ async def build_tree(site: SiteOf, build: OwnBuild, at: At = 0, of: Of = "merged
 async def build_file(
     site: SiteOf,
     build: OwnBuild,
-    path: Annotated[CleanText, Query(min_length=1, max_length=4_000, description="From the top of the repository.")],
+    path: FilePath,
     at: At = 0,
     of: Of = "merged",
 ) -> FileView:
     """Return one file as it was at an event, as tokens of its language line by line; of binary and big ones the reason."""
     return await file_of(site.app.workspace, await _state(site, build, at, of), path)
+
+
+@router.get(
+    "/raw",
+    response_class=Response,
+    responses={**responses(403, 404, 502), 200: {"content": {"application/octet-stream": {}}}},
+)
+async def build_raw(site: SiteOf, build: OwnBuild, path: FilePath, at: At = 0, of: Of = "merged") -> Response:
+    """Return the bytes of one file as it was at an event. Browsers save them: nothing in them is ever shown or run here."""
+    content = await raw_of(site.app.workspace, await _state(site, build, at, of), path)
+    name = quote(path.rpartition("/")[2], safe="")
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/moments", responses=responses(403, 404))
@@ -94,6 +113,20 @@ async def build_evidence(site: SiteOf, build: OwnBuild) -> Response:
     found = await evidence_files(site.app.settings, build, await site.app.builds.read(build.id))
     headers = {"Content-Disposition": f'attachment; filename="evidence-{build.id[:8]}.zip"'}
     return Response(await asyncio.to_thread(zipped, found.texts), media_type="application/zip", headers=headers)
+
+
+@router.get(
+    "/contracts",
+    response_class=Response,
+    responses={**responses(403, 404), 200: {"content": {"application/zip": {}}}},
+)
+async def contracts_of_build(build: OwnBuild) -> Response:
+    """Return the contracts that the build was made from, as a zip archive of the files that it wrote."""
+    if build.spec.contracts is None:
+        raise NotFound("this build was not made from contracts", fix="read what it was made from: its spec-progress")
+    text = await asyncio.to_thread(zipped, build.spec.contracts.files)
+    headers = {"Content-Disposition": f'attachment; filename="contracts-{build.id[:8]}.zip"'}
+    return Response(text, media_type="application/zip", headers=headers)
 
 
 async def _state(site: ServerState, build: Build, at: int, of: str) -> Build:

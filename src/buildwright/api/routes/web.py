@@ -70,12 +70,22 @@ async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: A
 
 @router.get("/builds/{build_id}", include_in_schema=False)
 @router.get("/builds/{build_id}/log", include_in_schema=False)
+@router.get("/builds/{build_id}/review", include_in_schema=False)
+@router.get("/builds/{build_id}/files", include_in_schema=False)
+@router.get("/builds/{build_id}/costs", include_in_schema=False)
+@router.get("/builds/{build_id}/complete", include_in_schema=False)
 async def page(
     request: Request,
     caller: CallerOf,  # noqa: ARG001  only for known callers
     build_id: Annotated[str, InPath(pattern=r"^[A-Za-z0-9-]{1,64}$")],  # noqa: ARG001  read by the page
 ) -> Response:
     """Return a page of a build. The page itself asks for the build, and whether it may be seen."""
+    return _page(request)
+
+
+@router.get("/costs", include_in_schema=False)
+async def page_of_none(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
+    """Return a page that is of no build."""
     return _page(request)
 
 

@@ -1,0 +1,297 @@
+// What a build came to: what was built of what was asked, with its proof; what was left out; and how to take it from here.
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useEffect } from "react";
+import { buildPath } from "../api/client";
+import { build as buildQuery, instructions, spec, summary } from "../api/queries";
+import type { Build, Instructions, Spec, SpecPiece, Summary } from "../api/types";
+import { LinkChip } from "../live/LinkChip";
+import { buildAddress } from "../shell/router";
+import { Badge } from "../ui/Badge";
+import { Button } from "../ui/Button";
+import { Checks } from "../ui/Checks";
+import { Command } from "../ui/Command";
+import { Panel } from "../ui/Panel";
+import { Empty, Problem, Skeleton } from "../ui/States";
+import { count, dollars, duration, moment, said, short } from "../ui/words";
+import styles from "./complete.module.css";
+
+const WORDS = { grey: "not built", blue: "in work", green: "proven", red: "failed" } as const;
+const BADGES = { grey: "waiting", blue: "working", green: "done", red: "failed" } as const;
+const LEFT_OUT = ["skipped", "failed", "rejected"];
+
+export function CompletePage({ id }: { readonly id: string }) {
+  const build = useQuery(buildQuery(id));
+  const figures = useQuery(summary(id)).data;
+  const title = build.data?.title ?? "";
+  useEffect(() => {
+    document.title = `Result · ${title} - Buildwright`;
+  }, [title]);
+  return (
+    <div className={styles.page}>
+      <header className={styles.head}>
+        <h1>
+          Result <span>{title}</span>
+        </h1>
+        {build.data?.outcome && <Badge word={build.data.outcome} />}
+        <LinkChip />
+      </header>
+      {build.error && !build.data ? (
+        <Problem
+          message={build.error.message}
+          button={<Button onClick={() => void build.refetch()}>Try again</Button>}
+        />
+      ) : !build.data || !figures ? (
+        <Skeleton widths={[30, 100, 100, 60, 100]} />
+      ) : (
+        <>
+          {!build.data.outcome && (
+            <p className={styles.unfinished}>
+              This build has not ended. What follows is how far it is;{" "}
+              <a href={buildAddress(id)}>see it work</a>.
+            </p>
+          )}
+          {build.data.message && <p>{build.data.message}</p>}
+          <Totals figures={figures} />
+          <LeftOut build={build.data} />
+          <Built id={id} />
+          <Take id={id} />
+          <Proof id={id} figures={figures} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Totals({ figures }: { readonly figures: Summary }) {
+  const { audits } = figures;
+  return (
+    <Panel title="In figures">
+      <dl className={styles.facts}>
+        <Fact name="Tasks">
+          {figures.tasks.done ?? 0} of {figures.tasks_total} done
+        </Fact>
+        <Fact name="Phases">
+          {figures.phases.filter((one) => one.status === "completed").length} of {figures.phases.length}
+        </Fact>
+        <Fact name="Time">{duration(figures.seconds)}</Fact>
+        <Fact name="Cost">{dollars(figures.estimated_cost_usd)}</Fact>
+        <Fact name="Tokens">{figures.tokens.toLocaleString("en")}</Fact>
+        <Fact name="Attempts">
+          {figures.attempts}, {figures.loopbacks} sent back
+        </Fact>
+        <Fact name="Verdicts">
+          {audits.passed ?? 0} of {audits.total ?? 0} passed
+        </Fact>
+        <Fact name="Files">{figures.files_written}</Fact>
+        <Fact name="Commits">{figures.commits}</Fact>
+        <Fact name="Pauses">{figures.pauses}</Fact>
+        {figures.completed_at && <Fact name="Ended">{moment(figures.completed_at)}</Fact>}
+      </dl>
+    </Panel>
+  );
+}
+
+/** What was skipped or failed stands before what was built. */
+function LeftOut({ build }: { readonly build: Build }) {
+  const tasks = build.tasks.filter((task) => LEFT_OUT.includes(task.phase));
+  if (tasks.length === 0) return null;
+  return (
+    <Panel title="Left out" count={tasks.length}>
+      <ul className={styles.items}>
+        {tasks.map((task) => (
+          <li key={task.id}>
+            <p>
+              <Badge word={task.phase} />{" "}
+              <a href={`${buildAddress(build.id)}?task=${encodeURIComponent(task.id)}`}>
+                {task.title || task.id}
+              </a>
+            </p>
+            {task.reason && <p className={styles.quiet}>{task.reason}</p>}
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function Built({ id }: { readonly id: string }) {
+  const found = useQuery(spec(id)).data;
+  if (!found) {
+    return (
+      <Panel title="What was built">
+        <Skeleton widths={[80, 100, 60]} />
+      </Panel>
+    );
+  }
+  const pieces = found.documents.flatMap((document) => document.pieces.filter((piece) => piece.asks));
+  const proven = pieces.filter((piece) => piece.state === "green").length;
+  return (
+    <Panel title="What was built" count={`${proven} of ${pieces.length} proven`}>
+      {pieces.length === 0 ? (
+        <Empty>The plan is all that was asked for; its tasks are on the overview.</Empty>
+      ) : (
+        <ol className={styles.items}>
+          {pieces.map((piece) => (
+            <Part key={`${piece.line} ${piece.start}`} id={id} found={found} piece={piece} />
+          ))}
+        </ol>
+      )}
+    </Panel>
+  );
+}
+
+function Part({
+  id,
+  found,
+  piece,
+}: {
+  readonly id: string;
+  readonly found: Spec;
+  readonly piece: SpecPiece;
+}) {
+  const tasks = found.tasks.filter((task) => piece.tasks.includes(task.id));
+  return (
+    <li>
+      <p className={styles.asked}>
+        <Badge word={BADGES[piece.state]}>{WORDS[piece.state]}</Badge> <span>{piece.text.trim()}</span>
+      </p>
+      {tasks.length === 0 ? (
+        <p className={styles.quiet}>No task builds it.</p>
+      ) : (
+        <ul className={styles.proofs}>
+          {tasks.map((task) => (
+            <li key={task.id}>
+              <a href={`${buildAddress(id)}?task=${encodeURIComponent(task.id)}`}>{task.id}</a>
+              {task.commit && <code>{task.commit.slice(0, 9)}</code>}
+              <Checks
+                checks={task.checks.map(({ gate, result, command, tests }) => ({
+                  gate,
+                  ok: result === "passed",
+                  about: command,
+                  tests,
+                }))}
+              />
+              {task.reason && <span className={styles.quiet}>{task.reason}</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </li>
+  );
+}
+
+function Take({ id }: { readonly id: string }) {
+  const { data, error } = useQuery(instructions(id));
+  if (!data) {
+    return (
+      <Panel title="Take it and run it">
+        {error ? <Empty>{error.message}.</Empty> : <Skeleton widths={[60, 100, 80]} />}
+      </Panel>
+    );
+  }
+  return (
+    <Panel title="Take it and run it" aside={<CopyAll found={data} />}>
+      <ol className={styles.steps}>
+        {data.steps.map((step) => (
+          <li key={`${step.title} ${step.text}`}>
+            <h3>{step.title}</h3>
+            {step.text && <p>{step.text}</p>}
+            {step.commands.map((line) => (
+              <Command key={line} line={line} />
+            ))}
+          </li>
+        ))}
+      </ol>
+    </Panel>
+  );
+}
+
+function CopyAll({ found }: { readonly found: Instructions }) {
+  return (
+    <Button onClick={() => void navigator.clipboard?.writeText(found.markdown)}>Copy all as Markdown</Button>
+  );
+}
+
+function Proof({ id, figures }: { readonly id: string; readonly figures: Summary }) {
+  const name = short(id);
+  const made = figures.delivered;
+  const request = made && isWebAddress(made.pull_request) ? made.pull_request : "";
+  return (
+    <Panel title="Links and proof">
+      <div className={styles.links}>
+        {made ? (
+          <dl className={styles.facts}>
+            <Fact name={said(made.kind)}>
+              <code>{made.branch || made.ref || "in place"}</code>
+            </Fact>
+            {made.commit && (
+              <Fact name="Commit">
+                <code>{made.commit.slice(0, 12)}</code>
+              </Fact>
+            )}
+            {made.remote && (
+              <Fact name="Pushed to">
+                <code>{made.remote}</code>
+              </Fact>
+            )}
+            {request && (
+              <Fact name={made.draft ? "Pull request (draft)" : "Pull request"}>
+                <a href={request} target="_blank" rel="noreferrer">
+                  {request}
+                </a>
+              </Fact>
+            )}
+          </dl>
+        ) : (
+          <p className={styles.quiet}>Nothing was delivered.</p>
+        )}
+        <ul>
+          <li>
+            <a href={buildAddress(id, "review")}>Review the change</a>
+          </li>
+          <li>
+            <a href={buildAddress(id, "files")}>Read the files</a>
+          </li>
+          <li>
+            <a href={buildAddress(id, "costs")}>See what it cost</a>
+          </li>
+          {figures.contracts > 0 && (
+            <li>
+              <a href={buildPath(id, "/contracts")} download>
+                Download its {count(figures.contracts, "contract")}
+              </a>
+            </li>
+          )}
+          <li>
+            <a href={buildPath(id, "/evidence")} download>
+              Download the evidence
+            </a>{" "}
+            <span className={styles.quiet}>
+              A page for people, the signed bundle, and the key. Anybody can check it, without this server:
+            </span>
+          </li>
+        </ul>
+        <Command line={`buildwright verify evidence-${name}.json --key signing.pub.pem`} />
+        <Command line={`buildwright evidence ${name}`} />
+      </div>
+    </Panel>
+  );
+}
+
+/** Only such an address becomes a link. */
+function isWebAddress(text: string): boolean {
+  try {
+    return ["http:", "https:"].includes(new URL(text).protocol);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,187 @@
+// What one build costs: against its budget with the forecast, by everything that it can be summed by, what was spent on
+// work that was thrown away, and what was estimated.
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useEffect } from "react";
+import { buildPath } from "../api/client";
+import { buildCosts, build as buildQuery, forecast } from "../api/queries";
+import type { BuildCosts, Forecast } from "../api/types";
+import { LinkChip } from "../live/LinkChip";
+import { buildAddress, setQuery, useQueryValue } from "../shell/router";
+import { Button } from "../ui/Button";
+import { Command } from "../ui/Command";
+import { Panel } from "../ui/Panel";
+import { Empty, Problem, Skeleton } from "../ui/States";
+import { count, dollars, duration, range, said, short } from "../ui/words";
+import { Chart } from "./Chart";
+import { CostTable } from "./CostTable";
+import styles from "./costs.module.css";
+
+const NAMES: Record<string, string> = { result: "What became of it" };
+
+export function CostsPage({ id }: { readonly id: string }) {
+  const found = useQuery(buildCosts(id));
+  const outlook = useQuery(forecast(id)).data;
+  const title = useQuery(buildQuery(id)).data?.title ?? "";
+  useEffect(() => {
+    document.title = `Costs · ${title} - Buildwright`;
+  }, [title]);
+  return (
+    <div className={styles.page}>
+      <header className={styles.head}>
+        <h1>
+          Costs <span>{title}</span>
+        </h1>
+        <LinkChip />
+      </header>
+      {found.error && !found.data ? (
+        <Problem
+          message={found.error.message}
+          button={<Button onClick={() => void found.refetch()}>Try again</Button>}
+        />
+      ) : !found.data || !outlook ? (
+        <Skeleton widths={[30, 100, 100, 60, 100]} />
+      ) : (
+        <>
+          <Spent costs={found.data} outlook={outlook} />
+          <Lost outlook={outlook} />
+          <By id={id} costs={found.data} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Spent({ costs, outlook }: { readonly costs: BuildCosts; readonly outlook: Forecast }) {
+  const { total, estimated } = costs;
+  const likely = outlook.open_tasks > 0 ? outlook.total_usd : null;
+  return (
+    <Panel title="Spent">
+      <div className={styles.body}>
+        <p>{outlook.words}</p>
+        <dl className={styles.facts}>
+          <Fact name="So far">{dollars(outlook.spent_usd)}</Fact>
+          <Fact name="Budget">{outlook.budget_usd ? dollars(outlook.budget_usd) : "none"}</Fact>
+          {outlook.left_usd && <Fact name="Left of it">{dollars(outlook.left_usd)}</Fact>}
+          {likely && <Fact name="Likely in the end">{range(likely, dollars)}</Fact>}
+          <Fact name="Requests">{total.requests.toLocaleString("en")}</Fact>
+          <Fact name="Tokens in">{total.input_tokens.toLocaleString("en")}</Fact>
+          <Fact name="Tokens out">{total.output_tokens.toLocaleString("en")}</Fact>
+          <Fact name="From the cache">
+            {total.cache_read_tokens.toLocaleString("en")} ({Math.round(100 * costs.cached)} % of the input)
+          </Fact>
+          {outlook.unpriced > 0 && <Fact name="Without a price">{count(outlook.unpriced, "request")}</Fact>}
+        </dl>
+        <Chart found={outlook} />
+        {estimated ? (
+          <div>
+            <h3>Estimated, and used</h3>
+            <dl className={styles.facts}>
+              {estimated.estimate.cost_usd && (
+                <Fact name="Cost">
+                  {range(estimated.estimate.cost_usd, dollars)} estimated, {dollars(estimated.cost_usd)} used
+                </Fact>
+              )}
+              {estimated.estimate.seconds && (
+                <Fact name="Time">
+                  {range(estimated.estimate.seconds, duration)} estimated, {duration(estimated.seconds)} used
+                </Fact>
+              )}
+              <Fact name="It is">{estimated.within ? "within the estimate" : "outside of the estimate"}</Fact>
+              <Fact name="Estimated from">
+                {estimated.estimate.basis === "history"
+                  ? `${count(estimated.estimate.of_tasks, "task")} of ${count(estimated.estimate.of_builds, "build")}`
+                  : "published prices, and assumed sizes of tasks"}
+              </Fact>
+            </dl>
+          </div>
+        ) : (
+          <p className={styles.quiet}>Nothing was estimated: no earlier build or price was known.</p>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+function Lost({ outlook }: { readonly outlook: Forecast }) {
+  const lost = outlook.thrown_away;
+  return (
+    <Panel title="Spent on work that was thrown away" count={dollars(outlook.thrown_away_usd)}>
+      {lost.length === 0 ? (
+        <Empty>Nothing was thrown away.</Empty>
+      ) : (
+        <ul className={styles.lost}>
+          {lost.map((one) => (
+            <li key={one.result}>
+              <strong>{dollars(one.cost_usd)}</strong> {said(one.words)}{" "}
+              <span className={styles.quiet}>{count(one.attempts, "attempt")}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+function By({ id, costs }: { readonly id: string; readonly costs: BuildCosts }) {
+  const wanted = useQueryValue("by") || "phase";
+  const table = costs.tables.find((one) => one.by === wanted) ?? costs.tables[0];
+  if (!table) return null;
+  const known = table.by === "task";
+  return (
+    <Panel
+      title="By"
+      aside={
+        <div className={styles.tools}>
+          <select
+            aria-label="Sum by"
+            value={table.by}
+            onChange={(event) => setQuery("by", event.target.value)}
+          >
+            {costs.tables.map((one) => (
+              <option key={one.by} value={one.by}>
+                {NAMES[one.by] ?? said(one.by)}
+              </option>
+            ))}
+          </select>
+          <a href={buildPath(id, `/costs.csv?by=${table.by}`)} download>
+            CSV
+          </a>
+          <a href={buildPath(id, "/costs")} target="_blank" rel="noreferrer">
+            JSON
+          </a>
+        </div>
+      }
+    >
+      {table.rows.length === 0 ? (
+        <Empty command={`buildwright summary ${short(id)}`}>No model was asked yet.</Empty>
+      ) : (
+        <CostTable
+          name={NAMES[table.by] ?? said(table.by)}
+          rows={table.rows}
+          link={
+            known
+              ? (key) => (/^[\w.-]+$/.test(key) ? `${buildAddress(id)}?task=${encodeURIComponent(key)}` : "")
+              : undefined
+          }
+        />
+      )}
+      {table.by === "requirement" && table.rows.length > 0 && (
+        <p className={styles.note}>
+          A request counts for each requirement of its task, so these sums overlap; the total counts it once.
+        </p>
+      )}
+      <div className={styles.note}>
+        <Command line={`buildwright costs --by ${["phase"].includes(table.by) ? "build" : table.by}`} />
+      </div>
+    </Panel>
+  );
+}
