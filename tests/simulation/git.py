@@ -275,9 +275,7 @@ class SimulatedWorkspace:
 
         return await self._ask("deliver", effect, 3.0)
 
-    async def diff(
-        self, build_id: str, old: str, new: str, *, binary: bool = False, ignore_space: bool = False
-    ) -> str:
+    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False, ignore_space: bool = False) -> str:
         return await self._ask("diff", lambda: f"{old}..{new}\n")
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:

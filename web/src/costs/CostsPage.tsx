@@ -162,7 +162,7 @@ function By({ id, costs }: { readonly id: string; readonly costs: BuildCosts }) 
       }
     >
       {table.rows.length === 0 ? (
-        <Empty command={`buildwright summary ${short(id)}`}>No model was asked yet.</Empty>
+        <Empty command={`buildwright status ${short(id)}`}>No model was asked yet.</Empty>
       ) : (
         <CostTable
           name={NAMES[table.by] ?? said(table.by)}

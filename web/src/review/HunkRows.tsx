@@ -35,8 +35,12 @@ interface Props extends Commenting {
 export function HunkRows(props: Props) {
   const { hunk, split } = props;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: long lines scroll sideways, also by keyboard
-    <section className={styles.rows} tabIndex={0} aria-label={`Lines from ${hunk.new_start}`}>
+    <section
+      className={styles.rows}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: long lines scroll sideways, also by keyboard
+      tabIndex={0}
+      aria-label={`Lines from ${hunk.new_start} of ${props.path}`}
+    >
       <table className={cx(styles.lines, split && styles.split)}>
         <tbody>
           {split

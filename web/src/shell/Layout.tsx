@@ -1,6 +1,6 @@
 // The frame around every page: where one is, where one can go, the palette, the keys and the one status region.
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useCallback, useMemo, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
 import { me } from "../api/queries";
 import { cx } from "../ui/cx";
 import { short } from "../ui/words";
@@ -90,7 +90,7 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
         {
           id: "repositories",
           title: "Go to the repositories",
-          keys: "g r",
+          keys: "g a",
           command: "buildwright repo list",
           run: () => go("/repositories"),
         },
@@ -124,6 +124,12 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
       }));
     }, [build]),
   );
+  // In a narrow window the list of pages scrolls sideways.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page is the reason
+  useEffect(() => {
+    const here = document.querySelector("nav [aria-current]");
+    here?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  }, [place.page]);
   return (
     <div className={styles.frame}>
       <a className={styles.skip} href="#main">
