@@ -13,7 +13,7 @@ _LONGEST = 1_000
 _LEAST_ALIKE = 0.5
 """The least share of words that two lines have in common if one became the other."""
 _MOST_PAIRS = 500
-"""Pairs of one hunk that are compared; comparing takes long, and nobody reads as many."""
+"""Pairs of one hunk that are compared; comparing takes long, and no reader looks at as many."""
 
 Pieces = tuple[str, ...]
 """A line in pieces, by turns unchanged and changed, an unchanged one first, which may be ""."""

@@ -1,6 +1,13 @@
 // Every page in both themes and three widths: what axe finds, and whether anything is wider than the window.
 import { given, inBrowser, overflows, wrong } from "./open.mjs";
 
+/** The name of a page's picture: what it is, without the build that it is of. */
+const nameOf = (path) =>
+  path
+    .replace(/^\/builds\/[^/?]+/, "build")
+    .replace(/[^a-z]+/gi, "-")
+    .replace(/^-|-$/g, "") || "home";
+
 await inBrowser(async (page) => {
   const found = [];
   let seen = 0;
@@ -19,7 +26,7 @@ await inBrowser(async (page) => {
         if (await overflows(page)) found.push(`${where}: wider than the window`);
         seen += 1;
         if (given.shots && width === 1440 && colorScheme === "light") {
-          await page.screenshot({ path: `${given.shots}/${seen}.png` });
+          await page.screenshot({ path: `${given.shots}/${nameOf(path)}.png` });
         }
       }
     }
