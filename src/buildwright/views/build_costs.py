@@ -10,7 +10,7 @@ from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, TokensUsed
 from buildwright.core.record import Record
-from buildwright.views.costs import RESULTS, USEFUL, CostSum
+from buildwright.views.costs import RESULTS, CostSum
 from buildwright.views.estimate import EstimateOutcome
 from buildwright.views.forecast import lost_attempts
 from buildwright.views.project import PLANNING, phase_name
@@ -37,8 +37,6 @@ class BuildCosts(Record):
     cached: float
     """The part of all input tokens that was read from the provider's cache, from 0 to 1."""
     tables: tuple[CostTable, ...]
-    thrown_away: tuple[CostSum, ...] = ()
-    """By what became of the attempts: only work that did not land, or was taken back, named in words."""
     estimated: EstimateOutcome | None = None
     """What was to be expected from earlier builds, beside what was used; None where nothing was known."""
 
@@ -56,7 +54,6 @@ def build_costs(build: Build, events: Sequence[Recorded], estimated: EstimateOut
     asked = total.input_tokens + total.cache_tokens
     results = {key: _result(key, lost, landed) for key in {(one.task, one.attempt) for one in used}}
     tables = tuple(CostTable(by=by, rows=_rows(build, by, used, lost, results)) for by in get_args(BuildCostKey))
-    wasted = tuple(row.model_copy(update={"key": RESULTS[row.key]}) for row in tables[-1].rows if row.key not in USEFUL)
     named = tuple(row.model_copy(update={"key": RESULTS[row.key]}) for row in tables[-1].rows)
     return BuildCosts(
         build=build.id,
@@ -64,7 +61,6 @@ def build_costs(build: Build, events: Sequence[Recorded], estimated: EstimateOut
         total=total,
         cached=total.cache_read_tokens / asked if asked else 0.0,
         tables=(*tables[:-1], CostTable(by="result", rows=named)),
-        thrown_away=wasted,
         estimated=estimated,
     )
 

@@ -74,9 +74,21 @@ export const graph = (id: string, phase: number) => part<Graph>(id, `phases/${ph
 export const spec = (id: string) => part<Spec>(id, "spec-progress");
 export const gates = (id: string) => part<Gates>(id, "gates");
 export const moments = (id: string) => part<Moments>(id, "moments");
-export const buildCosts = (id: string) => part<BuildCosts>(id, "costs");
 export const summary = (id: string) => part<Summary>(id, "summary");
-export const instructions = (id: string) => part<Instructions>(id, "instructions");
+
+const BETWEEN_SUMS_MS = 10_000;
+
+/** A part of a build that takes the server long: it is read now and then, and not at each event. */
+function slowPart<T>(id: string, path: string) {
+  return queryOptions({
+    queryKey: [path, id],
+    queryFn: ({ signal }) => read<T>(buildPath(id, `/${path}`), signal),
+    refetchInterval: BETWEEN_SUMS_MS,
+  });
+}
+
+export const buildCosts = (id: string) => slowPart<BuildCosts>(id, "costs");
+export const instructions = (id: string) => slowPart<Instructions>(id, "instructions");
 
 /** The change of a build or of one of its tasks. It stands until it is asked for anew: nobody reads what moves. */
 export const review = (id: string, task: string, ignoresSpace: boolean) =>
@@ -96,9 +108,20 @@ export interface When {
   readonly of: "merged" | "base";
 }
 
-export const tree = (id: string, { at, of }: When) => part<Tree>(id, `tree?at=${at}&of=${of}`);
-export const file = (id: string, path: string, { at, of }: When) =>
-  part<FileView>(id, `file?${new URLSearchParams({ path, at: String(at), of })}`);
+function filesPart<T>(id: string, path: string, newest: number | undefined) {
+  return queryOptions({
+    queryKey: ["files", id, path, newest],
+    queryFn: ({ signal }) => read<T>(buildPath(id, `/${path}`), signal),
+    enabled: newest !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** The tree of files. `newest` is the last event that changed files: only another one makes what was read old. */
+export const tree = (id: string, { at, of }: When, newest: number | undefined) =>
+  filesPart<Tree>(id, `tree?at=${at}&of=${of}`, newest);
+export const file = (id: string, path: string, { at, of }: When, newest: number | undefined) =>
+  filesPart<FileView>(id, `file?${new URLSearchParams({ path, at: String(at), of })}`, newest);
 
 /** What all builds cost, by one key, since a time ("" for always). */
 export const costs = (by: string, since: string) =>

@@ -20,7 +20,10 @@ export function FilesPage({ id }: { readonly id: string }) {
   const of = useQueryValue("of") === "base" ? "base" : "merged";
   const path = useQueryValue("path");
   const when: When = useMemo(() => ({ at, of }), [at, of]);
-  const found = useQuery({ ...tree(id, when), placeholderData: keepPreviousData });
+  const known = useQuery(moments(id));
+  const newest = known.data && (known.data.moments.at(-1)?.seq ?? 0);
+  const found = useQuery({ ...tree(id, when, newest), placeholderData: keepPreviousData });
+  const error = found.error ?? known.error;
   const build = useQuery(buildQuery(id)).data;
   const filter = useRef<HTMLInputElement>(null);
   const title = build?.title ?? "";
@@ -64,11 +67,11 @@ export function FilesPage({ id }: { readonly id: string }) {
           ))}
         </fieldset>
       </header>
-      {of === "merged" && <Slider id={id} at={at} />}
-      {found.error && !found.data ? (
+      {of === "merged" && <Slider all={known.data?.moments ?? []} at={at} />}
+      {error && !found.data ? (
         <Problem
-          message={found.error.message}
-          button={<Button onClick={() => void found.refetch()}>Try again</Button>}
+          message={error.message}
+          button={<Button onClick={() => void (known.error ? known : found).refetch()}>Try again</Button>}
         />
       ) : !found.data ? (
         <Skeleton widths={[30, 40, 35, 45, 30]} />
@@ -83,7 +86,7 @@ export function FilesPage({ id }: { readonly id: string }) {
             onChoose={(chosen) => setQuery("path", chosen)}
           />
           {path ? (
-            <File key={path} id={id} path={path} when={when} />
+            <File key={path} id={id} path={path} when={when} newest={newest} />
           ) : (
             <div className={styles.file}>
               <Empty command={`buildwright diff ${short(id)} --stat`}>Choose a file to read it.</Empty>
@@ -95,9 +98,7 @@ export function FilesPage({ id }: { readonly id: string }) {
   );
 }
 
-function Slider({ id, at }: { readonly id: string; readonly at: number }) {
-  const found = useQuery(moments(id)).data;
-  const all = found?.moments ?? [];
+function Slider({ all, at }: { readonly all: Moments["moments"]; readonly at: number }) {
   if (all.length === 0) return null;
   const place = placeOf(all, at);
   const one = all[place];
@@ -141,10 +142,11 @@ interface FileProps {
   readonly id: string;
   readonly path: string;
   readonly when: When;
+  readonly newest: number | undefined;
 }
 
-function File({ id, path, when }: FileProps) {
-  const found = useQuery({ ...fileQuery(id, path, when), placeholderData: keepPreviousData });
+function File({ id, path, when, newest }: FileProps) {
+  const found = useQuery({ ...fileQuery(id, path, when, newest), placeholderData: keepPreviousData });
   const [wraps, setWraps] = useState(false);
   const copy = () => {
     void navigator.clipboard?.writeText(path).then(() => toast({ text: "The path is copied." }));

@@ -33,7 +33,7 @@ export function FileDiff(props: FileProps) {
   const [loaded, setLoaded] = useState(!file.large);
   const [open, setOpen] = useState(!viewed);
   const box = useRef<HTMLElement>(null);
-  const near = useNear(box) || current !== undefined;
+  const near = useNear(box, current !== undefined);
   useEffect(() => setOpen(!viewed), [viewed]);
   const inside = current !== undefined && current >= 0;
   useEffect(() => {
@@ -158,17 +158,18 @@ function Judged({ gates, task }: { readonly gates: Gates | undefined; readonly t
   );
 }
 
-/** Whether a part of the page is on the screen or will be soon; once it was, it stays drawn. */
-function useNear(place: React.RefObject<HTMLElement | null>): boolean {
+/** Whether a part of the page is on the screen or will be soon, or is wanted; once it was, it stays drawn. */
+function useNear(place: React.RefObject<HTMLElement | null>, wanted: boolean): boolean {
   const [near, setNear] = useState(typeof IntersectionObserver === "undefined");
   useEffect(() => {
-    if (near || !place.current) return;
+    if (wanted) setNear(true);
+    if (near || wanted || !place.current) return;
     const observer = new IntersectionObserver(
       (entries) => entries.some((entry) => entry.isIntersecting) && setNear(true),
       { rootMargin: NEAR },
     );
     observer.observe(place.current);
     return () => observer.disconnect();
-  }, [near, place]);
-  return near;
+  }, [near, place, wanted]);
+  return near || wanted;
 }
