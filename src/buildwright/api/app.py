@@ -41,6 +41,7 @@ from buildwright.api.routes import (
     plan_file,
     progress,
     project_builds,
+    project_page,
     projects,
     questionnaires,
     repositories,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 ROUTERS = (
     sign_in.router,
     github_sign_in.router,
+    web.pages,
     home.router,
     meta.router,
     build.router,
@@ -85,6 +87,7 @@ ROUTERS = (
     lessons.router,
     event_files.router,
     projects.router,
+    project_page.router,
     project_builds.router,
     questionnaires.router,
     contracts.router,

@@ -22,7 +22,7 @@ LARGEST_BODY = 1_000_000
 LARGEST_SPEC = 10_000_000
 """Bytes of a body that may hold a spec or a list of tasks."""
 _SPECS = re.compile(
-    r"/api/(builds|plans|build/start|builds/[^/]+/(task|split|fork|plan)|devteam/automation/initialize)|/projects(/[^/]+/build)?|/events|/mcp|/webhooks/github"
+    r"/api/(builds|plans|build/start|builds/[^/]+/(task|split|fork|plan)|devteam/automation/initialize)|/projects(/[^/]+/build(/plan)?)?|/events|/mcp|/webhooks/github"
 )
 """Paths whose body may hold a spec, or a long list of commits."""
 _AT_ONCE = 50_000

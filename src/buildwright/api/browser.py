@@ -7,7 +7,10 @@ import re
 from starlette.datastructures import Headers
 
 FRONT = "/"
-_PAGE = re.compile(r"/|/costs|/team|/repositories|/builds/[A-Za-z0-9-]{1,64}(/(log|review|files|costs|complete))?")
+_PAGE = re.compile(
+    r"/|/costs|/team|/repositories|/new|/builds/[A-Za-z0-9-]{1,64}(/(log|plan|review|files|costs|complete))?"
+    r"|/projects/[A-Za-z0-9-]{1,64}(/(interview|contracts))?"
+)
 
 
 def is_page(path: str) -> bool:

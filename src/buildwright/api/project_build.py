@@ -15,6 +15,7 @@ from buildwright.api.access import act_of, check_build_row, check_role, role_in_
 from buildwright.api.pages import find_lines
 from buildwright.api.requests import BuildRequest, address_of, kept_spec, spec_of
 from buildwright.api.state import Caller, ServerState, caller_of, state_of
+from buildwright.api.targets import check_commands, is_owner, would_open
 from buildwright.auth.rights import Act
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
@@ -25,6 +26,7 @@ from buildwright.engine.resume_command import Choice, ResumeBuild
 from buildwright.errors import Conflict, IllegalMove, NotFound, Refused
 from buildwright.ports import BuildRow, LogLine
 from buildwright.store.projects import ProjectRecord
+from buildwright.views.overview import PlanView
 from buildwright.views.project import LogRow, WrittenFile, log_row, matching, phase_name, written_paths
 from buildwright.views.statuses import project_status
 from buildwright.views.summary import BuildSummary, DeliveredResult, Summing, summary_of
@@ -99,6 +101,28 @@ async def start(
     build_id = await operations.start(site, caller, correlation_id, new, at_once=1, opens=target_type == "local_path")
     await site.hosting.begin(build_id)
     return build_id
+
+
+async def planned(site: ServerState, caller: Caller, project: ProjectRecord, wish: BuildRequest) -> PlanView:
+    """Return the plan of a build of the project with what it is likely to take, and start nothing.
+
+    Raises BadRepository, BadSpec, BadGraph, BadSettings, Forbidden, ModelFailed.
+    """
+    await site.rates.take(operations.BUILDS, caller.user_id)
+    target_type = wish.target_type or project.target_type
+    repository = address_of(target_type, wish.target_ref or project.target_ref)
+    spec = await _spec(site, project, wish)
+    options = wish.options_for(target_type, repository)
+    check_commands(site, caller, spec, options)
+    if target_type == "local_path" and not await asyncio.to_thread(_is_there, site, caller, repository):
+        repository = ""  # the first build makes it
+    checked = await operations.checked_target(site, caller, repository, options)
+    return await site.app.plan(NewBuild(spec, options, checked, wish.base, project.id, user_id=caller.user_id))
+
+
+def _is_there(site: ServerState, caller: Caller, text: str) -> bool:
+    path, opens = would_open(text, site.app.settings.environment, own_machine=is_owner(site, caller))
+    return not opens or (path / ".git").exists()
 
 
 async def _spec(site: ServerState, project: ProjectRecord, wish: BuildRequest) -> Spec:

@@ -87,25 +87,34 @@ def open_folder(text: str, environment: Mapping[str, str], *, own_machine: bool)
 
     Return whether builds deliver to its files: it was made so, now or before. Raises BadRepository, GitFailed.
     """
-    from buildwright.workspace.deliver import is_in_place, make_repository
+    from buildwright.workspace.deliver import make_repository
+
+    path, opens = would_open(text, environment, own_machine=own_machine)
+    if opens:
+        make_repository(path, environment)
+    return opens
+
+
+def would_open(text: str, environment: Mapping[str, str], *, own_machine: bool) -> tuple[Path, bool]:
+    """Return the path with its links resolved, and whether `open_folder` makes a repository of it, or has made it before.
+
+    Raises BadRepository.
+    """
+    from buildwright.workspace.deliver import is_in_place
 
     roots = _roots(environment, own_machine=own_machine)
     path = _allowed(text, roots)
     top = next((place for place in (path, *path.parents) if (place / ".git").exists()), None)
-    if top is not None and top != path:
-        return False
-    if top is None:
-        if (path / "HEAD").exists() or (path.exists() and not path.is_dir()):
-            return False
-        below = next(path.relative_to(root) for root in roots if path.is_relative_to(root))
-        if not below.parts or any(part.startswith(".") for part in below.parts):
-            raise BadRepository(
-                f"{_short(text)} cannot be made a repository", fix="name a folder of its own for the project"
-            )
-    if top is None or is_in_place(path, environment):
-        make_repository(path, environment)
-        return True
-    return False
+    if top is not None:
+        return path, top == path and is_in_place(path, environment)
+    if (path / "HEAD").exists() or (path.exists() and not path.is_dir()):
+        return path, False
+    below = next(path.relative_to(root) for root in roots if path.is_relative_to(root))
+    if not below.parts or any(part.startswith(".") for part in below.parts):
+        raise BadRepository(
+            f"{_short(text)} cannot be made a repository", fix="name a folder of its own for the project"
+        )
+    return path, True
 
 
 async def check_host(host: str, environment: Mapping[str, str]) -> None:
@@ -129,14 +138,19 @@ def is_owner(site: ServerState, caller: Caller) -> bool:
     return caller.user_id == site.app.settings.user
 
 
+def may_run_commands(site: ServerState, caller: Caller) -> bool:
+    """Return whether the caller's builds may run commands of their own; see `check_commands`."""
+    allowed = _who_may(site.app.settings.environment)
+    return allowed == "all" or (allowed == "owner" and (is_owner(site, caller) or caller.may_run_commands))
+
+
 def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Options) -> None:
     """Refuse a build that runs commands, or reads files, of this machine unless the caller may. Raises Forbidden.
 
     BUILDWRIGHT_ALLOW_COMMANDS says which users may: `owner` (the user of the server's process, and users with that
     right; the default), `all` or `none`.
     """
-    allowed = _who_may(site.app.settings.environment)
-    if allowed == "all" or (allowed == "owner" and (is_owner(site, caller) or caller.may_run_commands)):
+    if may_run_commands(site, caller):
         return
     tasks = spec.graph.tasks if spec.graph is not None else ()
     asked = {

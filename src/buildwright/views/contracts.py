@@ -46,6 +46,7 @@ class ContractView(Record):
     version: int
     edited: bool
     template: int = Field(description="Version of the template that it was made from; 0 for none.")
+    words: int = Field(0, description="Words of its text.")
     created_at: datetime
     updated_at: datetime
 
@@ -135,6 +136,7 @@ def contract_view(contract: Contract, created_at: datetime, updated_at: datetime
         version=contract.version,
         edited=contract.is_edited,
         template=contract.template,
+        words=len(contract.content.split()),
         created_at=created_at,
         updated_at=updated_at,
     )

@@ -90,9 +90,27 @@ class Contracting:
 
         `version` is the one that it was made from. Raises BadSpec (with the line), Conflict when there is a newer one.
         """
+        project = await self._own(user_id, project_id)
+        return await self._keep(project, await self._edited(user_id, project_id, contract_type, content, version))
+
+    async def impact(
+        self, user_id: str, project_id: str, contract_type: ContractType, content: str, version: int | None = None
+    ) -> ContractsChange:
+        """Return what `save` would say of a text, and keep nothing. Raises what it does."""
+        project = await self._own(user_id, project_id)
+        new = await self._edited(user_id, project_id, contract_type, content, version)
+        now = self.clock.now()
+        shown = ContractsChange(project_id=project.id, contracts=tuple(contract_view(one, now, now) for one in new))
+        kept = [one.contract for one in await self._newest(user_id, project_id)]
+        others = [one for one in kept if one.contract_type != contract_type]
+        return await self._with_stale(project, shown, [*others, *new] if new else kept)
+
+    async def _edited(
+        self, user_id: str, project_id: str, contract_type: ContractType, content: str, version: int | None
+    ) -> list[Contract]:
+        """Return a checked text as the next version, [] when it is that of now. Raises BadSpec, Conflict."""
         from buildwright.advisors.contracts import check_contract
 
-        project = await self._own(user_id, project_id)
         found = await self.records.contracts.versions(user_id, project_id, contract_type)
         old = found[0].contract if found else None
         newest = old.version if old is not None else 0
@@ -101,7 +119,7 @@ class Contracting:
             raise Conflict(message, fix="read it again, and make the change in that version")
         new = edited(old, contract_type, content)
         await asyncio.to_thread(check_contract, contract_type, new.content)
-        return await self._keep(project, [] if old is not None and new.content == old.content else [new])
+        return [] if old is not None and new.content == old.content else [new]
 
     async def generate(
         self, user_id: str, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False
@@ -185,13 +203,19 @@ class Contracting:
         """Keep new versions; return them with what the contracts of now make stale in the newest build."""
         added = await self.records.contracts.add(project.user_id, project.id, new, self.clock.now())
         shown = ContractsChange(project_id=project.id, contracts=tuple(contract_view(*one) for one in added))
+        newest = [one.contract for one in await self._newest(project.user_id, project.id)]
+        return await self._with_stale(project, shown, newest)
+
+    async def _with_stale(
+        self, project: ProjectRecord, shown: ContractsChange, newest: list[Contract]
+    ) -> ContractsChange:
+        """Return a change with what these contracts make stale in the project's newest build."""
         row = await self.records.runs.latest_by_project(project.id, project.user_id)
         if row is None:
             return shown
         build = await self.builds.load(row.build_id)
         if build.spec.contracts is None:
             return shown
-        newest = [one.contract for one in await self._newest(project.user_id, project.id)]
         stale = await asyncio.to_thread(stale_tasks, build, newest)
         return shown.model_copy(update={"build_id": build.id, "stale": stale})
 

@@ -152,6 +152,7 @@ async def put_contract(
     project: OwnProject,
     site: SiteOf,
     response: Response,
+    dry_run: Annotated[bool, Query(description="Check it and say what it makes stale, and keep nothing.")] = False,
     if_match: Annotated[
         str, Header(max_length=30, description="The ETag of the version that was changed; without it, the newest.")
     ] = "",
@@ -161,8 +162,11 @@ async def put_contract(
     if if_match and if_match.strip() != "*" and named is None:
         raise Refused("If-Match names no version", fix="send the ETag of GET as it is")
     version = int(named[1]) if named else None
-    change = await _kept(site).save(project.user_id, project.id, contract_type, wish.content, version)
-    newest = await _kept(site).text(project.user_id, project.id, contract_type)
+    kept = _kept(site)
+    if dry_run:
+        return await kept.impact(project.user_id, project.id, contract_type, wish.content, version)
+    change = await kept.save(project.user_id, project.id, contract_type, wish.content, version)
+    newest = await kept.text(project.user_id, project.id, contract_type)
     response.headers["ETag"] = f'"{newest.version}"'
     return change
 

@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import Path
 
 from buildwright.api.bodies import Router
-from buildwright.api.params import OwnBuild
+from buildwright.api.params import OwnBuild, TaskName, stating
 from buildwright.api.problems import responses
 from buildwright.api.state import SiteOf
 from buildwright.views.choices import ChoicesView, choices_of
 from buildwright.views.forecast import CostForecast, forecast_of
 from buildwright.views.phases import PhaseGraph, PhaseRail, graph_of_phase, rail_of
+from buildwright.views.plan_table import PlanTable, WithoutTask, plan_table, without_task
 from buildwright.views.receipts import Receipts, receipts_of
 from buildwright.views.spec_progress import SpecProgress, spec_progress
 
@@ -62,3 +63,17 @@ async def build_messages(site: SiteOf, build: OwnBuild) -> Receipts:
     """Return your messages with their way: queued, taken in by which attempt before which turn, and what changed then."""
     events = await site.app.builds.read(build.id)
     return await asyncio.to_thread(receipts_of, build, events)
+
+
+@router.get("/plan/tasks", responses=responses(403, 404, 409))
+async def build_plan_table(build: OwnBuild) -> PlanTable:
+    """Return the plan as a table: each task whole, with what it has reached and whether it may be changed."""
+    with stating(build):
+        return await asyncio.to_thread(plan_table, build)
+
+
+@router.get("/plan/without/{task}", responses=responses(403, 404, 409))
+async def build_without_task(build: OwnBuild, task: TaskName) -> WithoutTask:
+    """Return what goes with a task that is dropped: what others need of it, and its parts of the spec."""
+    with stating(build):
+        return await asyncio.to_thread(without_task, build, task)

@@ -10,9 +10,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated
 
+from fastapi import APIRouter, Request
 from fastapi import Path as InPath
-from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from buildwright.api.bodies import Router
 from buildwright.api.browser import wants_page
@@ -20,6 +24,20 @@ from buildwright.api.state import CallerOf
 from buildwright.errors import NotFound
 
 router = Router()
+
+
+class PageRoute(APIRoute):
+    """A route that is there only for a person with a browser: the same path may be one of the API for programs."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether the request is for this page."""
+        if scope["type"] != "http" or not wants_page(scope["method"], Headers(scope=scope)):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+pages = APIRouter(route_class=PageRoute)
+"""Pages at paths that programs use as well; it comes before the routes of the API."""
 
 BUNDLE = files("buildwright.api") / "web"
 """What `make web` builds: `index.html`, `assets/` with a hash in each name, and the stamp of the sources."""
@@ -61,6 +79,7 @@ async def front(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001
     return _page(request)
 
 
+@router.get("/costs", include_in_schema=False)
 @router.get("/team", include_in_schema=False)
 @router.get("/repositories", include_in_schema=False)
 async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
@@ -70,6 +89,7 @@ async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: A
 
 @router.get("/builds/{build_id}", include_in_schema=False)
 @router.get("/builds/{build_id}/log", include_in_schema=False)
+@router.get("/builds/{build_id}/plan", include_in_schema=False)
 @router.get("/builds/{build_id}/review", include_in_schema=False)
 @router.get("/builds/{build_id}/files", include_in_schema=False)
 @router.get("/builds/{build_id}/costs", include_in_schema=False)
@@ -83,9 +103,21 @@ async def page(
     return _page(request)
 
 
-@router.get("/costs", include_in_schema=False)
-async def page_of_none(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
-    """Return a page that is of no build."""
+@pages.get("/new", include_in_schema=False)
+async def page_of_new_project(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
+    """Return the page on which a project begins."""
+    return _page(request)
+
+
+@pages.get("/projects/{project_id}", include_in_schema=False)
+@pages.get("/projects/{project_id}/interview", include_in_schema=False)
+@pages.get("/projects/{project_id}/contracts", include_in_schema=False)
+async def page_of_project(
+    request: Request,
+    caller: CallerOf,  # noqa: ARG001  only for known callers
+    project_id: Annotated[str, InPath(pattern=r"^[A-Za-z0-9-]{1,64}$")],  # noqa: ARG001  read by the page
+) -> Response:
+    """Return a page of a project. The page itself asks for the project, and whether it may be seen."""
     return _page(request)
 
 
