@@ -16,6 +16,7 @@ from buildwright.api.app import fastapi_for
 
 PLACE = Path(__file__).parents[1] / "openapi.json"
 BUILD = "/api/builds/{build_id}"
+PROJECT = "/projects/{project_id}"
 USED = {
     "/api/builds": ("get",),
     BUILD: ("get",),
@@ -39,6 +40,23 @@ USED = {
     f"{BUILD}/resume": ("post",),
     f"{BUILD}/say": ("post",),
     f"{BUILD}/stop": ("post",),
+    f"{BUILD}/messages": ("get",),
+    f"{BUILD}/plan": ("get", "put"),
+    f"{BUILD}/plan/tasks": ("get",),
+    f"{BUILD}/plan/without/{{task}}": ("get",),
+    f"{PROJECT}": ("get",),
+    f"{PROJECT}/page": ("get",),
+    f"{PROJECT}/build": ("post",),
+    f"{PROJECT}/build/plan": ("post",),
+    f"{PROJECT}/questionnaire/state": ("get",),
+    f"{PROJECT}/contracts": ("get",),
+    f"{PROJECT}/contracts/draft": ("get",),
+    f"{PROJECT}/contracts/take": ("post",),
+    f"{PROJECT}/contracts/{{contract_type}}": ("get", "put"),
+    f"{PROJECT}/contracts/{{contract_type}}/versions": ("get",),
+    f"{PROJECT}/contracts/{{contract_type}}/diff": ("get",),
+    "/api/targets": ("get",),
+    "/api/targets/check": ("post",),
     "/api/home": ("get",),
     "/api/team": ("get",),
     "/repos": ("get",),

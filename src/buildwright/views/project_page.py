@@ -54,7 +54,7 @@ class BuildDefaults(Record):
     """Whether the caller may name checks, and an agent that is a command."""
 
 
-class ProjectPage(Record):
+class ProjectOverview(Record):
     """All of a project's page."""
 
     id: str
@@ -110,7 +110,7 @@ def defaults_of(*, may_run_commands: bool) -> BuildDefaults:
     )
 
 
-def project_page(parts: ProjectParts, builds: Sequence[BuildCard], *, may_run_commands: bool) -> ProjectPage:
+def project_page(parts: ProjectParts, builds: Sequence[BuildCard], *, may_run_commands: bool) -> ProjectOverview:
     """Return the page of a project. `builds` are its own, newest first."""
     source = _source(parts)
     needs = []
@@ -118,7 +118,7 @@ def project_page(parts: ProjectParts, builds: Sequence[BuildCard], *, may_run_co
         needs.append("It does not say where to build: name a repository below.")
     if not source:
         needs.append("It does not say what to build: hold the interview, or begin a project with a spec.")
-    return ProjectPage(
+    return ProjectOverview(
         id=parts.id,
         name=parts.name,
         description=parts.description,

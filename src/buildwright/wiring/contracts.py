@@ -153,6 +153,18 @@ class Contracting:
                 new.append(made.model_copy(update={"version": old.version + 1 if old is not None else 1}))
         return (await self._keep(project, new)).model_copy(update={"kept": tuple(kept)})
 
+    async def drafts(self, user_id: str, project_id: str) -> tuple[ContractText, ...]:
+        """Return the contracts that the answers of the interview so far would make; () before there is an answer."""
+        from buildwright.advisors.contracts import contracts_from
+
+        project = await self._own(user_id, project_id)
+        told = await self._interview(project)
+        if not told.answers:
+            return ()
+        now = self.clock.now()
+        made = await asyncio.to_thread(contracts_from, told.title or project.name, told.answers)
+        return tuple(contract_text(one, now, now) for one in made)
+
     async def stale(self, user_id: str, project_id: str) -> ContractsChange:
         """Return which work of the project's newest build its contracts make stale as they are now."""
         return await self._keep(await self._own(user_id, project_id), [])

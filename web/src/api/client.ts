@@ -31,7 +31,7 @@ async function answered<T>(path: string, init: RequestInit): Promise<T> {
   throw refusalIn(answer.status, text);
 }
 
-function refusalIn(status: number, text: string): Refusal {
+export function refusalIn(status: number, text: string): Refusal {
   try {
     const said = JSON.parse(text) as { detail?: unknown; title?: unknown; fix?: unknown };
     return new Refusal(status, String(said.detail ?? said.title ?? AWAY), String(said.fix ?? ""));
@@ -55,6 +55,22 @@ export function change<T>(method: string, path: string, body: unknown = undefine
   if (body === undefined) return answered<T>(path, { method });
   const headers = { "Content-Type": "application/json" };
   return answered<T>(path, { method, body: JSON.stringify(body), headers });
+}
+
+/** Put something in the place of what is there. Throws `Refusal`. */
+export function put<T>(path: string, body: unknown, version = ""): Promise<T> {
+  const headers = { "Content-Type": "application/json", ...(version && { "If-Match": version }) };
+  return answered<T>(path, { method: "PUT", body: JSON.stringify(body), headers });
+}
+
+/** What went wrong, as people read it. */
+export function refusalOf(error: unknown): Refusal {
+  return error instanceof Refusal ? error : new Refusal(0, String(error), "");
+}
+
+/** The path of a project, or of a part of it. */
+export function projectPath(id: string, part = ""): string {
+  return `/projects/${encodeURIComponent(id)}${part}`;
 }
 
 /** The path of a build, or of a part of it. */

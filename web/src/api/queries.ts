@@ -1,11 +1,13 @@
 // What the pages read from the server, by the names under which it is kept.
 import { queryOptions } from "@tanstack/react-query";
-import { buildPath, Refusal, read } from "./client";
+import { buildPath, projectPath, Refusal, read } from "./client";
 import type {
   Build,
   BuildCosts,
   BuildPage,
   Choices,
+  ContractText,
+  ContractView,
   Costs,
   FileView,
   Forecast,
@@ -13,16 +15,22 @@ import type {
   Graph,
   Home,
   Instructions,
+  Interview,
   LogPage,
   Me,
   Moments,
+  PlanTable,
+  ProjectOverview,
   Rail,
+  Receipt,
   Review,
   Spec,
   Summary,
+  TargetKind,
   Team,
   Tree,
   Why,
+  WithoutTask,
 } from "./types";
 
 /** The parts of a build that news of it makes old. */
@@ -132,6 +140,42 @@ export const costs = (by: string, since: string) =>
       return read<Costs>(`/api/costs?${query}`, signal);
     },
     refetchInterval: 15_000,
+  });
+
+export const messages = (id: string) => part<{ readonly messages: readonly Receipt[] }>(id, "messages");
+export const planTable = (id: string) => part<PlanTable>(id, "plan/tasks");
+export const without = (id: string, task: string) =>
+  part<WithoutTask>(id, `plan/without/${encodeURIComponent(task)}`);
+
+/** The parts of a project that a change of it makes old. */
+export const ofProject = (id: string) => ["project", id] as const;
+
+function projectPart<T>(id: string, path: string) {
+  return queryOptions({
+    queryKey: [...ofProject(id), path],
+    queryFn: ({ signal }) => read<T>(projectPath(id, `/${path}`), signal),
+  });
+}
+
+export const project = (id: string) => projectPart<ProjectOverview>(id, "page");
+export const interview = (id: string) => projectPart<Interview>(id, "questionnaire/state");
+export const contracts = (id: string) =>
+  projectPart<{ readonly items: readonly ContractView[] }>(id, "contracts");
+export const drafts = (id: string) =>
+  projectPart<{ readonly items: readonly ContractText[] }>(id, "contracts/draft");
+export const contract = (id: string, type: string) =>
+  projectPart<ContractText>(id, `contracts/${encodeURIComponent(type)}`);
+export const contractVersions = (id: string, type: string) =>
+  projectPart<{ readonly items: readonly ContractView[] }>(
+    id,
+    `contracts/${encodeURIComponent(type)}/versions`,
+  );
+
+export const targets = () =>
+  queryOptions({
+    queryKey: ["targets"],
+    queryFn: ({ signal }) => read<{ readonly items: readonly TargetKind[] }>("/api/targets", signal),
+    staleTime: 600_000,
   });
 
 /** The newest line that a task's agent wrote. */

@@ -11,13 +11,20 @@ import { followLink, type Place, placeOf, usePath } from "../shell/router";
 import { Empty, Problem, Skeleton } from "../ui/States";
 
 const PARTS = {
+  plan: lazy(async () => ({ default: (await import("../plan/PlanPage")).PlanPage })),
   log: lazy(async () => ({ default: (await import("../log/LogPage")).LogPage })),
   review: lazy(async () => ({ default: (await import("../review/ReviewPage")).ReviewPage })),
   files: lazy(async () => ({ default: (await import("../files/FilesPage")).FilesPage })),
   costs: lazy(async () => ({ default: (await import("../costs/CostsPage")).CostsPage })),
   complete: lazy(async () => ({ default: (await import("../complete/CompletePage")).CompletePage })),
 };
+const OF_PROJECT = {
+  project: lazy(async () => ({ default: (await import("../project/ProjectPage")).ProjectPage })),
+  interview: lazy(async () => ({ default: (await import("../project/InterviewPage")).InterviewPage })),
+  contracts: lazy(async () => ({ default: (await import("../contracts/ContractsPage")).ContractsPage })),
+};
 const OTHERS = {
+  new: lazy(async () => ({ default: (await import("../project/NewPage")).NewPage })),
   spending: lazy(async () => ({ default: (await import("../costs/SpendingPage")).SpendingPage })),
   team: lazy(async () => ({ default: (await import("../team/TeamPage")).TeamPage })),
   repositories: lazy(async () => ({ default: (await import("../repos/RepositoriesPage")).RepositoriesPage })),
@@ -59,6 +66,7 @@ function Page({ place }: { readonly place: Place }) {
   switch (place.page) {
     case "home":
       return <HomePage />;
+    case "new":
     case "spending":
     case "team":
     case "repositories": {
@@ -66,6 +74,16 @@ function Page({ place }: { readonly place: Place }) {
       return (
         <Suspense fallback={WAITING}>
           <Other />
+        </Suspense>
+      );
+    }
+    case "project":
+    case "interview":
+    case "contracts": {
+      const Part = OF_PROJECT[place.page];
+      return (
+        <Suspense fallback={WAITING}>
+          <Part key={place.project} id={place.project} />
         </Suspense>
       );
     }

@@ -13,13 +13,16 @@ const MAY: Record<string, readonly string[]> = {
   home: ["api", "ui", "live", "shell"],
   build: ["api", "ui", "live", "shell"],
   log: ["api", "ui", "live", "shell"],
+  plan: ["api", "ui", "live", "shell"],
+  project: ["api", "ui", "live", "shell"],
+  contracts: ["api", "ui", "live", "shell"],
   team: ["api", "ui", "shell"],
   repos: ["api", "ui", "live", "shell"],
   review: ["api", "ui", "live", "shell"],
   files: ["api", "ui", "live", "shell"],
   costs: ["api", "ui", "live", "shell"],
   complete: ["api", "ui", "live", "shell"],
-  app: ["api", "ui", "live", "shell", "home", "build", "log", "review", "files", "costs", "complete", "team", "repos"],
+  app: ["api", "ui", "live", "shell", "home", "build", "log", "review", "files", "costs", "complete", "team", "repos", "plan", "project", "contracts"],
   testing: [],
 };
 

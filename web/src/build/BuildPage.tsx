@@ -12,11 +12,12 @@ import { Problem, Skeleton } from "../ui/States";
 import { count, short } from "../ui/words";
 import styles from "./build.module.css";
 import { Header, stateOf } from "./Header";
+import { Messages } from "./Messages";
 import { Now } from "./Now";
 import { PauseCard } from "./PauseCard";
 import { Phases } from "./Phases";
 import { SpecPanel } from "./SpecPanel";
-import { SayBox, TaskDrawer } from "./TaskDrawer";
+import { TaskDrawer } from "./TaskDrawer";
 import { TaskTable } from "./TaskTable";
 
 export function BuildPage({ id }: { readonly id: string }) {
@@ -52,7 +53,7 @@ export function BuildPage({ id }: { readonly id: string }) {
       <Phases id={id} />
       <Findings build={data} />
       <TaskTable build={data} />
-      {!ended && <Messages build={data} />}
+      <Messages build={data} ended={ended} />
       {task && <TaskDrawer build={id} task={task} ended={ended} />}
     </div>
   );
@@ -105,26 +106,6 @@ function Findings({ build }: { readonly build: Build }) {
         {others.map((line) => (
           <p key={line}>{line}</p>
         ))}
-      </div>
-    </Panel>
-  );
-}
-
-function Messages({ build }: { readonly build: Build }) {
-  const unheard = build.unheard ?? [];
-  return (
-    <Panel title="Messages" count={unheard.length ? `${count(unheard.length, "message")} queued` : undefined}>
-      {unheard.length > 0 && (
-        <ul className={styles.notes}>
-          {unheard.map((one) => (
-            <li key={one.id}>
-              <span className={styles.quiet}>Queued{one.task && ` for ${one.task}`}:</span> {one.text}
-            </li>
-          ))}
-        </ul>
-      )}
-      <div className={styles.sayPanel}>
-        <SayBox build={build.id} />
       </div>
     </Panel>
   );

@@ -11,6 +11,7 @@ import { Command } from "../ui/Command";
 import { Problem, Skeleton } from "../ui/States";
 import { dollars, duration, moment, short } from "../ui/words";
 import styles from "./build.module.css";
+import { TaskActions } from "./TaskActions";
 
 export function TaskDrawer({
   build,
@@ -81,6 +82,7 @@ function Content({
       </p>
       <p className={styles.answer}>{found.answer}</p>
       <Command line={`buildwright why ${name} ${task.id}`} />
+      <TaskActions build={build} found={found} />
       <List title="Why the last attempt was refused" lines={found.findings} bad />
       {task.goal && (
         <>

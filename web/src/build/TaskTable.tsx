@@ -51,6 +51,9 @@ export function TaskTable({ build }: { readonly build: Build }) {
       count={found.length === total ? total : `${found.length} of ${total}`}
       aside={
         <div className={styles.filters}>
+          <a className={styles.toPlan} href={buildAddress(build.id, "plan")}>
+            Change the plan
+          </a>
           <label htmlFor={id} className="sr-only">
             Find tasks
           </label>

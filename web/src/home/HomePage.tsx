@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { home } from "../api/queries";
 import type { Card, Home, News, Project } from "../api/types";
-import { buildAddress } from "../shell/router";
+import { buildAddress, projectAddress } from "../shell/router";
 import { Badge, Icon } from "../ui/Badge";
 import { Bar } from "../ui/Bar";
 import { Button } from "../ui/Button";
@@ -32,6 +32,9 @@ export function HomePage() {
     <div className={styles.page}>
       <header className={styles.head}>
         <h1>Builds</h1>
+        <a className={cx(ui.button, ui.primary)} href="/new">
+          New project
+        </a>
         {dataUpdatedAt > 0 && <Seen at={dataUpdatedAt} broken={error !== null} />}
       </header>
       {error && !data ? (
@@ -53,7 +56,7 @@ function Content({ home, readAt }: { readonly home: Home; readonly readAt: numbe
     return (
       <Panel title="Projects">
         <Empty command="buildwright build spec.md">
-          Describe what to build in a file, start it in its repository, and it appears here.
+          Begin a project here, or describe what to build in a file and start it in its repository.
         </Empty>
       </Panel>
     );
@@ -104,6 +107,7 @@ function ProjectPanel({ project, readAt }: { readonly project: Project; readonly
   return (
     <Panel
       title={project.name}
+      aside={project.registered && <a href={projectAddress(project.id)}>Open the project</a>}
       count={
         (project.more_builds ?? 0) > 0 ? `and ${count(project.more_builds ?? 0, "older build")}` : undefined
       }

@@ -5,7 +5,7 @@ import { ask, Refusal } from "../api/client";
 import type { Need, Remedy } from "../api/types";
 import { answerTitle } from "../shell/answers";
 import { announce, toast } from "../shell/kept";
-import { buildAddress } from "../shell/router";
+import { buildAddress, projectAddress } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
@@ -49,7 +49,9 @@ function One({ need }: { readonly need: Need }) {
         {need.build ? (
           <a href={buildAddress(need.build) + task}>{need.title}</a>
         ) : (
-          <strong>{need.title}</strong>
+          <a href={projectAddress(need.project, need.kind === "interview" ? "interview" : "")}>
+            {need.title}
+          </a>
         )}
         <span className={styles.quiet}>
           blocks {need.blocked} · for {age(Date.now() - new Date(need.since).getTime())}

@@ -8,7 +8,7 @@ import { KeysDialog } from "./KeysDialog";
 import { chooseTheme, type Theme, useActions, useAnnounced, useTheme } from "./kept";
 import { useKeys } from "./keys";
 import { Palette } from "./Palette";
-import { buildAddress, go, type Place } from "./router";
+import { buildAddress, go, type Place, projectAddress } from "./router";
 import styles from "./shell.module.css";
 import { Toasts } from "./Toasts";
 
@@ -24,6 +24,10 @@ const ICONS = {
   complete: "M9 15.5a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM6 9l2.2 2.2L12 7.2",
   log: "M3.5 4 7 7.5 3.5 11M8.5 12.5h6",
   find: "M8 13A5 5 0 1 0 8 3a5 5 0 0 0 0 10zm3.6-1.4L15.5 15.5",
+  plan: "M4 4h4v4H4zM10 10h4v4h-4zM6 8v4h4",
+  plus: "M9 3.5v11M3.5 9h11",
+  talk: "M3 3.5h12v8.5H8L4.5 15v-3H3z",
+  paper: "M5 2.5h6l3 3v10H5zM11 2.5v3h3",
   keys: "M2.5 5h13v8.5h-13zM5 8h.01M8 8h.01M11 8h.01M6 11h6",
 } as const;
 
@@ -45,9 +49,17 @@ function NavIcon({ name }: { readonly name: keyof typeof ICONS }) {
   );
 }
 
+/** The pages of a project. */
+const OF_PROJECT = [
+  { part: "", icon: "build", name: "Project", keys: "g o", verb: "" },
+  { part: "interview", icon: "talk", name: "Interview", keys: "g i", verb: "init --project" },
+  { part: "contracts", icon: "paper", name: "Contracts", keys: "g c", verb: "contracts list" },
+] as const;
+
 /** The pages of a build: their address, name, keys and the command line that shows the same. */
 const OF_BUILD = [
   { part: "", icon: "build", name: "Overview", keys: "g b", verb: "status" },
+  { part: "plan", icon: "plan", name: "Plan", keys: "g p", verb: "task edit" },
   { part: "log", icon: "log", name: "Log", keys: "g l", verb: "logs" },
   { part: "review", icon: "review", name: "Review", keys: "g r", verb: "review" },
   { part: "files", icon: "files", name: "Files", keys: "g f", verb: "diff" },
@@ -80,6 +92,7 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
     useMemo(
       () => [
         { id: "home", title: "Go to all builds", keys: "g h", run: () => go("/") },
+        { id: "new", title: "New project", keys: "g n", run: () => go("/new") },
         {
           id: "team",
           title: "Go to the team: users, tokens, members",
@@ -124,6 +137,19 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
       }));
     }, [build]),
   );
+  const project = "project" in place ? place.project : "";
+  useActions(
+    useMemo(() => {
+      if (!project) return [];
+      return OF_PROJECT.map(({ part, name: page, keys, verb }) => ({
+        id: `project-${part}`,
+        title: part ? `Go to the ${page.toLowerCase()} of this project` : "Go to this project",
+        keys,
+        command: verb && `buildwright ${verb} ${short(project)}`,
+        run: () => go(projectAddress(project, part)),
+      }));
+    }, [project]),
+  );
   // In a narrow window the list of pages scrolls sideways.
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page is the reason
   useEffect(() => {
@@ -150,6 +176,9 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
         <NavLink to="/" icon="home" here={place.page === "home"}>
           Builds
         </NavLink>
+        <NavLink to="/new" icon="plus" here={place.page === "new"}>
+          New project
+        </NavLink>
         <NavLink to="/team" icon="team" here={place.page === "team"}>
           Team
         </NavLink>
@@ -159,6 +188,21 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
         <NavLink to="/costs" icon="costs" here={place.page === "spending"}>
           Spending
         </NavLink>
+        {project && (
+          <>
+            <p className={styles.part}>This project</p>
+            {OF_PROJECT.map(({ part, icon, name }) => (
+              <NavLink
+                key={part}
+                to={projectAddress(project, part)}
+                icon={icon}
+                here={place.page === (part || "project")}
+              >
+                {name}
+              </NavLink>
+            ))}
+          </>
+        )}
         {build && (
           <>
             <p className={styles.part}>This build</p>

@@ -2,23 +2,34 @@
 import { useSyncExternalStore } from "react";
 
 export type Place =
-  | { readonly page: "home" | "spending" | "team" | "repositories" }
+  | { readonly page: "home" | "new" | "spending" | "team" | "repositories" }
   | { readonly page: "build" | BuildPart; readonly build: string }
+  | { readonly page: "project" | ProjectPart; readonly project: string }
   | { readonly page: "nowhere" };
 
 /** The pages of one build beside its overview. */
-export type BuildPart = "log" | "review" | "files" | "costs" | "complete";
+export type BuildPart = "plan" | "log" | "review" | "files" | "costs" | "complete";
+/** The pages of one project beside its own. */
+export type ProjectPart = "interview" | "contracts";
 
-const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(log|review|files|costs|complete))?$/;
+const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(plan|log|review|files|costs|complete))?$/;
+const PROJECT = /^\/projects\/([A-Za-z0-9-]{1,64})(?:\/(interview|contracts))?$/;
 
 export function placeOf(path: string): Place {
   if (path === "/") return { page: "home" };
-  if (path === "/team") return { page: "team" };
-  if (path === "/repositories") return { page: "repositories" };
   if (path === "/costs") return { page: "spending" };
+  if (path === "/new" || path === "/team" || path === "/repositories") {
+    return { page: path.slice(1) as "new" | "team" | "repositories" };
+  }
+  const project = PROJECT.exec(path);
+  if (project?.[1]) return { page: (project[2] ?? "project") as "project" | ProjectPart, project: project[1] };
   const found = BUILD.exec(path);
   if (!found?.[1]) return { page: "nowhere" };
   return { page: (found[2] ?? "build") as "build" | BuildPart, build: found[1] };
+}
+
+export function projectAddress(id: string, part: "" | ProjectPart = ""): string {
+  return `/projects/${encodeURIComponent(id)}${part && `/${part}`}`;
 }
 
 export function buildAddress(id: string, part: "" | BuildPart = ""): string {
@@ -77,6 +88,8 @@ export function followLink(event: MouseEvent): void {
   const link = (event.target as Element | null)?.closest?.("a");
   if (!link?.href || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
   if (placeOf(link.pathname).page === "nowhere") return;
+  // A place on this page: the browser leads there, and takes the focus along.
+  if (link.hash && link.pathname === location.pathname && link.search === location.search) return;
   event.preventDefault();
   go(link.pathname + link.search + link.hash);
 }

@@ -18,6 +18,9 @@ test("each address is one page", () => {
   expect(placeOf("/builds/3fa9/log")).toEqual({ page: "log", build: "3fa9" });
   expect(placeOf("/builds/3fa9/review")).toEqual({ page: "review", build: "3fa9" });
   expect(placeOf("/costs")).toEqual({ page: "spending" });
+  expect(placeOf("/new")).toEqual({ page: "new" });
+  expect(placeOf("/builds/3fa9/plan")).toEqual({ page: "plan", build: "3fa9" });
+  expect(placeOf("/projects/3fa9/contracts")).toEqual({ page: "contracts", project: "3fa9" });
   for (const path of ["/builds/", "/builds/3fa9/", "/builds/../x", "/builds/3fa9/other", "/docs"]) {
     expect(placeOf(path).page).toBe("nowhere");
   }

@@ -61,6 +61,12 @@ class ContractList(BaseModel):
     items: tuple[ContractView, ...]
 
 
+class ContractDrafts(BaseModel):
+    """Contracts as they would be made of the answers so far, with their texts."""
+
+    items: tuple[ContractText, ...]
+
+
 class ContractDiff(BaseModel):
     """How two versions of a contract differ, as a unified diff; "" when they do not."""
 
@@ -93,6 +99,12 @@ async def generate_contracts(wish: GenerateWish, project: OwnProject, site: Site
 async def list_contracts(project: OwnProject, site: SiteOf) -> ContractList:
     """Return the newest version of each contract, without the texts."""
     return ContractList(items=await _kept(site).listed(project.user_id, project.id))
+
+
+@router.get("/draft", responses=responses(403, 404))
+async def draft_contracts(project: OwnProject, site: SiteOf) -> ContractDrafts:
+    """Return the contracts as the answers of the interview so far would make them. Nothing is kept."""
+    return ContractDrafts(items=await _kept(site).drafts(project.user_id, project.id))
 
 
 @router.get("/stale", responses=responses(403, 404))

@@ -19,7 +19,7 @@ from buildwright.errors import BadRepository
 from buildwright.request_model import RequestModel
 from buildwright.views.home import card_of
 from buildwright.views.overview import PlanView
-from buildwright.views.project_page import ProjectPage, ProjectParts, project_page
+from buildwright.views.project_page import ProjectOverview, ProjectParts, project_page
 
 router = Router(tags=["projects"])
 
@@ -115,7 +115,7 @@ async def check_target_as_typed(wish: TargetWish, site: SiteOf, caller: CallerOf
 
 
 @router.get("/projects/{project_id}/page", responses=responses(403, 404))
-async def get_project_page(project: OwnProject, site: SiteOf, caller: CallerOf) -> ProjectPage:
+async def get_project_page(project: OwnProject, site: SiteOf, caller: CallerOf) -> ProjectOverview:
     """Return what a project has, what it still needs, how a build of it would be, and its builds."""
     kept = json.loads(project.spec) if project.spec else {}
     interview = await site.app.interviewing.state(project.user_id, project.id)

@@ -1,0 +1,34 @@
+// The tasks and merged work of a build that a contract makes stale, each with its reasons.
+import type { ContractsChange } from "../api/types";
+import { buildAddress } from "../shell/router";
+import { Badge } from "../ui/Badge";
+import { count } from "../ui/words";
+import styles from "./contracts.module.css";
+
+interface Props {
+  readonly build: string;
+  readonly stale: NonNullable<ContractsChange["stale"]>;
+}
+
+export function Stale({ build, stale }: Props) {
+  return (
+    <ul className={styles.stale}>
+      {stale.map((one) => (
+        <li key={one.task}>
+          <Badge word={one.state} />
+          <div>
+            <a href={`${buildAddress(build)}?task=${encodeURIComponent(one.task)}`}>{one.title}</a>{" "}
+            <span className={styles.quiet}>
+              {one.landed ? `merged work in ${count((one.files ?? []).length, "file")}` : "not merged"}
+            </span>
+            {one.reasons.map((reason) => (
+              <p key={reason} className={styles.quiet}>
+                {reason}
+              </p>
+            ))}
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}
