@@ -91,10 +91,15 @@ def test_the_licences_of_what_is_in_it_lie_beside() -> None:
         assert re.search(rf"^## {re.escape(library)}\b", text, re.MULTILINE), library
 
 
-PARTS = ("", "/log", "/review", "/files", "/costs", "/complete")
+OF_BUILD = ("", "/plan", "/log", "/review", "/files", "/costs", "/complete")
+OF_PROJECT = ("", "/interview", "/contracts")
+OTHERS = ("/", "/new", "/costs", "/team", "/repositories")
 
 
-@pytest.mark.parametrize("path", ["/", "/costs", *(f"/builds/3fa9{part}" for part in PARTS)])
+@pytest.mark.parametrize(
+    "path",
+    [*OTHERS, *(f"/builds/3fa9{part}" for part in OF_BUILD), *(f"/projects/3fa9{part}" for part in OF_PROJECT)],
+)
 def test_the_server_has_a_page_where_the_pages_have_one(path: str) -> None:
     assert is_page(path)
 

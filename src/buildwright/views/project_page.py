@@ -44,7 +44,7 @@ class AgentChoice(Record):
 
 
 class BuildDefaults(Record):
-    """What a build has where nobody says anything."""
+    """What a build has where the user says nothing."""
 
     agent: str
     budget_usd: Decimal | None = None

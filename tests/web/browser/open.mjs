@@ -16,7 +16,7 @@ export async function inBrowser(what) {
   const faults = [];
   try {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
-    context.setDefaultTimeout(60_000);
+    context.setDefaultTimeout(given.patience ?? 60_000);
     await context.exposeFunction("breach", (text) => faults.push(`policy: ${text}`));
     await context.addInitScript(() =>
       document.addEventListener("securitypolicyviolation", (event) =>
@@ -33,7 +33,10 @@ export async function inBrowser(what) {
     });
     await page.goto(`${given.address}/sign-in?token=${given.token}&next=${given.next ?? "/"}`);
     await page.getByRole("button", { name: "Sign in" }).click();
-    const said = await what(page, context);
+    const said = await what(page, context).catch(async (error) => {
+      const shown = await page.locator("body").innerText();
+      throw new Error(`${error.message}\n${faults.join("\n")}\nThe page showed:\n${shown.slice(0, 4_000)}`);
+    });
     console.log(JSON.stringify({ ...said, faults, asked: [...asked] }));
   } finally {
     await browser.close();

@@ -80,6 +80,13 @@ function shown(status: Build, refuses = false): Sent[] {
     http.get(`${HERE}/choices`, () =>
       HttpResponse.json(status.pause ? CHOICES : { build: ID, version: 1, paused: false }),
     ),
+    http.get(`${HERE}/messages`, () =>
+      HttpResponse.json({
+        messages: [
+          { id: "m1", text: "be brief", task: "", state: "acted", words: "wave heard it.", taken_in: [] },
+        ],
+      }),
+    ),
     http.get(`${HERE}/phases`, () => HttpResponse.json({ build: ID, version: 1, current: 0, phases: [] })),
     http.get(`${HERE}/spec-progress`, () =>
       HttpResponse.json({ build: ID, documents: [], tasks: [], uncovered: [] }),
@@ -115,6 +122,7 @@ test("names are text, states are words, and money that was thrown away is in sig
   expect(table.getByText("working")).toBeTruthy();
   expect(screen.getByText("1 of 2")).toBeTruthy();
   expect(await screen.findByText("$0.250")).toBeTruthy();
+  expect(await screen.findByText("wave heard it.")).toBeTruthy();
 });
 
 test("pausing can be undone from the message that tells of it", async () => {

@@ -18,7 +18,9 @@ interface Props {
 
 export function Rows({ build, rows, here, chosen, onHere, onToggle }: Props) {
   const body = useRef<HTMLTableSectionElement>(null);
-  useEffect(() => body.current?.rows[here]?.scrollIntoView?.({ block: "nearest" }), [here]);
+  useEffect(() => {
+    body.current?.rows[here]?.scrollIntoView?.({ block: "nearest" });
+  }, [here]);
   return (
     <div className={styles.tableWrap}>
       <table className={styles.table}>

@@ -20,7 +20,9 @@ interface Props {
 }
 
 export function Answers({ id, found, turn, onChange }: Props) {
-  useEffect(() => document.getElementById(location.hash.slice(1))?.scrollIntoView?.({ block: "center" }), []);
+  useEffect(() => {
+    document.getElementById(location.hash.slice(1))?.scrollIntoView?.({ block: "center" });
+  }, []);
   return (
     <div className={styles.page2}>
       <Contradictions found={found} />

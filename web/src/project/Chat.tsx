@@ -27,7 +27,9 @@ export function Chat({ found, turn, onSpec }: Props) {
   const begun = answers.length > 0 || found.reply !== "" || found.question !== null;
   const end = useRef<HTMLDivElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is newest changes with these
-  useEffect(() => end.current?.scrollIntoView?.({ block: "nearest" }), [turn.reply, found]);
+  useEffect(() => {
+    end.current?.scrollIntoView?.({ block: "nearest" });
+  }, [turn.reply, found]);
   return (
     <Panel title="Interview" className={styles.chat}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long talk scrolls, also by keyboard */}
