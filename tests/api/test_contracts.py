@@ -97,6 +97,23 @@ async def test_an_edit_is_checked_versioned_and_never_lost(served: Served) -> No
     assert [(one["contract_type"], one["version"]) for one in anew.json["contracts"]] == [("schema", 3)]
 
 
+async def test_a_look_at_an_edit_checks_it_and_keeps_nothing(served: Served) -> None:
+    client = served.client
+    contracts = await made(client)
+    look = f"{contracts}/schema?dry_run=true"
+    would = await put(client, look, "tables:\n  - name: rooms\n", '"1"')
+    assert [one["version"] for one in would.json["contracts"]] == [2]
+    assert would.json["contracts"][0]["words"] == 4
+    wrong = await put(client, look, "tables:\n  - nome: rooms\n")
+    assert (wrong.status, wrong.json["code"]) == (422, "bad-spec")
+    assert (await put(client, look, "tables: []\n", '"7"')).status == 409
+    same = await put(client, look, (await get(client, f"{contracts}/schema"))["content"])
+    assert (same.status, same.json["contracts"]) == (200, [])
+    assert [one["version"] for one in (await get(client, f"{contracts}/schema/versions"))["items"]] == [1]
+    assert (await get(client, f"{contracts}/draft"))["items"] == [], "there are no answers of an interview"
+    assert (await (await served.user("bob")).get(f"{contracts}/draft")).status == 403
+
+
 async def test_contracts_are_exported(served: Served) -> None:
     client = served.client
     contracts = await made(client)
@@ -131,10 +148,16 @@ async def test_a_build_runs_from_the_contracts_and_their_change_makes_its_work_s
         "forge: Phase 2 complete",
     ]
     phases = await get(client, f"{contracts}/phases")
+    would = await put(
+        client, f"{contracts}/phases?dry_run=true", phases["content"].replace("on top", "of straw on top"), '"1"'
+    )
+    assert [one["task"] for one in would.json["stale"]] == [PUT]
+    assert (await get(client, f"{contracts}/phases"))["version"] == 1, "looking at it has kept it"
+    assert (await get(client, f"{contracts}/stale"))["stale"] == []
     changed = await put(client, f"{contracts}/phases", phases["content"].replace("on top", "of straw on top"), '"1"')
     assert changed.json["build_id"] == started.json["build_id"]
     assert [(one["task"], one["landed"], one["files"]) for one in changed.json["stale"]] == [(PUT, True, ["roof.txt"])]
-    assert (await get(client, f"{contracts}/stale"))["stale"] == changed.json["stale"]
+    assert would.json["stale"] == changed.json["stale"] == (await get(client, f"{contracts}/stale"))["stale"]
     bob = await served.user("bob")
     assert (await bob.post(f"{contracts}/take")).status == 404
     taken = await client.post(f"{contracts}/take")

@@ -55,7 +55,6 @@ async def test_a_person_goes_the_whole_way_by_keyboard(tmp_path: Path, repositor
             command=COMMAND,
             words=WORDS,
             tasks=2,
-            patience=int(os.environ.get("PATIENCE", "60000")),
             shots=os.environ.get("BUILDWRIGHT_TEST_SHOTS", ""),
         )
         assert said["faults"] == []

@@ -16,7 +16,7 @@ export async function inBrowser(what) {
   const faults = [];
   try {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
-    context.setDefaultTimeout(given.patience ?? 60_000);
+    context.setDefaultTimeout(60_000);
     await context.exposeFunction("breach", (text) => faults.push(`policy: ${text}`));
     await context.addInitScript(() =>
       document.addEventListener("securitypolicyviolation", (event) =>

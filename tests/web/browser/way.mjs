@@ -3,6 +3,7 @@ import { given, inBrowser, wrong } from "./open.mjs";
 
 await inBrowser(async (page) => {
   const keys = page.keyboard;
+  await page.waitForLoadState("load");
   let loads = 0;
   let shots = 0;
   const found = [];
@@ -106,7 +107,7 @@ await inBrowser(async (page) => {
   await look("plan-refused");
   await page.locator("#main").focus();
   await keys.press("a");
-  await page.getByRole("dialog").getByLabel("Title").waitFor();
+  await page.getByRole("dialog").getByRole("textbox", { name: "Title" }).waitFor();
   await keys.type("Say goodbye");
   await keys.press("Enter");
   await page.getByRole("link", { name: "Say goodbye" }).waitFor();
@@ -138,5 +139,26 @@ await inBrowser(async (page) => {
   await press(pause.getByRole("button", { name: "Try again", exact: true }));
   await page.getByRole("region", { name: "Result" }).waitFor({ timeout: 120_000 });
   await look("ended");
-  return { loads, found, title: await page.title(), path: new URL(page.url()).pathname };
+  const path = new URL(page.url()).pathname;
+
+  // A contract changes after the build: what that makes stale is shown before it is saved.
+  await page.locator("#main").focus();
+  await keys.press("g");
+  await keys.press("h");
+  await press(page.getByRole("link", { name: "Open the project" }));
+  await page.getByRole("heading", { level: 1, name: given.name }).waitFor();
+  await keys.press("g");
+  await keys.press("c");
+  await press(button(/^phases\.md/));
+  const phases = page.getByLabel("Text of phases.md");
+  await tabTo(phases);
+  await keys.press("Control+a");
+  await keys.type((await phases.inputValue()).replace("put the total", "put the grand total"));
+  await keys.press("Control+s");
+  await page.getByRole("heading", { name: "1 task would be stale" }).waitFor();
+  await look("contract-impact");
+  await press(page.getByRole("dialog").getByRole("button", { name: "Save it" }));
+  await page.getByRole("region", { name: "Saved: stale in the newest build" }).waitFor();
+  await look("contract-stale");
+  return { loads, found, title: await page.title(), path };
 });

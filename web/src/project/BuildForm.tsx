@@ -9,7 +9,7 @@ import { buildAddress, go } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Field } from "../ui/Field";
-import { linesOf } from "../ui/lines";
+import { linesOf, shellWord } from "../ui/lines";
 import { Panel } from "../ui/Panel";
 import { Problem } from "../ui/States";
 import { count, dollars, duration, range } from "../ui/words";
@@ -125,10 +125,11 @@ export function BuildForm({ found }: { readonly found: ProjectOverview }) {
 }
 
 function commandOf(command: string, wish: Wish): string {
-  const checks = linesOf(wish.checks).map((one) => ` --check '${one.replaceAll("'", `'"'"'`)}'`);
+  const checks = linesOf(wish.checks).map((one) => ` --check ${shellWord(one)}`);
   return [
     command,
     ` --agent ${wish.agent}`,
+    wish.agent === "shell" && ` --agent-command ${shellWord(wish.command)}`,
     wish.budget && ` --max-cost ${wish.budget}`,
     wish.approve && " --approve-plan",
     wish.anyBase && " --accept-base",

@@ -5,6 +5,7 @@ import { go, projectAddress } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Field } from "../ui/Field";
+import { shellWord } from "../ui/lines";
 import { Panel } from "../ui/Panel";
 import { Problem } from "../ui/States";
 import styles from "./project.module.css";
@@ -116,9 +117,4 @@ function Choice({ way, now, title, children, onChoose }: ChoiceProps) {
       </span>
     </label>
   );
-}
-
-/** A word as a shell takes it. */
-function shellWord(word: string): string {
-  return /^[\w./:@-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 }

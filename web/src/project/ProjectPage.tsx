@@ -51,7 +51,7 @@ export function ProjectPage({ id }: { readonly id: string }) {
   );
 }
 
-const STATES = { done: ["done", "done"], open: ["working", "to do"], waits: ["waiting", "later"] } as const;
+const STATES = { done: ["done", "done"], open: ["ready", "to do"], waits: ["skipped", "later"] } as const;
 
 function Steps({ found }: { readonly found: ProjectOverview }) {
   return (
