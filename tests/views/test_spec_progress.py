@@ -118,6 +118,20 @@ def test_a_list_of_tasks_is_its_own_text() -> None:
     assert [task.id for task in progress.tasks] == [task.id for task in TASKS]
 
 
+def test_words_of_a_template_ask_for_nothing() -> None:
+    content = (
+        "# Blueprint\n\nThis page says what is built.\n\n- Amounts are exact decimal numbers\n- The weather is shown\n"
+    )
+    sources = ((), (), (), (), ("A1",), ("edit",))
+    made = Contract(contract_type="blueprint", content=content, sources=sources, template=1)
+    spec = Spec(title="Ledger", form="contracts", text="joined", contracts=BuildContracts(contracts=(made,)))
+    progress = spec_progress(build(spec))
+    asking = [piece.text for piece in progress.documents[0].pieces if piece.asks]
+    assert asking == ["Amounts are exact decimal numbers", "The weather is shown"]
+    assert [part.text for part in progress.uncovered] == ["The weather is shown"]
+    assert "".join(piece.text for piece in progress.documents[0].pieces) == content
+
+
 def test_each_contract_is_a_text_of_its_own() -> None:
     contracts = BuildContracts(
         contracts=(

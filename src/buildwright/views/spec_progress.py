@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from buildwright.core.build import Build, TaskPhase, TaskState, landed_before
+from buildwright.core.contracts import Contract, path_of
 from buildwright.core.record import Record
 from buildwright.core.spec_parts import ASKING, PieceKind, pieces_of
 from buildwright.core.task import Task
@@ -174,12 +175,12 @@ def _documents(build: Build, tasks: Sequence[Task]) -> tuple[list[tuple[str, lis
     """Return the texts in pieces, and for each piece the tasks that build it."""
     spec = build.spec
     if spec.contracts is not None:
-        texts = list(spec.contracts.files.items())
+        folder = spec.contracts.folder
+        documents = [(path_of(folder, one.contract_type), _of_contract(one)) for one in spec.contracts.contracts]
     elif spec.text.strip() and spec.form != "tasks":
-        texts = [(spec.source or spec.title, spec.text)]
+        documents = [(spec.source or spec.title, _pieces(spec.text))]
     else:
         return _of_the_list(spec.source or spec.title, tasks or (spec.graph.tasks if spec.graph else ()))
-    documents = [(name, _pieces(text)) for name, text in texts]
     finder = _Finder(tasks, [piece for _, pieces in documents for piece in pieces if piece.asks])
     features = {one.line: one.name for one in spec.features if one.line}
     links = [list(_linked(pieces, finder, features)) for _, pieces in documents]
@@ -198,6 +199,16 @@ def _pieces(text: str) -> list[SpecPiece]:
         )
         for one in pieces_of(text)
     ]
+
+
+def _of_contract(contract: Contract) -> list[SpecPiece]:
+    """Return a contract in pieces. Only what came from an answer or a person asks for something, not the template's words."""
+
+    def is_own(piece: SpecPiece) -> bool:
+        lines = range(piece.line - 1, piece.line + piece.text.rstrip().count("\n"))
+        return contract.template == 0 or any(contract.sources_at(line) for line in lines)
+
+    return [piece.model_copy(update={"asks": piece.asks and is_own(piece)}) for piece in _pieces(contract.content)]
 
 
 def _of_the_list(name: str, tasks: Iterable[Task]) -> tuple[list[tuple[str, list[SpecPiece]]], list[list[_Link]]]:

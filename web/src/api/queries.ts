@@ -21,6 +21,7 @@ import type {
   Moments,
   PlanTable,
   ProjectOverview,
+  ProjectPage,
   Rail,
   Receipt,
   Review,
@@ -170,6 +171,13 @@ export const contractVersions = (id: string, type: string) =>
     id,
     `contracts/${encodeURIComponent(type)}/versions`,
   );
+
+export const projects = () =>
+  queryOptions({
+    queryKey: ["projects"],
+    queryFn: ({ signal }) => read<ProjectPage>("/projects?limit=100", signal),
+    staleTime: 10_000,
+  });
 
 export const targets = () =>
   queryOptions({

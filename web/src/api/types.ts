@@ -62,6 +62,7 @@ export type WithoutTask = Schemas["WithoutTask"];
 export type PlanAnswer = Schemas["PlanAnswer"];
 export type PlanView = Schemas["PlanView"];
 export type ProjectOverview = Schemas["ProjectOverview"];
+export type ProjectPage = Schemas["ProjectPage"];
 export type TargetKind = Schemas["TargetKind"];
 export type TargetChecked = Schemas["TargetChecked"];
 export type Interview = Schemas["InterviewView"];

@@ -1,6 +1,6 @@
 // The contracts of a project: which there are, one of them to read and change, and what a change would make stale.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ask, projectPath, type Refusal, refusalOf } from "../api/client";
 import { contracts, ofProject, project } from "../api/queries";
 import type { ContractsChange, ContractView, Taken } from "../api/types";
@@ -136,7 +136,12 @@ function Changed({ id, change, onDone }: ChangedProps) {
   const client = useQueryClient();
   const [refused, setRefused] = useState<Refusal | null>(null);
   const [busy, setBusy] = useState(false);
+  const place = useRef<HTMLDivElement>(null);
   const stale = change.stale ?? [];
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each save is told of anew
+  useEffect(() => {
+    place.current?.focus();
+  }, [change]);
   if (stale.length === 0) return null;
   const take = async () => {
     setBusy(true);
@@ -156,19 +161,21 @@ function Changed({ id, change, onDone }: ChangedProps) {
     }
   };
   return (
-    <Panel title="Saved: stale in the newest build" count={stale.length}>
-      <div className={styles.body}>
-        <Stale build={change.build_id ?? ""} stale={stale} />
-        {refused && <Problem message={refused.message} fix={refused.fix} />}
-        <div className={styles.row}>
-          <Button look="primary" disabled={busy} onClick={() => void take()}>
-            Take them into the build
-          </Button>
-          <Button onClick={onDone}>Leave the build as it is</Button>
-          <a href={buildAddress(change.build_id ?? "")}>To the build</a>
-          <Command line={`buildwright contracts take ${short(id)}`} />
+    <div ref={place} tabIndex={-1}>
+      <Panel title="Saved: stale in the newest build" count={stale.length}>
+        <div className={styles.body}>
+          <Stale build={change.build_id ?? ""} stale={stale} />
+          {refused && <Problem message={refused.message} fix={refused.fix} />}
+          <div className={styles.row}>
+            <Button look="primary" disabled={busy} onClick={() => void take()}>
+              Take them into the build
+            </Button>
+            <Button onClick={onDone}>Leave the build as it is</Button>
+            <a href={buildAddress(change.build_id ?? "")}>To the build</a>
+            <Command line={`buildwright contracts take ${short(id)}`} />
+          </div>
         </div>
-      </div>
-    </Panel>
+      </Panel>
+    </div>
   );
 }

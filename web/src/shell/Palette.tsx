@@ -1,13 +1,13 @@
-// Every action of the page and every build, found by typing.
+// Every action of the page, every build and every project, found by typing.
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useId, useMemo, useState } from "react";
-import { builds } from "../api/queries";
+import { builds, projects } from "../api/queries";
 import { cx } from "../ui/cx";
 import { Dialog } from "../ui/Dialog";
 import ui from "../ui/ui.module.css";
 import { short } from "../ui/words";
 import { type Action, useAllActions } from "./kept";
-import { buildAddress, go } from "./router";
+import { buildAddress, go, projectAddress } from "./router";
 import styles from "./shell.module.css";
 
 const MOST = 12;
@@ -27,6 +27,7 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
   const id = useId();
   const actions = useAllActions();
   const known = useQuery(builds()).data?.items;
+  const begun = useQuery(projects()).data?.items;
   const all = useMemo(
     () => [
       ...actions,
@@ -36,8 +37,13 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
         command: `buildwright status ${short(row.build_id)}`,
         run: () => go(buildAddress(row.build_id)),
       })),
+      ...(begun ?? []).map((one) => ({
+        id: one.id,
+        title: `Project ${one.name}`,
+        run: () => go(projectAddress(one.id)),
+      })),
     ],
-    [actions, known],
+    [actions, known, begun],
   );
   const shown = fitting(all, typed);
   const at = Math.min(place, shown.length - 1);
@@ -61,8 +67,8 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
         aria-expanded="true"
         aria-controls={`${id}-list`}
         aria-activedescendant={shown[at] ? `${id}-${at}` : undefined}
-        aria-label="Find an action or a build"
-        placeholder="Find an action or a build"
+        aria-label="Find an action, a build or a project"
+        placeholder="Find an action, a build or a project"
         value={typed}
         onChange={(event) => {
           setTyped(event.target.value);
