@@ -68,13 +68,15 @@ _ORDER: dict[str, Any] = {
     "repository": os.environ["FUZZED_REPOSITORY"],
     "workflow": "DEVTEAM_AUTOMATION",
 }
+_BUILD = {"options": _NOOP, "target_type": None, "target_ref": "", "base": "", "spec": ""}
 STARTS: dict[str, dict[str, Any]] = {
     "/api/builds": _PLAN,
     "/api/plans": _PLAN,
     "/api/build/start": {name: value for name, value in _PLAN.items() if name != "spec"},
     "/api/devteam/automation/initialize": _ORDER,
     "/events": _ORDER,
-    "/projects/{project_id}/build": {"options": _NOOP, "target_type": None, "target_ref": "", "base": "", "spec": ""},
+    "/projects/{project_id}/build": _BUILD,
+    "/projects/{project_id}/build/plan": _BUILD,
 }
 """Values with which these start something: most of what can be generated needs a key of a model, or a repository."""
 

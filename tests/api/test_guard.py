@@ -182,7 +182,7 @@ def _names_only(tasks: dict[str, Any] | None) -> bool:
 async def test_every_route_with_a_body_reads_it_beside_the_loop() -> None:
     """And every one that may hold a task list or a spec takes one of the same size."""
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    assert all(type(route) is bodies.BodyRoute for route in routes)
+    assert all(type(route) is bodies.BodyRoute for route in routes if route.body_field is not None)
     large = set()
     for route in routes:
         if route.body_field is None:

@@ -164,7 +164,9 @@ async def test_a_project_that_makes_no_sense_is_refused(served: Served, wish: Ma
 ANSWER = {"section": "product_intent", "text": "It counts bricks."}
 PATHS: dict[tuple[str, str], object] = {
     ("GET", ""): None,
+    ("GET", "/page"): None,
     ("POST", "/build"): {"spec": "# A"},
+    ("POST", "/build/plan"): {"spec": "# A"},
     ("POST", "/build/cancel"): None,
     ("GET", "/build/status"): None,
     ("GET", "/build/logs"): None,
@@ -176,6 +178,7 @@ PATHS: dict[tuple[str, str], object] = {
     ("GET", "/build/instructions"): None,
     ("POST", "/contracts/generate"): {"answers": [ANSWER], "replace_edited": True},
     ("GET", "/contracts"): None,
+    ("GET", "/contracts/draft"): None,
     ("GET", "/contracts/stale"): None,
     ("POST", "/contracts/take"): None,
     ("GET", "/contracts/export"): None,
