@@ -744,6 +744,128 @@ FROM lesson_trials WHERE ended AND NOT EXISTS (SELECT 1 FROM build_runs r WHERE 
 DELETE FROM lesson_trials WHERE NOT EXISTS (SELECT 1 FROM build_runs r WHERE r.build_id = lesson_trials.build_id);
 UPDATE alembic_version SET version_num='0012' WHERE alembic_version.version_num = '0011';
 -- Running upgrade 0012 -> 0013
+CREATE TABLE users (
+    user_id TEXT NOT NULL, 
+    name TEXT NOT NULL, 
+    role VARCHAR(20) NOT NULL, 
+    may_run_commands BOOLEAN NOT NULL, 
+    most_builds INTEGER, 
+    most_builds_an_hour INTEGER, 
+    most_usd_a_month BIGINT, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    disabled_at TIMESTAMP WITH TIME ZONE, 
+    tokens_since TIMESTAMP WITH TIME ZONE, 
+    github_id BIGINT, 
+    github_login TEXT, 
+    github_token BYTEA, 
+    PRIMARY KEY (user_id)
+);
+CREATE UNIQUE INDEX ix_users_github_id ON users (github_id);
+CREATE TABLE tokens (
+    jti TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    kind VARCHAR(20) NOT NULL, 
+    label TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    last_used_at TIMESTAMP WITH TIME ZONE, 
+    revoked_at TIMESTAMP WITH TIME ZONE, 
+    PRIMARY KEY (jti)
+);
+CREATE INDEX ix_tokens_user_id ON tokens (user_id, created_at);
+CREATE INDEX ix_tokens_expires_at ON tokens (expires_at);
+CREATE TABLE project_members (
+    project_id TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    role VARCHAR(20) NOT NULL, 
+    added_by TEXT NOT NULL, 
+    added_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (project_id, user_id)
+);
+CREATE INDEX ix_project_members_user_id ON project_members (user_id);
+UPDATE alembic_version SET version_num='0013' WHERE alembic_version.version_num = '0012';
+-- Running upgrade 0013 -> 0014
+CREATE TABLE connected_repositories (
+    id TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    site TEXT NOT NULL, 
+    name TEXT NOT NULL, 
+    webhook TEXT NOT NULL, 
+    secret BYTEA NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    last_delivery_at TIMESTAMP WITH TIME ZONE, 
+    last_event TEXT NOT NULL, 
+    ignored BIGINT NOT NULL, 
+    PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX ix_connected_repositories_name ON connected_repositories (site, name, user_id);
+CREATE INDEX ix_connected_repositories_user_id ON connected_repositories (user_id, name);
+CREATE TABLE webhook_deliveries (
+    repository_id TEXT NOT NULL, 
+    delivery_id TEXT NOT NULL, 
+    event TEXT NOT NULL, 
+    received_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (repository_id, delivery_id)
+);
+CREATE INDEX ix_webhook_deliveries_received_at ON webhook_deliveries (received_at);
+CREATE TABLE push_audits (
+    id TEXT NOT NULL, 
+    repository_id TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    repository TEXT NOT NULL, 
+    branch TEXT NOT NULL, 
+    commit_sha TEXT NOT NULL, 
+    base_sha TEXT NOT NULL, 
+    push TEXT NOT NULL, 
+    status VARCHAR(20) NOT NULL, 
+    message TEXT NOT NULL, 
+    told TEXT NOT NULL, 
+    report TEXT NOT NULL, 
+    ledger_entry BIGINT, 
+    queued_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    started_at TIMESTAMP WITH TIME ZONE, 
+    completed_at TIMESTAMP WITH TIME ZONE, 
+    holder TEXT NOT NULL, 
+    tries INTEGER NOT NULL, 
+    PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX ix_push_audits_commit ON push_audits (repository_id, commit_sha);
+CREATE INDEX ix_push_audits_page ON push_audits (repository_id, queued_at, id);
+CREATE INDEX ix_push_audits_waiting ON push_audits (queued_at) WHERE status IN ('queued', 'running');
+CREATE TABLE push_audit_checks (
+    audit_id TEXT NOT NULL, 
+    code TEXT NOT NULL, 
+    place INTEGER NOT NULL, 
+    name TEXT NOT NULL, 
+    result TEXT NOT NULL, 
+    detail TEXT NOT NULL, 
+    PRIMARY KEY (audit_id, code)
+);
+DROP VIEW audit_checks;
+DROP VIEW audit_runs;
+CREATE VIEW audit_runs AS
+SELECT e.build_id || '-' || e.seq AS id, e.build_id, r.project_id, r.user_id, (CAST(replace(c.data, '\u0000', '\u2400') AS json) ->> 'repository') AS repository,
+    (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'head') AS commit_sha, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'base') AS base_sha, CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'failed' ELSE 'passed' END AS status,
+    (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'entry') AS ledger_entry, e.at AS completed_at
+FROM events e JOIN build_runs r ON r.build_id = e.build_id JOIN events c ON c.build_id = e.build_id AND c.seq = 1
+WHERE e.type = 'phase.audited'
+UNION ALL
+SELECT p.id, NULL, NULL, p.user_id, p.repository, p.commit_sha, p.base_sha, p.status, CAST(p.ledger_entry AS TEXT), p.completed_at
+FROM push_audits p WHERE p.completed_at IS NOT NULL;
+CREATE VIEW audit_checks AS
+SELECT a.audit_run_id || '-' || a.code AS id, a.audit_run_id, a.code AS check_code, a.name AS check_name,
+    CASE WHEN a.report LIKE '%%"ok":false%%' THEN 'failed' WHEN a.report LIKE '%%"code":"check.not_run"%%' THEN 'not run'
+        WHEN a.report LIKE '%%"severity":"warning"%%' THEN 'warned' ELSE 'passed' END AS result,
+    coalesce(a.detail, '') AS detail
+FROM (
+    SELECT e.build_id || '-' || e.seq AS audit_run_id, split_part(t.value ->> 'gate', ' ', 1) AS code, substr(t.value ->> 'gate', strpos(t.value ->> 'gate', ' ') + 1) AS name, CAST(t.value AS text) AS report,
+        (t.value -> 'findings' -> 0 ->> 'message') AS detail
+    FROM events e CROSS JOIN LATERAL json_array_elements(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'verdict' -> 'reports') AS t (value) WHERE e.type = 'phase.audited'
+) AS a
+UNION ALL
+SELECT p.audit_id || '-' || p.code, p.audit_id, p.code, p.name, p.result, p.detail FROM push_audit_checks p;
+UPDATE alembic_version SET version_num='0014' WHERE alembic_version.version_num = '0013';
+-- Running upgrade 0014 -> 0015
 CREATE TABLE plan_costs (
     plan_id TEXT NOT NULL, 
     model TEXT NOT NULL, 
@@ -887,85 +1009,4 @@ SELECT turn, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) /
 FROM interview_costs
 UNION ALL
 SELECT 1, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) / 10000000000, plan_id FROM plan_costs;
-UPDATE alembic_version SET version_num='0013' WHERE alembic_version.version_num = '0012';
--- Running upgrade 0013 -> 0014
-CREATE TABLE connected_repositories (
-    id TEXT NOT NULL, 
-    user_id TEXT NOT NULL, 
-    site TEXT NOT NULL, 
-    name TEXT NOT NULL, 
-    webhook TEXT NOT NULL, 
-    secret BYTEA NOT NULL, 
-    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    last_delivery_at TIMESTAMP WITH TIME ZONE, 
-    last_event TEXT NOT NULL, 
-    ignored BIGINT NOT NULL, 
-    PRIMARY KEY (id)
-);
-CREATE UNIQUE INDEX ix_connected_repositories_name ON connected_repositories (site, name, user_id);
-CREATE INDEX ix_connected_repositories_user_id ON connected_repositories (user_id, name);
-CREATE TABLE webhook_deliveries (
-    repository_id TEXT NOT NULL, 
-    delivery_id TEXT NOT NULL, 
-    event TEXT NOT NULL, 
-    received_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    PRIMARY KEY (repository_id, delivery_id)
-);
-CREATE INDEX ix_webhook_deliveries_received_at ON webhook_deliveries (received_at);
-CREATE TABLE push_audits (
-    id TEXT NOT NULL, 
-    repository_id TEXT NOT NULL, 
-    user_id TEXT NOT NULL, 
-    repository TEXT NOT NULL, 
-    branch TEXT NOT NULL, 
-    commit_sha TEXT NOT NULL, 
-    base_sha TEXT NOT NULL, 
-    push TEXT NOT NULL, 
-    status VARCHAR(20) NOT NULL, 
-    message TEXT NOT NULL, 
-    told TEXT NOT NULL, 
-    report TEXT NOT NULL, 
-    ledger_entry BIGINT, 
-    queued_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-    started_at TIMESTAMP WITH TIME ZONE, 
-    completed_at TIMESTAMP WITH TIME ZONE, 
-    holder TEXT NOT NULL, 
-    tries INTEGER NOT NULL, 
-    PRIMARY KEY (id)
-);
-CREATE UNIQUE INDEX ix_push_audits_commit ON push_audits (repository_id, commit_sha);
-CREATE INDEX ix_push_audits_page ON push_audits (repository_id, queued_at, id);
-CREATE INDEX ix_push_audits_waiting ON push_audits (queued_at) WHERE status IN ('queued', 'running');
-CREATE TABLE push_audit_checks (
-    audit_id TEXT NOT NULL, 
-    code TEXT NOT NULL, 
-    place INTEGER NOT NULL, 
-    name TEXT NOT NULL, 
-    result TEXT NOT NULL, 
-    detail TEXT NOT NULL, 
-    PRIMARY KEY (audit_id, code)
-);
-DROP VIEW audit_checks;
-DROP VIEW audit_runs;
-CREATE VIEW audit_runs AS
-SELECT e.build_id || '-' || e.seq AS id, e.build_id, r.project_id, r.user_id, (CAST(replace(c.data, '\u0000', '\u2400') AS json) ->> 'repository') AS repository,
-    (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'head') AS commit_sha, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'base') AS base_sha, CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'failed' ELSE 'passed' END AS status,
-    (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'entry') AS ledger_entry, e.at AS completed_at
-FROM events e JOIN build_runs r ON r.build_id = e.build_id JOIN events c ON c.build_id = e.build_id AND c.seq = 1
-WHERE e.type = 'phase.audited'
-UNION ALL
-SELECT p.id, NULL, NULL, p.user_id, p.repository, p.commit_sha, p.base_sha, p.status, CAST(p.ledger_entry AS TEXT), p.completed_at
-FROM push_audits p WHERE p.completed_at IS NOT NULL;
-CREATE VIEW audit_checks AS
-SELECT a.audit_run_id || '-' || a.code AS id, a.audit_run_id, a.code AS check_code, a.name AS check_name,
-    CASE WHEN a.report LIKE '%%"ok":false%%' THEN 'failed' WHEN a.report LIKE '%%"code":"check.not_run"%%' THEN 'not run'
-        WHEN a.report LIKE '%%"severity":"warning"%%' THEN 'warned' ELSE 'passed' END AS result,
-    coalesce(a.detail, '') AS detail
-FROM (
-    SELECT e.build_id || '-' || e.seq AS audit_run_id, split_part(t.value ->> 'gate', ' ', 1) AS code, substr(t.value ->> 'gate', strpos(t.value ->> 'gate', ' ') + 1) AS name, CAST(t.value AS text) AS report,
-        (t.value -> 'findings' -> 0 ->> 'message') AS detail
-    FROM events e CROSS JOIN LATERAL json_array_elements(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'verdict' -> 'reports') AS t (value) WHERE e.type = 'phase.audited'
-) AS a
-UNION ALL
-SELECT p.audit_id || '-' || p.code, p.audit_id, p.code, p.name, p.result, p.detail FROM push_audit_checks p;
-UPDATE alembic_version SET version_num='0014' WHERE alembic_version.version_num = '0013';
+UPDATE alembic_version SET version_num='0015' WHERE alembic_version.version_num = '0014';

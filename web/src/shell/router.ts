@@ -22,7 +22,8 @@ export function placeOf(path: string): Place {
     return { page: path.slice(1) as "new" | "team" | "repositories" };
   }
   const project = PROJECT.exec(path);
-  if (project?.[1]) return { page: (project[2] ?? "project") as "project" | ProjectPart, project: project[1] };
+  if (project?.[1])
+    return { page: (project[2] ?? "project") as "project" | ProjectPart, project: project[1] };
   const found = BUILD.exec(path);
   if (!found?.[1]) return { page: "nowhere" };
   return { page: (found[2] ?? "build") as "build" | BuildPart, build: found[1] };

@@ -28,9 +28,7 @@ router = Router(tags=["costs"])
 By = Annotated[CostKey, Query(description="What to sum by; days are of UTC.")]
 Since = Annotated[Moment | None, Query(description="Only requests at this time or later.")]
 Until = Annotated[Moment | None, Query(description="Only requests before this time.")]
-Whose = Annotated[
-    Literal["mine", "all"], Query(description="`all`: of every user; only for an owner of the server.")
-]
+Whose = Annotated[Literal["mine", "all"], Query(description="`all`: of every user; only for an owner of the server.")]
 _MOST_TITLES = 500
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
