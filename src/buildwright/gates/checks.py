@@ -33,6 +33,7 @@ from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
 from buildwright.gates.proof import missing_proof
 from buildwright.gates.proof_of_tests import ReadyTree, prove
+from buildwright.gates.python_setup import VENV
 from buildwright.gates.replay import elsewhere, looks_around, make_old
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
@@ -135,7 +136,8 @@ class ChecksGate:
                 toolchain = toolchain._replace(needs=toolchain.needs._replace(bring=()))
             run = ProjectRun(judged, files, folder, self._sandbox, path, toolchain, caches=caches, share=share)
             done = await run.set_up(toolchain.setup, self._setups)
-            programs = os.pathsep.join(filter(None, (path, last)))
+            made = any(check.command.startswith(f"{VENV}/bin/") for check in toolchain.checks)
+            programs = os.pathsep.join(filter(None, (str(files / VENV / "bin") if made else "", path, last)))
             return Furnished(tuple(done), run.environment_for_an_agent(programs, toolchain.sources))
 
     async def _judge_red(self, judged: Judged, own: EarlyTests, validation: str) -> list[Judgement]:
