@@ -53,7 +53,7 @@ async def build(
     """
     from buildwright.cli.foreground import drive_to_the_end, left_to_its_process, run_detached
     from buildwright.cli.options import options_of, read_repository
-    from buildwright.cli.unfinished import changed_build, say_left, say_moved, unfinished_build
+    from buildwright.cli.unfinished import changed_build, say_moved, unfinished_build
     from buildwright.engine.commands import NewBuild
     from buildwright.errors import BuildIsRunning
 
@@ -75,8 +75,6 @@ async def build(
         elif not new and (taken := await changed_build(app, read, options, repository, base, output, yes)):
             build_id = taken.id
         else:
-            if not new:
-                await say_left(app, read, options, repository, base, output)
             if (question := _question(options)) and not output.confirm(question, yes):
                 return Exit.USAGE
             first = await _start(app, NewBuild(read, options, repository, base, project_id), output, reporting)

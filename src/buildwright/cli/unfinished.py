@@ -45,11 +45,21 @@ async def changed_build(
 
     Returns None when there is no such build: it has the same repository, base, options, and title or file, a plan, and a
     task of the list. An unfinished one comes first; one that has ended must have done a task of the list as it stands.
+    One that began with other options is named.
     """
+    change = _respecified if spec.graph is None else _relisted
+    taken = await change(app, spec, options, repository, base, output, yes)
+    if taken is None:
+        await _say_left(app, spec, options, repository, base, output)
+    return taken
+
+
+async def _relisted(
+    app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output, yes: bool
+) -> FoundBuild | None:
     from buildwright.engine.task_commands import ChangeTasks
 
-    if spec.graph is None:
-        return await _respecified(app, spec, options, repository, base, output, yes)
+    assert spec.graph is not None
     for row in sorted(await app.builds.rows(limit=_LOOK_BACK), key=_has_ended):
         if _has_ended(row) and row.title != spec.title:
             continue  # told without reading each build that has ever ended
@@ -163,7 +173,7 @@ async def say_moved(app: Client, build_id: str, output: Output) -> None:
             )
 
 
-async def say_left(app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output) -> None:
+async def _say_left(app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output) -> None:
     """Say which unfinished build of this name is left as it is, because it began with other options."""
     from buildwright.cli.event_text import options_named
     from buildwright.core.options_change import changed_options

@@ -23,7 +23,7 @@ from buildwright.core.finding import Finding, PlanProposal, Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
 from buildwright.core.lessons import GivenLesson
-from buildwright.core.limits import Options
+from buildwright.core.limits import Delivery, Options
 from buildwright.core.patch import Patch
 from buildwright.core.spec import Spec
 from buildwright.errors import NotFound
@@ -238,6 +238,11 @@ BUDGET_MARKS: Final = (50, 80, 100)
 def budget_mark(spent: Decimal, budget: Decimal) -> int:
     """Return the highest mark of the budget that is reached, 0 for none."""
     return max((mark for mark in BUDGET_MARKS if spent * 100 >= budget * mark), default=0)
+
+
+def for_a_look(delivery: Delivery) -> Delivery:
+    """Return where what a failing build has proven goes: half of a result is not for a remote, nor into a checkout."""
+    return Delivery() if delivery.kind in {"push", "files"} else delivery
 
 
 class PurseMark(NamedTuple):

@@ -114,11 +114,6 @@ class Delivery(Record):
         " pull request.",
     )
 
-    @property
-    def in_part(self) -> Delivery:
-        """Where what a failing build has proven goes: half of a result is not for a remote, nor into a checkout."""
-        return Delivery() if self.kind in {"push", "files"} else self
-
 
 class Commits(Record):
     """What the commits of a build say of people."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from buildwright.core import event as e
 from buildwright.core.action import Deliver
-from buildwright.core.build import Build, Stage
+from buildwright.core.build import Build, Stage, for_a_look
 from buildwright.core.failpoint import failpoint
 from buildwright.engine.action_context import ActionContext
 from buildwright.errors import BuildwrightError, Conflict, ForgeFailed, GitFailed, LostLease, Refused
@@ -23,7 +23,7 @@ async def deliver(bench: ActionContext, action: Deliver, build: Build) -> e.Buil
     if action.attempt > 1:
         await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
     in_part = build.stage is Stage.WORKING
-    delivery = build.options.delivery.in_part if in_part else build.options.delivery
+    delivery = for_a_look(build.options.delivery) if in_part else build.options.delivery
     try:
         there = await workspace_of(bench).deliver(build.id, build.repository, action.commit, delivery, bench.guard)
         request = await _ask_to_pull(bench, build, there) if delivery.kind == "pr" else None

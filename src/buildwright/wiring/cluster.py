@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from buildwright.core.build import Build
+from buildwright.core.build import Build, for_a_look
 from buildwright.core.limits import Options
 from buildwright.errors import Unreachable
 from buildwright.ports import ActionQueue, Builds, Clock, Hints
@@ -136,7 +136,7 @@ class PendingDeliveries:
             return Fetched(build, False)
         if ref:
             return Fetched(replace(build, delivered=ref), False)
-        delivery = build.options.delivery.in_part if build.delivered_in_part else build.options.delivery
+        delivery = for_a_look(build.options.delivery) if build.delivered_in_part else build.options.delivery
         if not build.delivered or delivery.kind == "push":
             note.write_text(_NOTHING, "utf-8")  # it is due again when the build is opened again
             return Fetched(build, False)
