@@ -268,7 +268,7 @@ async def test_a_check_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     ],
 )
 async def test_a_check_that_a_limit_ends_is_told_which_and_what_to_do(
-    tmp_path: Path, script: str, limit: dict[str, float], says: str, fix: str
+    tmp_path: Path, script: str, limit: dict[str, Any], says: str, fix: str
 ) -> None:
     """It counts as no test that fails by chance, and is not run again."""
     *_, report = await reports(tmp_path, checks=command(script), **limit)

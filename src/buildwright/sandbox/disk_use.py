@@ -1,7 +1,7 @@
 """Watches what one command writes on disk, all its files together. Must never follow a link that the command has laid.
 
 The kernel limits single files alone. So the free space of the file systems that the command may write is asked at each
-look, which costs next to nothing. Only when that fell by more than a command may write, whoever wrote it, are the
+look, which costs next to nothing. Only when that fell by more than a command may write, by any program, are the
 command's own files counted: those that have changed since it began, each with its blocks and once.
 """
 
@@ -19,7 +19,7 @@ from buildwright.sandbox.processes import deleted_files, devices_of
 
 _LOOK = 0.1
 _REST, _LONGEST_REST = 3.0, 5.0
-"""Between two counts lie so many times the seconds that the last one took, at most so many seconds."""
+"""The time between two counts, as a multiple of what the last one took, and its longest in seconds."""
 _MEBIBYTE = 1024**2
 _BLOCK = 512
 """Bytes of one of st_blocks (stat(2))."""

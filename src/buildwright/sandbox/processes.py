@@ -233,7 +233,7 @@ class Family:
             return private + kept
         mapped = _mapped_by(members)
         if mapped.own + max(kept, mapped.shared) > most:
-            # These looks are at no one moment: what others map between two of them counts too much in the first.
+            # These looks are not at the same moment: what others map between two of them counts too much in the first.
             mapped = _Mapped(*map(min, mapped, _mapped_by(members)))
         return mapped.own + max(kept, mapped.shared)
 
