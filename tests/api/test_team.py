@@ -31,7 +31,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fill
     """A server on which ann shares one of her projects with a user of each role; bob knows of nothing."""
     folder = tmp_path_factory.mktemp("shared")
     async with serving(folder, BUILDWRIGHT_ALLOW_COMMANDS="all") as served:
-        seeds = await seeded(served.client, folder)
+        seeds = await seeded(served.client, folder, served.site)
         for name, role in MEMBERS.items():
             assert (await (await served.user(name)).get("/auth/me")).status == 200
             given = await served.client.ask("PUT", f"/projects/{seeds.project}/members/{name}", {"role": role})

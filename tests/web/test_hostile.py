@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -46,7 +47,7 @@ async def test_no_page_runs_or_asks_for_what_a_text_says(
     for path, texts in zip(kept, (HOSTILE, names), strict=True):
         path.write_text(json.dumps(texts), encoding="utf-8")
     half = len(HOSTILE) // 2
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"id": "first", "title": HOSTILE[0], "goal": HOSTILE[1], "requirements": HOSTILE[:half], "minutes": 5},
         {"id": "last", "title": HOSTILE[25], "acceptance": HOSTILE[half:], "depends_on": ["first"]},
         *(

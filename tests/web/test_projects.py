@@ -12,11 +12,13 @@ from buildwright.core.interview import SECTIONS
 from tests.api.conftest import SHELL, Client, Served, ended, repository, served, serving
 from tests.api.test_questionnaire import INTENT, playing, turn
 from tests.web.conftest import Browse
-from tests.web.test_browser import HOSTILE, signed_in
+from tests.web.hostile import HOSTILE
+from tests.web.test_browser import signed_in
 
 __all__ = ["repository", "served"]
 
 pytestmark = pytest.mark.timeout(500)
+SOME = HOSTILE[::10]
 
 
 def turns(words: Sequence[str]) -> list[dict[str, Any]]:
@@ -92,8 +94,8 @@ async def test_pages_of_projects_are_accessible(tmp_path: Path, repository: Path
 async def test_hostile_words_run_no_script_on_pages_of_projects(
     tmp_path: Path, repository: Path, browse: Browse
 ) -> None:
-    async with playing(tmp_path, turns(HOSTILE)) as environment, serving(tmp_path, **environment) as served:
-        pages = await pages_of(served, HOSTILE, repository, HOSTILE[0])
+    async with playing(tmp_path, turns(SOME)) as environment, serving(tmp_path, **environment) as served:
+        pages = await pages_of(served, SOME, repository, SOME[0])
         said = await browse("hostile.mjs", 300, **signed_in(served), pages=pages)
         assert said["faults"] == []
         assert said["asked"] == [served.address]

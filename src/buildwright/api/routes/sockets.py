@@ -111,7 +111,8 @@ async def _tell_audits(site: ServerState, caller: Caller, websocket: WebSocket) 
         while (await websocket.receive())["type"] != "websocket.disconnect":
             pass
 
-    with site.audit_news.listen(caller.user_id) as queue, site.sessions.stream(caller.session, stop):
+    own = Selection(caller.user_id, "", session=caller.session, caller=caller.user_id)
+    with site.audit_news.listen(caller.user_id) as queue, site.sessions.stream(own, stop):
         closing = asyncio.create_task(site.closing.wait())
         tasks = [asyncio.create_task(send(queue)), asyncio.create_task(hear()), closing]
         try:
