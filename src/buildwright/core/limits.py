@@ -199,7 +199,7 @@ class Limits(Record):
         4_000_000, gt=0, le=2**40, description="Output kept of one command; more is cut in the middle, and said so."
     )
     memory_bytes: int = Field(4 * 1024**3, gt=0, le=2**50, description="Memory that one check may use.")
-    disk_gib: Annotated[float, AsOption("--disk"), InFile()] = Field(
+    disk_gib: Annotated[float, AsOption("--disk"), InFile(), InRequest(le=10_000)] = Field(
         20.0, gt=0, le=2**20, description="GiB that one agent or check may write on disk."
     )
     processes: int = Field(512, gt=0, le=2**22, description="Processes that one check may have.")
