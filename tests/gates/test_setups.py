@@ -193,6 +193,20 @@ async def test_trees_judged_at_the_same_time_make_it_once(tmp_path: Path) -> Non
     assert [(root / "out" / "made").read_text() for root in roots] == ["one\n"] * 3
 
 
+async def test_an_agent_finds_the_environment_that_set_up_made_first(tmp_path: Path) -> None:
+    text = '[setup]\ncommands = ["mkdir -p .venv/bin"]\n[checks]\ntest = ".venv/bin/python -m pytest -q"\n'
+    for folder, first in ("made", True), ("not", False):
+        root = write(
+            tmp_path / folder, {"buildwright.toml": text if first else text.replace(".venv/bin/python", "python")}
+        )
+        gate = ChecksGate(GateTools(NoSandbox(), PATH, tmp_path / "setups"))
+        (caches := tmp_path / f"{folder}-caches").mkdir()
+        furnished = await gate.furnish(judged(root), caches, "/last")
+        folders = furnished.env["PATH"].split(":")
+        assert (folders[0] == str(root / ".venv" / "bin")) == first
+        assert folders[-1] == "/last"
+
+
 NOT_KEPT = {
     "it reads more than its inputs": "mkdir -p out; cp other.txt out/made",
     "it makes nothing it said, but in the tree": "test -f other.txt && mkdir -p out && cp deps.txt out/made; true",

@@ -4008,6 +4008,12 @@ export interface components {
              */
             day_budget_usd?: number | string | null;
             /**
+             * Disk Gib
+             * @description GiB that one agent or check may write on disk.
+             * @default 20
+             */
+            disk_gib: number;
+            /**
              * Failed Tasks
              * @description Tasks that may fail; one more stops the build.
              * @default 3
@@ -4582,6 +4588,7 @@ export interface components {
              * @default {
              *       "attempts": 3,
              *       "concurrency": 4,
+             *       "disk_gib": 20,
              *       "failed_tasks": 3,
              *       "gate_seconds": 120,
              *       "heartbeat_seconds": 30,
