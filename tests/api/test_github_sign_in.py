@@ -63,6 +63,7 @@ async def test_a_login_that_is_named_signs_in_and_its_token_stays_here(tmp_path:
         assert answer.status == 200, answer.text
         assert "url=/builds/abc" in answer.text
         session = cookie_of(answer, COOKIE)
+        assert "; secure" in answer.headers["set-cookie"].lower(), "the public address is https"
         me = (await at.get("/auth/me", headers={"Cookie": session})).json
         assert (me["user_id"], me["github_login"]) == ("github:acme", "acme")
         again = await ended(served, at, github)

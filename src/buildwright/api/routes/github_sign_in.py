@@ -11,14 +11,13 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from buildwright.api.bodies import Router
 from buildwright.api.browser import FRONT, is_page, sends_form
-from buildwright.api.guard import COOKIE, same_site
+from buildwright.api.guard import same_site
 from buildwright.api.problems import responses
-from buildwright.api.routes.sign_in import SESSION_SECONDS
+from buildwright.api.routes.sign_in import give_session, is_public_over_tls
 from buildwright.api.routes.web import PAGE_HEADERS, head_links
-from buildwright.api.state import Caller, ServerState, SiteOf
+from buildwright.api.state import Caller, SiteOf
 from buildwright.errors import Forbidden
 from buildwright.wiring.github_sign_in import CALLBACK, SECONDS
-from buildwright.wiring.repositories import public_url
 
 router = Router(tags=["signing in"])
 
@@ -56,7 +55,13 @@ async def begin(
     form = sends_form(request.headers)
     answer = RedirectResponse(begun.address, 303) if form else JSONResponse({"address": begun.address})
     answer.set_cookie(
-        BEGUN, begun.cookie, max_age=SECONDS, httponly=True, samesite="lax", path=_PLACE, secure=_is_secure(site)
+        BEGUN,
+        begun.cookie,
+        max_age=SECONDS,
+        httponly=True,
+        samesite="lax",
+        path=_PLACE,
+        secure=is_public_over_tls(site),
     )
     return answer
 
@@ -73,13 +78,8 @@ async def end(
     A cookie for this site's pages alone is not sent while another site leads here, so the page leads on by itself.
     """
     ended = await site.github_sign_in.end(request.cookies.get(BEGUN, "")[: 2 * _LONGEST], code, state)
-    session = site.signer.issue(ended.user_id, "session", SESSION_SECONDS, site.app.clock.now())
     page = _PAGE.format(there=escape(ended.there), links=head_links())
     answer = HTMLResponse(page, headers=PAGE_HEADERS)
     answer.delete_cookie(BEGUN, path=_PLACE, httponly=True, samesite="lax")
-    answer.set_cookie(COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", path="/")
+    give_session(answer, site, ended.user_id, site.app.clock.now())
     return answer
-
-
-def _is_secure(site: ServerState) -> bool:
-    return public_url(site.app.settings.environment).startswith("https://")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import escape
 from typing import Annotated, Any
 from urllib.parse import parse_qs, quote
@@ -16,8 +16,9 @@ from buildwright.api.browser import FRONT, is_page, sends_form
 from buildwright.api.guard import COOKIE, same_site
 from buildwright.api.problems import responses
 from buildwright.api.routes.web import PAGE_HEADERS, head_links
-from buildwright.api.state import CallerOf, SiteOf
+from buildwright.api.state import CallerOf, ServerState, SiteOf
 from buildwright.errors import Forbidden, Refused, Unauthorized
+from buildwright.wiring.repositories import public_url
 
 router = Router(tags=["signing in"])
 
@@ -115,10 +116,28 @@ async def sign_in(request: Request, site: SiteOf) -> Response:
     if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
         raise Unauthorized("this token was used before", fix="get a new one: `buildwright token --sign-in`")
     await site.people.admit(claims, now)
-    session = site.signer.issue(claims.user_id, "session", SESSION_SECONDS, now)
     answer = RedirectResponse(_page_at(fields.get("next", [FRONT])[0]), 303)
-    answer.set_cookie(COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", path="/")
+    give_session(answer, site, claims.user_id, now)
     return answer
+
+
+def give_session(answer: Response, site: ServerState, user_id: str, now: datetime) -> None:
+    """Add the cookie of a new session. Where the public address is https, browsers send it over nothing else."""
+    session = site.signer.issue(user_id, "session", SESSION_SECONDS, now)
+    answer.set_cookie(
+        COOKIE,
+        session,
+        max_age=int(SESSION_SECONDS),
+        httponly=True,
+        samesite="strict",
+        path="/",
+        secure=is_public_over_tls(site),
+    )
+
+
+def is_public_over_tls(site: ServerState) -> bool:
+    """Return whether others reach this server by an https address."""
+    return public_url(site.app.settings.environment).startswith("https://")
 
 
 @router.post("/sign-out", status_code=204, responses=responses())
