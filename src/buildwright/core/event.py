@@ -495,7 +495,7 @@ class TaskRetried(Event):
     message: UserText = ""
     from_attempt: int = 0
     """The attempt whose work the next one finds in its lane, by the user's wish; 0: the last, if the agent can."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -556,7 +556,7 @@ class StepRequested(Event):
     type: Literal["step.requested"] = "step.requested"
     id: Identifier
     mode: StepMode = "auto"
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -583,7 +583,7 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
     fault: Annotated[Fault, Origin.IDENTIFIER] = ""
     until: UtcTime | None = None
     """When the build goes on by itself, if it does: at the end of a provider's limit."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -594,7 +594,7 @@ class BuildResumed(Event, keeps_moment=True):
     by: Identifier = "user"
     budget_usd: Decimal | None = None
     """The new budget, when the old one was used up."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -606,7 +606,7 @@ class OptionsChanged(Event, keeps_moment=True):
     """All options from now on."""
     changed: tuple[Identifier, ...] = ()
     """Names of those that are new, such as `limits.attempts`."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -616,7 +616,7 @@ class SpecChanged(Event):
     type: Literal["spec.changed"] = "spec.changed"
     text: UserText
     """Without secrets."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -632,7 +632,7 @@ class PlanChanged(Event):
     """The number of the change of the spec that the planner answers; 0 when the user changed the plan."""
     instructions: Identifier = ""
     """Digest (SHA-256) of what the advisor was instructed; "" when no model was asked, and in older journals."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -649,7 +649,7 @@ class UndoRequested(Event):
     """What the user says to the agent of the next attempt."""
     from_attempt: int = 0
     """The attempt whose work the next one finds in its lane; 0 for none."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -699,7 +699,7 @@ class StopRequested(Event):
     type: Literal["stop.requested"] = "stop.requested"
     how: Literal["stop", "abort"] = "stop"
     message: UserText = ""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -710,7 +710,7 @@ class MessageSent(Event):
     id: Identifier
     text: UserText = Field(min_length=1, max_length=20_000)
     task: Identifier = ""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
@@ -737,7 +737,7 @@ class ReviewSent(Event):
     message: UserText = Field("", max_length=20_000)
     tasks: tuple[TaskId, ...] = ()
     """Tasks that are made of it."""
-    asked_by: ForeignText = ""
+    asked_by: Identifier = ""
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
