@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
-from buildwright.core.limits import options_from
+from buildwright.core.narrowed import options_from
 
 _HALF = re.compile("[\ud800-\udfff]")
 DEEPEST = 64

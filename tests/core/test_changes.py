@@ -11,7 +11,8 @@ from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Check, Delivery, Limits, Options, narrowed
+from buildwright.core.limits import Check, Delivery, Limits, Options
+from buildwright.core.narrowed import narrowed
 from buildwright.core.options_change import OptionsChange, changed_options
 from buildwright.core.record import Record
 from buildwright.core.task import Task

@@ -20,10 +20,9 @@ from buildwright.core.limits import (
     Options,
     file_keys,
     marked,
-    narrowed,
-    options_from,
 )
 from buildwright.core.models import NamedModel
+from buildwright.core.narrowed import narrowed, options_from
 from buildwright.core.record import Record
 
 REQUEST = narrowed(Options, Record)

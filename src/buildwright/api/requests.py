@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from buildwright.core.limits import Delivery, Options, narrowed
+from buildwright.core.limits import Delivery, Options
+from buildwright.core.narrowed import narrowed
 from buildwright.core.spec import Spec
 from buildwright.errors import BadRepository, BadSpec, Refused
 from buildwright.request_model import GivenAs, RequestModel

@@ -17,7 +17,8 @@ from buildwright.assistants.context import ToolContext
 from buildwright.assistants.tool import OfBuild, Tool
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import event_fields
-from buildwright.core.limits import Options, narrowed
+from buildwright.core.limits import Options
+from buildwright.core.narrowed import narrowed
 from buildwright.core.record import Record
 from buildwright.engine.commands import NewBuild
 from buildwright.engine.follow import follow

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
-import contextlib
 import hashlib
 import os
 import re
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,8 +18,6 @@ from buildwright.core.finding import CheckKind, Evidence, Finding
 from buildwright.core.limits import Check
 from buildwright.core.running_command import RunningCommand
 from buildwright.core.sanitize import sanitize
-from buildwright.core.secrets import Masker
-from buildwright.core.terminal import Cleaner
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
@@ -41,6 +37,7 @@ from buildwright.gates.results import clear_reports, results_of
 from buildwright.gates.services import beside, relays_of
 from buildwright.gates.setup_cache import Setup, SetupCache
 from buildwright.gates.surface import is_test
+from buildwright.gates.telling import telling
 from buildwright.gates.test_output import runner_of
 from buildwright.gates.tool_output import findings_in, within
 from buildwright.gates.toolchain import Toolchain
@@ -51,9 +48,6 @@ from buildwright.time_advice import limit_advice, time_advice
 
 _TAIL = 1_800
 _SETUP_SECONDS = 600.0
-MOST_TOLD = 1_000_000
-"""Characters of one command's output that go to the log as they come; each line counts for `_PER_LINE` more."""
-_PER_LINE = 100
 _REGISTRIES = Registries()
 NOT_FOUND = 127
 """Exit code of a shell that did not find the program."""
@@ -310,7 +304,7 @@ class ProjectRun:
             shared=shared_in(self._files) if folder in {None, self._files} else (),
         )
         try:
-            with _telling(self._judged.on_output, self._mask) as tell:
+            with telling(self._judged.on_output, self._mask) as tell:
                 done = await self._sandbox.run(wanted, tell)
             done = replace(done, output=masked(done.output, self._mask))
         except ToolMissing as error:
@@ -472,34 +466,3 @@ def _reused(setup: Setup) -> Finding:
 
 def _tail(done: Completed) -> str:
     return clip(done.output[-_TAIL:].decode("utf-8", "replace"), _TAIL)
-
-
-@contextlib.contextmanager
-def _telling(listener: Callable[[str], None] | None, mask: Masker) -> Iterator[Callable[[bytes], None] | None]:
-    """Yield a function that passes on a command's output, whole lines only and without secrets."""
-    if listener is None:
-        yield None
-        return
-    decoder, cleaner, left = codecs.getincrementaldecoder("utf-8")("replace"), Cleaner(mask), MOST_TOLD
-
-    def tell(text: str) -> None:
-        nonlocal left
-        if left <= 0 or not text:
-            return
-        cost = len(text) + _PER_LINE * text.count("\n")
-        listener(text if cost <= left else text[: text.rfind("\n", 0, len(text) * left // cost) + 1])
-        left -= cost
-        if left <= 0:
-            listener("[buildwright: the rest is not shown line by line; the report keeps its beginning and its end]\n")
-
-    def say(piece: bytes, *, final: bool = False) -> None:
-        # Not even looked at any more: a flood would keep this process from its work.
-        if left > 0:
-            tell(cleaner.feed(decoder.decode(piece, final)))
-
-    try:
-        yield say
-    finally:
-        say(b"", final=True)
-        if left > 0 and (rest := cleaner.end()):
-            tell(f"{rest}\n")
