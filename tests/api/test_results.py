@@ -172,3 +172,17 @@ async def test_an_ended_build_has_figures_instructions_costs_and_evidence_that_h
     bundle, key = tmp_path / "proof" / f"evidence-{build[:8]}.json", tmp_path / "proof" / "signing.pub.pem"
     evidence, problems = await verify_file(served.site.app.settings, bundle, str(repository), key)
     assert (problems, evidence and evidence.build) == ([], build)
+
+
+async def test_what_the_project_comes_to_before_any_change_is_told(served: Served, repository: Path) -> None:
+    checks = [{"name": "there", "command": "echo 'a.py:3: it is missing'; exit 1"}]
+    wanted = {
+        "repository": str(repository),
+        "tasks": [{"id": "a", "title": "A"}],
+        "options": {**SHELL, "checks": checks},
+    }
+    build = (await served.client.post("/api/builds", wanted)).json["build_id"]
+    assert (await ended(served.client, build))["pause"]["reason"] == "base"
+    said = (await served.client.get(f"/api/builds/{build}/base")).json
+    assert said["answer"].startswith("It does not pass its own checks: ")
+    assert any("it is missing" in line for reason in said["reasons"] for line in reason)

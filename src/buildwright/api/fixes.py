@@ -53,6 +53,7 @@ _MAY_SAY = re.compile(rb"buildwright |[ `\"(]--[a-z]|-m TEXT")
 _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
+        (rf"why{_ID} base", "GET /api/builds/{id}/base"),
         (rf"why{_ID} stuck", "GET /api/builds/{id}/stuck"),
         (rf"why{_ID}{_TASK}", "GET /api/builds/{id}/why/{task}"),
         (rf"(?P<verb>resume|run|stop|pause){_ID}", "POST /api/builds/{id}/{verb}"),

@@ -32,7 +32,7 @@ from buildwright.ports import BuildRow
 from buildwright.request_model import RequestModel
 from buildwright.views.compare import CompareView, compare
 from buildwright.views.execution_log import TaskLogEntry
-from buildwright.views.explain import KeptWorkView, WhyView, why
+from buildwright.views.explain import BaseView, KeptWorkView, WhyView, why, why_base
 from buildwright.views.overview import PlanView, WorkerHolds, build_view
 from buildwright.views.statuses import BuildPhase
 from buildwright.views.stuck import StuckView
@@ -345,6 +345,12 @@ async def execution_log(
 ) -> TaskLogPage:
     """Return each event of a build in words, by the names of the SQL view `task_execution_log`."""
     return TaskLogPage(items=await site.records.runs.execution_log(build.id, after, limit, task))
+
+
+@router.get("/api/builds/{build_id}/base", responses=responses(403, 404))
+async def build_base(build: OwnBuild) -> BaseView:
+    """Return what the gates say of the project before any change: what refuses it, with the lines that matter."""
+    return why_base(build)
 
 
 @router.get("/api/builds/{build_id}/stuck", responses=responses(403, 404))
