@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores + 1 : 8)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build web migrate run rollback test tools check simulate real crash faults agents containers fuzz chaos bench efficacy docs requirements clean
+.PHONY: help demo build web migrate run rollback test tools check simulate real crash faults agents containers pictures fuzz chaos bench efficacy docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -98,6 +98,11 @@ containers: tools $(VENV)/.dev ## --sandbox container on a real engine, and comp
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package >/dev/null; } || \
 		{ echo "make containers needs $$package: sudo apt-get install $$package"; exit 1; }; done
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/containers tests/contract/test_sandbox.py tests/contract/test_walls.py
+
+pictures: tools $(VENV)/.dev web/node_modules/.installed ## take the pictures of the guides again, in the browser of the tests
+	@rm -rf .pictures && mkdir .pictures
+	BUILDWRIGHT_SHOTS=$(CURDIR)/.pictures $(BIN)/python -m pytest -q tests/web -k "accessible or whole_way"
+	@for picture in docs/guides/images/*.png; do cp .pictures/$$(basename $$picture) $$picture; done; rm -rf .pictures
 
 fuzz: tools $(VENV)/.dev ## ten thousand requests and more that are made of the API's description, with every check (a quarter of an hour)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/api/test_schema.py

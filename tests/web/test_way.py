@@ -55,7 +55,7 @@ async def test_a_person_goes_the_whole_way_by_keyboard(tmp_path: Path, repositor
             command=COMMAND,
             words=WORDS,
             tasks=2,
-            shots=os.environ.get("BUILDWRIGHT_TEST_SHOTS", ""),
+            shots=os.environ.get("BUILDWRIGHT_SHOTS", ""),
         )
         assert said["faults"] == []
         assert said["asked"] == [served.address], "something was asked of elsewhere"

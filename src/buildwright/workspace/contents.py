@@ -39,7 +39,7 @@ class ContentChange:
 async def staged(git: Git, source: Source, index: Path | None = None) -> ContentChange:
     """Return how the index (the repository's own when None) differs from HEAD. Raises BadRepository, GitFailed."""
     git_dir = _git_dir(source)
-    head = (await read_head(git, source, "")).commit or await _empty_tree(git, git_dir)
+    head = (await read_head(git, source, "")).commit or await empty_tree(git, git_dir)
     answer = await git.run(
         git_dir,
         *("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=64", "--end-of-options", head),
@@ -58,7 +58,7 @@ async def between(git: Git, source: Source, base: str, head: str) -> ContentChan
     if not first or not last:
         raise BadRepository(f"There is no commit {base if not first else head!r}.", fix="Name two commits.")
     fork = await git.run(git_dir, "merge-base", "--end-of-options", first, last, okay=(0, 1))
-    start = fork.text if fork.code == 0 else await _empty_tree(git, git_dir)
+    start = fork.text if fork.code == 0 else await empty_tree(git, git_dir)
     ends = await git.run(
         git_dir,
         *("diff-tree", "-r", "--raw", "-z", "--no-renames", "--abbrev=64", "--end-of-options", start, last),
@@ -132,7 +132,8 @@ def _git_dir(source: Source) -> Path:
     return source.git_dir
 
 
-async def _empty_tree(git: Git, git_dir: Path) -> str:
+async def empty_tree(git: Git, git_dir: Path) -> str:
+    """Return the id of the tree without files, which git knows though it is not stored. Raises GitFailed."""
     return (await git.run(git_dir, "hash-object", "-t", "tree", "--stdin")).text
 
 

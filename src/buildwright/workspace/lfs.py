@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from buildwright.errors import BadRepository, CouldNot, DiskFull, GitFailed, ToolMissing
 from buildwright.workspace.attributes import POINTER_BYTES, read_attributes, read_pointer
+from buildwright.workspace.contents import empty_tree
 from buildwright.workspace.git import Git, mask, naming_full_disk, persistently
 from buildwright.workspace.objects import id_hash
 from buildwright.workspace.source import Source, locate, read_remotes
@@ -90,15 +91,19 @@ class LargeFiles:
 
     async def note(self, mirror: Path, commit: str) -> tuple[str, ...]:
         """Return what a user must know of a commit whose objects were not asked for; () when it has none."""
-        about = ("grep", "--quiet", "--fixed-strings", "filter=lfs", commit, "--", ":(glob)**/.gitattributes")
-        if (await self._git.run(mirror, *about, okay=(0, 1))).code:
+        nothing = await empty_tree(self._git, mirror)
+        named = await self._git.run(
+            mirror, "diff-tree", "-r", "--quiet", "-G", "filter=lfs", "--end-of-options", nothing, commit,
+            "--", ":(glob)**/.gitattributes", okay=(0, 1),
+        )  # fmt: skip
+        if not named.code:
             return ()
         wanted = await self._wanted(mirror, commit)
         if not wanted:
             return ()
-        named = f"{len(wanted)}, such as {min(one.path for one in wanted)}" if wanted[1:] else wanted[0].path
+        which = f"{len(wanted)}, such as {min(one.path for one in wanted)}" if wanted[1:] else wanted[0].path
         return (
-            f"Files in Git LFS ({named}) are pointers for agents and checks; the option lfs brings their contents.",
+            f"Files in Git LFS ({which}) are pointers for agents and checks; the option lfs brings their contents.",
         )
 
     async def fetch_again(self, mirror: Path, contents: Contents) -> None:
