@@ -112,7 +112,9 @@ def test_the_same_command_continues_a_build_whose_start_chose_the_sandbox_and_re
     again = program("build", three, *options)
     assert f"Continuing build {begun.err.split()[1][:8]}" in again.err
     # No sandbox is another matter.
-    assert program("build", three, *options, "--sandbox", "none").err.startswith("Build ")
+    other = program("build", three, *options, "--sandbox", "none").err.splitlines()
+    assert "is unfinished, and began with another --sandbox, so this is a new build" in other[0]
+    assert other[1].startswith("Build ")
 
 
 def test_the_last_way_out_of_a_pause_ends_the_build(program: Program, repository: Path, three: Path) -> None:
