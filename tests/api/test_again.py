@@ -54,7 +54,7 @@ async def test_a_task_is_taken_back_and_redone(served: Served, repository: Path)
             assert refused.status == code, (name, body, refused.text)
     assert (await served.client.post(f"{place}/redo", {"task": "a", "from_attempt": 7})).status == 404
     other = await served.user("other")
-    assert (await other.post(f"{place}/undo", {"task": "a"})).status == 404
+    assert (await other.post(f"{place}/undo", {"task": "a"})).status == 403
 
 
 async def test_a_build_is_put_on_another_base(served: Served, repository: Path) -> None:

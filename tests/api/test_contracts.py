@@ -159,7 +159,7 @@ async def test_a_build_runs_from_the_contracts_and_their_change_makes_its_work_s
     assert [(one["task"], one["landed"], one["files"]) for one in changed.json["stale"]] == [(PUT, True, ["roof.txt"])]
     assert would.json["stale"] == changed.json["stale"] == (await get(client, f"{contracts}/stale"))["stale"]
     bob = await served.user("bob")
-    assert (await bob.post(f"{contracts}/take")).status == 404
+    assert (await bob.post(f"{contracts}/take")).status == 403
     taken = await client.post(f"{contracts}/take")
     assert taken.status == 200, taken.text
     assert (taken.json["build_id"], taken.json["stale"]) == (started.json["build_id"], changed.json["stale"])
@@ -216,6 +216,6 @@ async def test_nobody_else_sees_or_changes_them(served: Served) -> None:
         ("POST", "/generate", {"answers": ANSWERS}),
     ):
         answer = await bob.ask(method, contracts + path, body)
-        assert answer.status == 404, (method, path)
+        assert answer.status == 403, (method, path)
         assert "small house" not in answer.text
     assert (await served.client.get(f"{contracts}/ui")).json["version"] == 1

@@ -171,7 +171,7 @@ async def test_nobody_sees_or_steers_another_users_project(served: Served, repos
     await begun(served.client, wanted(repository))
     bob, nobody = await served.user("bob"), await served.user("")
     for method, path in (("GET", "status"), ("POST", "pause"), ("POST", "resume"), ("POST", "stop")):
-        assert (await bob.ask(method, f"{BASE}/{path}/shop")).status == 404
+        assert (await bob.ask(method, f"{BASE}/{path}/shop")).status == 403
         assert (await nobody.ask(method, f"{BASE}/{path}/shop")).status == 401
         missing = await served.client.ask(method, f"{BASE}/{path}/none")
         assert (missing.status, missing.json["code"]) == (404, "not-found")

@@ -108,7 +108,7 @@ async def test_a_repeat_gets_the_first_answer_and_fifty_at_once_make_one(served:
 async def test_events_of_others_are_not_shown_and_their_projects_not_used(served: Served) -> None:
     mine = await served.client.post("/events", NOTE)
     bob = await served.user("bob")
-    assert (await bob.get(mine.headers["location"])).status == 404
+    assert (await bob.get(mine.headers["location"])).status == 403
     assert (await bob.post("/events", NOTE)).status == 403
     assert (await bob.get(f"/events/{uuid.uuid4()}")).status == 404
     nobody = await served.user("")

@@ -136,7 +136,7 @@ async def test_an_interview_goes_on_after_a_restart_and_becomes_a_build(
         assert done["is_complete"]
         assert done["sections"][1]["answers"][0]["origin"] == "assumed"
         assert done["spec"]["build_plan"]["stack"] == ["A2: Python 3.12 (assumed)"]
-        spent = {name: int(Decimal(done["cost"]["cost_usd"]) * 10**10) for name in ("day", "project")}
+        spent = {name: int(Decimal(done["cost"]["cost_usd"]) * 10**10) for name in ("day", "month", "project")}
         async with asyncio.timeout(10):
             while await purses(provider.get("DATABASE_URL") or tmp_path / "home" / "buildwright.db") != spent:
                 await asyncio.sleep(0.05)
@@ -200,7 +200,7 @@ async def test_nobody_sees_or_changes_the_interview_of_another(tmp_path: Path, p
             ("GET", "questionnaire/state", None),
             ("PUT", "questionnaire/answers/A1", {"text": "mine"}),
         ):
-            assert (await bob.ask(method, f"{path}/{place}", body)).status == 404
+            assert (await bob.ask(method, f"{path}/{place}", body)).status == 403
         assert (await bob.get("/questionnaires")).json == {"items": []}
 
 

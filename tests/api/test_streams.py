@@ -214,7 +214,7 @@ async def test_close_codes(served: Served) -> None:
     await served.site.records.projects.create("bob", "Empty", at=served.site.app.clock.now())
     own = await served.site.records.projects.create("ann", "Empty", at=served.site.app.clock.now())
     codes = {
-        "/ws/devteam?projectId=theirs": 4404,
+        "/ws/devteam?projectId=theirs": 4403,
         "/ws/devteam?projectId=nowhere": 4404,
         "/ws?build=00000000-0000-0000-0000-000000000000": 4404,
         "/ws?build=%00%ff": 4404,
@@ -402,7 +402,7 @@ async def test_pages_say_what_streams_say(served: Served) -> None:
     async with served.client("bob") as client:
         for path in (f"/events?build={story.id}", "/events?project=shop", f"/api/builds/{story.id}/stream"):
             async with client.get(path) as answer:
-                assert answer.status == 404
+                assert answer.status == 403
 
 
 def _bare(frames: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -57,7 +57,7 @@ async def test_each_route_as_each_role(shared: Filled) -> None:
         act = ACTS.get(one.path, "change")
         reads = one.method in {"GET", "HEAD"}
         outside = await asked(shared.bob, one, seeds)
-        assert outside == 404, (one, outside)
+        assert outside == 403, (one, outside)
         viewer = await asked(await served.user("vic"), one, seeds)
         assert (viewer == 403) is not reads, (one, viewer)
         member = await asked(await served.user("mem"), one, seeds)
@@ -108,7 +108,7 @@ async def test_a_member_builds_and_steers_the_own_build(shared: Filled) -> None:
     did = {event["type"]: event["asked_by"] for event in events if "asked_by" in event}
     assert did == {"build.paused": "mai", "message.sent": OWNER, "build.resumed": "mem"}
     assert (await served.client.post(f"/api/builds/{build}/stop")).status in {200, 202}
-    assert (await shared.bob.get(f"/api/builds/{build}")).status == 404
+    assert (await shared.bob.get(f"/api/builds/{build}")).status == 403
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -138,7 +138,7 @@ async def test_roles_are_given_by_whoever_may(shared: Filled) -> None:
         assert (await maintainer.ask("DELETE", f"{place}/bob")).status == 200
         async with asyncio.timeout(20):
             assert '"why":"vanished"' in (await stream.read()).decode().replace(" ", "")
-    assert (await shared.bob.get(f"/projects/{seeds.project}")).status == 404
+    assert (await shared.bob.get(f"/projects/{seeds.project}")).status == 403
 
 
 async def test_the_servers_owner_sees_what_others_build_and_steers_it_not(served: Served) -> None:
@@ -148,7 +148,7 @@ async def test_the_servers_owner_sees_what_others_build_and_steers_it_not(served
     assert (await served.client.get(f"/api/builds/{build}")).status == 200
     assert (await served.client.post(f"/api/builds/{build}/stop")).status == 403
     assert (await served.client.get("/api/builds")).json["items"] == []
-    assert (await (await served.user("eve")).get(f"/api/builds/{build}")).status == 404
+    assert (await (await served.user("eve")).get(f"/api/builds/{build}")).status == 403
 
 
 async def test_a_token_is_listed_and_taken_back_with_what_it_has_opened(served: Served) -> None:

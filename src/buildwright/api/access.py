@@ -1,6 +1,6 @@
 """Whether a caller may do to a project or a build what a request asks for. Must never hold the rule: see `auth.rights`.
 
-What the caller may not see is not there (NotFound); an act that the role does not allow is Forbidden.
+Both what the caller may not see and what the role does not allow is Forbidden; no list shows what may not be seen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import HTTPConnection
 
 from buildwright.auth.rights import Act, Role, allows, highest, who_may
-from buildwright.errors import BuildwrightError, Forbidden, NotFound
+from buildwright.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
     from buildwright.api.state import Caller, ServerState
@@ -59,24 +59,17 @@ async def role_in_build(site: ServerState, caller: Caller, user_id: str, project
 
 
 async def check_build_row(site: ServerState, caller: Caller, row: BuildRow, act: Act) -> None:
-    """Raise NotFound when the caller may not see a build, Forbidden when the act is not allowed."""
+    """Raise Forbidden when the caller may not see a build, or the act is not allowed."""
     role = await role_in_build(site, caller, row.user_id, row.project_id)
-    check_role(role, act, "build", row.build_id)
+    check_role(role, act, "build")
 
 
-def check_role(role: Role | None, act: Act, what: str, name: str) -> None:
-    """Raise NotFound for a thing (`what`: `build` or `project`) without a role there, Forbidden for one that is too low."""
+def check_role(role: Role | None, act: Act, what: str) -> None:
+    """Raise Forbidden for a thing (`what`: `build` or `project`) without a role there, or with one that is too low."""
     if role is None:
-        raise not_there(what, name)
+        raise Forbidden(f"this {what} belongs to another user", fix=f"ask {who_may('share')} to share it with you")
     if not allows(role, act):
         raise Forbidden(f"your role in this {what} is {role}, which does not allow this", fix=f"ask {who_may(act)}")
-
-
-def not_there(what: str, name: str) -> BuildwrightError:
-    """Return the error for a build or project that is not there, or that the caller may not see."""
-    if what == "build":
-        return NotFound(f"there is no build {name}", fix="see the list with `buildwright status`")
-    return NotFound(f"there is no project {name}", fix="see GET /projects for yours")
 
 
 def _of_server(caller: Caller) -> Role | None:

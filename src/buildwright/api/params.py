@@ -47,7 +47,7 @@ async def own_build(site: ServerState, caller: Caller, build_id: str, act: Act) 
     build = await site.seen.newest(build_id)
     if build.user_id != caller.user_id:
         role = await role_in_build(site, caller, build.user_id, build.project_id)
-        check_role(role, act, "build", build_id)
+        check_role(role, act, "build")
     return build
 
 
@@ -65,7 +65,7 @@ async def check_project(site: ServerState, caller: Caller, project_id: str) -> N
         project = await site.records.projects.get(project_id)
     except NotFound:
         return
-    check_role(await role_in_project(site, caller, project), "start", "project", project_id)
+    check_role(await role_in_project(site, caller, project), "start", "project")
 
 
 @contextmanager

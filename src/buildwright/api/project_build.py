@@ -42,7 +42,7 @@ _CHOICES: dict[str, Choice] = {"retry": "retry", "retry_with_message": "retry", 
 async def own_project(site: ServerState, caller: Caller, project_id: str, act: Act) -> ProjectRecord:
     """Return a project that the caller may do this to. Raises NotFound, Forbidden (see `access`)."""
     project = await site.records.projects.get(project_id)
-    check_role(await role_in_project(site, caller, project), act, "project", project_id)
+    check_role(await role_in_project(site, caller, project), act, "project")
     return project
 
 

@@ -216,7 +216,7 @@ def unknown_key(file: str, key: str, known: Iterable[str]) -> BadSettings:
 def only_users(file: str, key: str) -> BadSettings:
     """Return the error for an option that a user may set and a project may not."""
     message = f"{file}: a project may not set {key}, since all who write to the repository write this file"
-    return BadSettings(message, fix="put it into your own file of options (`buildwright config` names it)")
+    return BadSettings(message, fix="put it into your own file of options, or give it when you start")
 
 
 def _variables(table: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...], dict[str, Step]]:

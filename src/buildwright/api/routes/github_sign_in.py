@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html import escape
 from typing import Annotated
 
@@ -11,12 +12,12 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from buildwright.api.bodies import Router
 from buildwright.api.browser import FRONT, is_page, sends_form
-from buildwright.api.guard import same_site
+from buildwright.api.guard import identify, same_site
 from buildwright.api.problems import responses
 from buildwright.api.routes.sign_in import give_session, is_public_over_tls
 from buildwright.api.routes.web import PAGE_HEADERS, head_links
-from buildwright.api.state import Caller, SiteOf
-from buildwright.errors import Forbidden
+from buildwright.api.state import ServerState, SiteOf
+from buildwright.errors import Forbidden, Unauthorized
 from buildwright.wiring.github_sign_in import CALLBACK, SECONDS
 
 router = Router(tags=["signing in"])
@@ -49,8 +50,7 @@ async def begin(
     """
     if not same_site(site, request.headers):
         raise Forbidden("another site's page sent this request", fix="open the page for signing in of this server")
-    caller = request.scope.get("state", {}).get("caller")
-    user_id = caller.user_id if isinstance(caller, Caller) else ""
+    user_id = await _signed_in(site, request)
     begun = site.github_sign_in.begin(there if is_page(there) else FRONT, user_id)
     form = sends_form(request.headers)
     answer = RedirectResponse(begun.address, 303) if form else JSONResponse({"address": begun.address})
@@ -64,6 +64,13 @@ async def begin(
         secure=is_public_over_tls(site),
     )
     return answer
+
+
+async def _signed_in(site: ServerState, request: Request) -> str:
+    """Return the user of the request's session, "" without one: the path is open to all, so nobody has looked yet."""
+    with suppress(Unauthorized):
+        return (await identify(site, request.headers, request.method)).user_id
+    return ""
 
 
 @router.get(CALLBACK, response_class=HTMLResponse, responses=responses(403, 409))
