@@ -11,6 +11,7 @@ from typing import Any
 
 from buildwright.api.guard import COOKIE, PUBLIC
 from buildwright.api.problems import Problem, responses
+from buildwright.wiring.github_sign_in import CALLBACK
 
 KEYED: dict[str, Any] = {
     "parameters": [
@@ -54,7 +55,7 @@ def complete(description: dict[str, Any]) -> None:
             operation["summary"] = re.split(r"[.:;](?:\s|$)", told, maxsplit=1)[0].replace("\n", " ")
         if path in PUBLIC:
             operation["security"] = []
-            if method == "get":
+            if method == "get" and path != CALLBACK:  # there the browser has to prove that it began to sign in
                 answers.pop("401", None)
         if "requestBody" in operation:
             refusals = {str(status): answer for status, answer in responses(400, 408).items()}
