@@ -233,7 +233,7 @@ async def test_close_codes(served: Served) -> None:
                 assert (await frames.next(), frames.code) == (None, 4401)
         # The server's owner may see it, and another user may not.
         async with served.client("eve") as eve, opened(eve, f"/ws/devteam?build={foreign.id}") as frames:
-            assert (await frames.next(), frames.code) == (None, 4404)
+            assert (await frames.next(), frames.code) == (None, 4403)
         late = served.token(seconds=-5)
         async with opened(nobody, "/ws?build=newest", headers={"Authorization": f"Bearer {late}"}) as frames:
             assert (await frames.next(), frames.code) == (None, 4401)

@@ -44,6 +44,8 @@ def printed() -> Iterator[tuple[str, list[str]]]:
 def test_every_command_that_is_printed_has_a_verb_and_options_that_exist() -> None:
     app, seen = make_app(), 0
     for place, (verb, *words) in printed():
+        if verb in BELOW and words[:1] == ["X"]:
+            continue  # which of its verbs is known when it is printed
         path = [verb, *([words[0]] if verb in BELOW and words and (words[0],) in BELOW[verb] else [])]
         assert verb not in BELOW or path[1:] or not words or words[0].startswith("--"), f"{place}: {verb} {words}"
         known = set(options_of(app, *path)) | {"--help"}

@@ -255,7 +255,7 @@ def test_watch_tells_how_it_ended(program: Program, begin: Callable[[], tuple[st
         assert watching.ended().code == 1
         token = program("token", "--user", "bob").out.strip()
         foreign = program("watch", build, BUILDWRIGHT_URL=address, BUILDWRIGHT_TOKEN=token)
-        assert (foreign.code, "another user" in foreign.err) == (2, True)
+        assert (foreign.code, "another user" in foreign.err) == (2, True), foreign.err
         assert program("watch", build, BUILDWRIGHT_URL=address).code == 78
         assert program("watch", build, BUILDWRIGHT_URL="ftp://x", BUILDWRIGHT_TOKEN="x").code == 78
         bad = program("watch", build, BUILDWRIGHT_URL=address, BUILDWRIGHT_TOKEN="nonsense")

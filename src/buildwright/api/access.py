@@ -72,6 +72,13 @@ def check_role(role: Role | None, act: Act, what: str) -> None:
         raise Forbidden(f"your role in this {what} is {role}, which does not allow this", fix=f"ask {who_may(act)}")
 
 
+async def check_name(site: ServerState, caller: Caller, name: str) -> None:
+    """Raise Forbidden when builds or requests of other users alone are of a project that is only a name."""
+    found = await site.records.inbox.latest(name) or await site.records.runs.latest_by_project(name)
+    if found is not None and found.user_id not in {"", caller.user_id}:
+        raise Forbidden("this project belongs to another user", fix="name a project of your own")
+
+
 def _of_server(caller: Caller) -> Role | None:
     """Return the role that the server's owner has everywhere: to see."""
     return "viewer" if caller.is_server_owner else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from buildwright.api.access import role_in_build, role_in_project
+from buildwright.api.access import check_build_row, check_name, check_role, role_in_build, role_in_project
 from buildwright.api.broadcast import Broadcasts
 from buildwright.api.cursor import START, Cursor, Newest, Place, decode, microseconds
 from buildwright.api.state import Caller, ServerState
@@ -152,7 +152,10 @@ async def _is_known(tails: Broadcasts, selection: Selection, cursor: Cursor, mar
 
 
 async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
-    """Return a build that the caller may see, by its id, a unique beginning of it, or `newest` (of the own). Raises NotFound."""
+    """Return a build that the caller may see, by its id, a unique beginning of it, or `newest` (of the own).
+
+    Raises NotFound, Forbidden.
+    """
     missing = NotFound(f"there is no build {name[:80]}", fix="see GET /api/builds for those there are")
     if not is_clean(name):
         raise missing
@@ -165,8 +168,9 @@ async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
         rows = [row for row in found if row.build_id == name] or [
             row for row in found if await _sees(site, caller, row)
         ]
-    if len(rows) != 1 or not await _sees(site, caller, rows[0]):
+    if len(rows) != 1:
         raise missing
+    await check_build_row(site, caller, rows[0], "read")
     return Selection(rows[0].user_id, rows[0].project_id, rows[0], caller.session, caller.user_id)
 
 
@@ -175,7 +179,10 @@ async def _sees(site: ServerState, caller: Caller, row: BuildRow) -> bool:
 
 
 async def project_of(site: ServerState, caller: Caller, project_id: str) -> Selection:
-    """Return the selection of a project's builds that the caller may see; there may be none yet. Raises NotFound."""
+    """Return the selection of a project's builds that the caller may see; there may be none yet.
+
+    Raises NotFound, Forbidden.
+    """
     missing = NotFound(f"there is no project {project_id[:80]}", fix="see GET /projects for yours")
     if not is_clean(project_id):
         raise missing
@@ -186,10 +193,10 @@ async def project_of(site: ServerState, caller: Caller, project_id: str) -> Sele
         if await site.records.runs.latest_by_project(project_id, caller.user_id) is not None:
             return selection
         if await site.records.inbox.latest(project_id, user_id=caller.user_id) is None:
+            await check_name(site, caller, project_id)
             raise missing from None
         return selection
-    if not allows(await role_in_project(site, caller, project), "read"):
-        raise missing
+    check_role(await role_in_project(site, caller, project), "read", "project")
     return selection._replace(user_id="")
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from buildwright.api import operations
+from buildwright.api.access import check_name
 from buildwright.api.bodies import Router
 from buildwright.api.event_requests import Initialize, ProjectInPath, asked_for, told
 from buildwright.api.openapi import KEYED
@@ -163,9 +164,13 @@ def _refused(state: ExecutionStatus, why: str, fix: str | None = None) -> Illega
 
 
 async def _standing(site: ServerState, caller: Caller, project: str) -> _Standing:
-    """Return the newest execution of a project. Raises NotFound when the caller has none there."""
+    """Return the newest execution of a project.
+
+    Raises NotFound when there is none, Forbidden when the name is another user's.
+    """
     row = await site.records.inbox.latest(project, INITIALIZE, caller.user_id)
     if row is None:
+        await check_name(site, caller, project)
         raise NotFound("this project has no execution", fix="begin one: POST /api/devteam/automation/initialize")
     try:
         build = await site.seen.newest(row.build_id) if row.build_id else None

@@ -13,7 +13,7 @@ from buildwright.api.event_requests import EVENTS, AnyAsked, asked_for, told
 from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
-from buildwright.errors import NotFound
+from buildwright.errors import Forbidden, NotFound
 from buildwright.views.automation import task_context
 
 router = Router(prefix="/events", tags=["events"])
@@ -70,7 +70,7 @@ async def event_status(
     """Return what has become of an event."""
     row = await site.records.inbox.by_task(task_id)
     if row.user_id != caller.user_id:
-        raise NotFound(f"there is no event {task_id}", fix="ask for an event of your own")
+        raise Forbidden("this event belongs to another user", fix="ask for an event of your own")
     context = row.task_context
     if row.status == "started":
         try:
