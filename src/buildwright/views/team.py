@@ -5,14 +5,26 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from buildwright.core.record import Record, UtcTime
 
 ServerRoleName = Literal["owner", "member"]
 MemberRoleName = Literal["maintainer", "member", "viewer"]
 Count = Annotated[int, Field(ge=0, le=100_000)]
-Money = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=12, decimal_places=4)]
+Money = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1_000_000},
+                {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"},
+            ]
+        }
+    ),
+]
+"""Dollars, as a number or, so that no digit is lost, as text; 0 is nothing at all."""
 
 
 class UserView(Record):
