@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from buildwright.api.access import ACTS
-from tests.api.conftest import NOTHING, OWNER, Client, Served, serving
+from tests.api.conftest import NOTHING, OWNER, Client, Served, ended, serving
 from tests.api.seeded import Seeds, seeded
 from tests.api.test_authorization import Filled, read
 from tests.api.walked import HTTP
@@ -255,6 +255,29 @@ async def test_commands_are_granted_by_user(served: Served, repository: Path) ->
     taken = await served.client.ask("PATCH", "/api/users/bob", {"may_run_commands": False})
     assert taken.json["may_run_commands"] is False
     assert (await bob.post("/api/builds", wish)).status == 403
+
+
+async def test_a_fork_is_made_with_the_rights_of_whoever_asks_for_it(served: Served) -> None:
+    """What the other build may run, now or at that point, and its project are not the caller's by that."""
+    owner, mia = served.client, await served.user("mia")
+    assert (await mia.get("/auth/me")).status == 200
+    project = (await owner.post("/projects", {"name": "Guestbook"})).json["id"]
+    await owner.ask("PUT", f"/projects/{project}/members/mia", {"role": "member"})
+    runs = [{**TASKS[0], "validation": {"command": "id"}}]
+    plain = {**NOTHING, "approve_plan": True}
+    made = await owner.post("/api/builds", {"project_id": project, "tasks": runs, "options": plain})
+    path = f"/api/builds/{made.json['build_id']}"
+    assert (await ended(owner, made.json["build_id"]))["control"] == "paused"
+    planned = (await owner.get(path)).json["version"]
+    refused = await mia.post(f"{path}/fork", {})
+    assert (refused.status, refused.json["code"]) == (403, "forbidden"), refused.text
+    assert (await owner.post(f"{path}/task", {"tasks": TASKS})).status == 200
+    assert (await mia.post(f"{path}/fork", {"at": planned})).status == 403, "as it was then, it runs a command"
+    own = await mia.post(f"{path}/fork", {})
+    assert own.status == 202, own.text
+    assert (await owner.ask("DELETE", f"/projects/{project}/members/mia")).status == 200
+    gone = await mia.post(f"/api/builds/{own.json['build_id']}/fork", {})
+    assert (gone.status, gone.json["code"]) == (404, "not-found"), "it would be a build of a project that is not shared"
 
 
 async def test_where_the_setting_decides_no_grant_is_taken(tmp_path: Path) -> None:

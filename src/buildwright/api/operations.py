@@ -68,13 +68,18 @@ async def start(
 
 
 async def fork(site: ServerState, caller: Caller, build: Build, wanted: ForkBuild) -> str:
-    """Make a build for the caller that goes on from a point of another one of theirs; return its id.
+    """Make a build for the caller that goes on from a point of another one that they see; return its id.
 
-    No process carries it out yet. Raises Forbidden, TooMany, and what `App.fork` does.
+    It is the caller's own: what it takes from the other one must be allowed to them, as it was at that point. No
+    process carries it out yet. Raises Forbidden, TooMany, and what `App.fork` does.
     """
     await site.rates.take(BUILDS, caller.user_id)
-    check_commands(site, caller, Spec(title="fork", graph=wanted.plan), build.options)
-    await checked_target(site, caller, build.repository, build.options)
+    past = await site.tails.history.at(build.id, wanted.at) if 0 < wanted.at < build.version else build
+    plan = past.plan.graph if past.plan is not None else past.spec.graph
+    check_commands(site, caller, Spec(title="fork", graph=wanted.plan or plan), past.options)
+    if past.project_id:
+        await check_project(site, caller, past.project_id)
+    await checked_target(site, caller, past.repository, past.options)
     async with quotas.room(site, caller.user_id, 0):
         return await site.app.fork(build.id, wanted, caller.user_id)
 

@@ -161,6 +161,9 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
         "checks": bool(options.checks),
         "setup": bool(options.setup),
         "cassette": bool(options.cassette),
+        "bring": bool(options.bring),
+        "grant_needs": options.grant_needs,
+        "package_settings": options.package_settings,
         "sandbox": options.sandbox == "none",
         "tasks with a validation": any(task.validation is not None for task in tasks),
     }
