@@ -280,6 +280,30 @@ async def test_a_fork_is_made_with_the_rights_of_whoever_asks_for_it(served: Ser
     assert (gone.status, gone.json["code"]) == (404, "not-found"), "it would be a build of a project that is not shared"
 
 
+async def test_the_newest_build_of_a_project_may_be_a_members(served: Served, repository: Path) -> None:
+    """The page of the project lists it, and a change of the contracts says what it makes stale in it."""
+    owner, mia = served.client, await served.user("mia")
+    assert (await mia.get("/auth/me")).status == 200
+    target = {"target_type": "local_path", "target_ref": str(repository)}
+    project = f"/projects/{(await owner.post('/projects', {'name': 'House', **target})).json['id']}"
+    assert (await owner.ask("PUT", f"{project}/members/mia", {"role": "member"})).status == 200
+    answers = [{"section": "phase_breakdown", "text": "Phase 1: Roof: put `roof.txt` on top"}]
+    assert (await owner.post(f"{project}/contracts/generate", {"answers": answers})).status == 200
+    begun = await mia.post(
+        f"{project}/build", {"options": {"agent": "noop", "accept_base": True, "approve_plan": True}}
+    )
+    assert begun.status == 202, begun.text
+    build = begun.json["build_id"]
+    assert (await ended(mia, build))["control"] == "paused"
+    assert [one["id"] for one in (await owner.get(f"{project}/page")).json["builds"]] == [build]
+    text = (await owner.get(f"{project}/contracts/phases")).json["content"]
+    wish = {"content": text.replace("roof.txt", "tiles.txt")}
+    changed = await owner.ask("PUT", f"{project}/contracts/phases", wish)
+    assert (changed.json["build_id"], len(changed.json["stale"])) == (build, 1), changed.text
+    taken = await owner.post(f"{project}/contracts/take")
+    assert (taken.status, taken.json["build_id"]) == (200, build), taken.text
+
+
 async def test_where_the_setting_decides_no_grant_is_taken(tmp_path: Path) -> None:
     async with serving(tmp_path, BUILDWRIGHT_ALLOW_COMMANDS="none") as served:
         assert (await (await served.user("bob")).get("/auth/me")).status == 200

@@ -92,7 +92,7 @@ async def start(
     repository = address_of(target_type, wish.target_ref or project.target_ref)
     spec, branch = await _spec(site, project, wish), ""
     if target_type == "github_new":
-        begun = await site.records.runs.latest_by_project(project.id, project.user_id) is not None
+        begun = await site.records.runs.latest_by_project(project.id) is not None
         repository, branch = await site.connecting.made(caller.user_id, repository, project.description, begun=begun)
     options = wish.options_for(target_type, repository)
     if branch and "delivery" not in wish.options.model_fields_set:

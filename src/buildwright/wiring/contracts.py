@@ -183,7 +183,7 @@ class Contracting:
         from buildwright.engine.contracts_command import TakeContracts
 
         project = await self._own(user_id, project_id)
-        row = await self.records.runs.latest_by_project(project.id, project.user_id)
+        row = await self.records.runs.latest_by_project(project.id)
         build = await self.builds.load(row.build_id) if row is not None else None
         if build is None or build.spec.contracts is None:
             raise NotFound(
@@ -222,7 +222,7 @@ class Contracting:
         self, project: ProjectRecord, shown: ContractsChange, newest: list[Contract]
     ) -> ContractsChange:
         """Return a change with what these contracts make stale in the project's newest build."""
-        row = await self.records.runs.latest_by_project(project.id, project.user_id)
+        row = await self.records.runs.latest_by_project(project.id)
         if row is None:
             return shown
         build = await self.builds.load(row.build_id)
