@@ -280,6 +280,26 @@ async def test_a_fork_is_made_with_the_rights_of_whoever_asks_for_it(served: Ser
     assert (gone.status, gone.json["code"]) == (404, "not-found"), "it would be a build of a project that is not shared"
 
 
+async def test_an_event_of_a_shared_project_takes_the_role_that_there_is_now(served: Served, repository: Path) -> None:
+    """Whoever sent the first one owns nothing by that: neither is the owner kept out, nor does a member stay in."""
+    owner, mia = served.client, await served.user("mia")
+    assert (await mia.get("/auth/me")).status == 200
+    project = (await owner.post("/projects", {"name": "House"})).json["id"]
+    member = f"/projects/{project}/members/mia"
+    note = {"type": "project.note", "projectId": project, "text": "mind the gap"}
+    assert (await mia.post("/events", note)).status == 404
+    assert (await owner.ask("PUT", member, {"role": "member"})).status == 200
+    assert (await mia.post("/events", note)).status == 202
+    assert (await owner.post("/events", note)).status == 202
+    assert (await owner.ask("PUT", member, {"role": "viewer"})).status == 200
+    assert (await mia.post("/events", note)).status == 403
+    assert (await owner.ask("DELETE", member)).status == 200
+    begins = {"type": "devteam.initialize", "projectId": project, "repository": str(repository), "tasks": TASKS}
+    for body in (note, begins):
+        gone = await mia.post("/events", body)
+        assert (gone.status, gone.json["code"]) == (404, "not-found"), gone.text
+
+
 async def test_the_newest_build_of_a_project_may_be_a_members(served: Served, repository: Path) -> None:
     """The page of the project lists it, and a change of the contracts says what it makes stale in it."""
     owner, mia = served.client, await served.user("mia")

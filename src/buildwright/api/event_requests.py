@@ -99,12 +99,15 @@ AnyAsked = Annotated[DevteamInitialize | ProjectNote, Field(discriminator="type"
 
 
 async def check_owner(site: ServerState, caller: Caller, project: str) -> None:
-    """Check that the project is the caller's, or free: it belongs to the user who named it first. Raises Forbidden."""
+    """Check that the caller may start a build of the project.
+
+    One that is only a name belongs to the user who named it first. Raises NotFound, Forbidden.
+    """
+    if await check_project(site, caller, project):
+        return
     owner = await site.records.inbox.owner(project)
     if owner and owner != caller.user_id:
         raise Forbidden("this project belongs to another user", fix="name a project of your own")
-    if not owner:
-        await check_project(site, caller, project)
 
 
 async def asked_for(

@@ -59,13 +59,17 @@ OwnBuild = Annotated[Build, Depends(_own)]
 """The newest state of the build that the path names by `build_id`, if the caller may do to it what the request asks for."""
 
 
-async def check_project(site: ServerState, caller: Caller, project_id: str) -> None:
-    """Check that the caller may start a build of the project; a name without one is free. Raises NotFound, Forbidden."""
+async def check_project(site: ServerState, caller: Caller, project_id: str) -> bool:
+    """Check that the caller may start a build of the project; return whether there is one, and not only its name.
+
+    Raises NotFound, Forbidden.
+    """
     try:
         project = await site.records.projects.get(project_id)
     except NotFound:
-        return
+        return False
     check_role(await role_in_project(site, caller, project), "start", "project")
+    return True
 
 
 @contextmanager
