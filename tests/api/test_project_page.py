@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import SHELL, Client, Served, ended
+from tests.api.conftest import SHELL, Client, Served, ended, serving
 
 ACCEPT = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 BROWSER = {"headers": ACCEPT}
@@ -57,9 +57,20 @@ async def test_targets_are_checked_while_they_are_typed(served: Served, reposito
 async def test_the_kinds_of_targets_say_which_are_there(served: Served) -> None:
     kinds = (await served.client.get("/api/targets")).json["items"]
     assert {one["target_type"] for one in kinds} == {"local_path", "github_existing", "github_new"}
-    for one in kinds:
-        answer = await checked(served.client, one["target_type"], one["example"])
-        assert one["available"] or (one["why_not"] and answer["words"] == one["why_not"])
+    away = {one["target_type"]: one["why_not"] for one in kinds if not one["available"]}
+    assert away == {"github_new": "This server has no GITHUB_TOKEN."}
+
+
+async def test_folders_are_for_those_who_may_build_in_one(tmp_path: Path) -> None:
+    async with serving(tmp_path, BUILDWRIGHT_ROOTS="", GITHUB_TOKEN="example-of-a-token") as served:
+        kinds = (await (await served.user("bob")).get("/api/targets")).json["items"]
+        away = [one["target_type"] for one in kinds if not one["available"]]
+        assert away == ["local_path", "github_new"]
+        assert all(one["why_not"] for one in kinds[1:])
+        refused = await checked(await served.user("bob"), "local_path", str(tmp_path / "here"))
+        assert "for you" in refused["words"]
+        assert "BUILDWRIGHT_ROOTS names the folders for all users" in refused["fix"]
+        assert all(one["available"] for one in (await served.client.get("/api/targets")).json["items"])
 
 
 async def test_the_page_of_a_project_says_what_it_needs_and_what_a_build_would_be(
@@ -84,7 +95,7 @@ async def test_the_page_of_a_project_says_what_it_needs_and_what_a_build_would_b
     assert str(repository) in page["command"]
     assert page["defaults"]["may_run_commands"]
     assert "shell" in {one["name"] for one in page["defaults"]["agents"]}
-    assert (await (await served.user("bob")).get(f"/projects/{name}/page")).status == 403
+    assert (await (await served.user("bob")).get(f"/projects/{name}/page")).status == 404
 
 
 async def test_the_plan_of_a_project_is_shown_before_it_is_built(

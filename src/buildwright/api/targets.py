@@ -102,7 +102,7 @@ def would_open(text: str, environment: Mapping[str, str], *, own_machine: bool) 
     """
     from buildwright.workspace.deliver import is_in_place
 
-    roots = _roots(environment, own_machine=own_machine)
+    roots = folders(environment, own_machine=own_machine)
     path = _allowed(text, roots)
     top = next((place for place in (path, *path.parents) if (place / ".git").exists()), None)
     if top is not None:
@@ -252,7 +252,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _path(text: str, environment: Mapping[str, str], *, own_machine: bool) -> str:
     from buildwright.workspace.source import locate
 
-    roots = _roots(environment, own_machine=own_machine)
+    roots = folders(environment, own_machine=own_machine)
     path = _allowed(text, roots)
     if not path.is_dir():
         raise BadRepository(f"there is no folder {_short(text)}", fix="give the path of a git repository on the server")
@@ -274,14 +274,16 @@ def _allowed(text: str, roots: tuple[Path, ...]) -> Path:
     for root in roots:
         if path.is_relative_to(root) and all(root.is_relative_to(folder) for folder in system):
             return path
-    where = ", ".join(map(str, roots)) or "no folder"
+    where = ", ".join(map(str, roots))
+    others = "BUILDWRIGHT_ROOTS names the folders for all users where the server runs; or build on an address"
     raise BadRepository(
-        f"{_short(text)} is not where this server may build",
-        fix=f"it builds below {where}; BUILDWRIGHT_ROOTS names others where it runs",
+        f"{_short(text)} is not where this server may build" + ("" if where else " for you"),
+        fix=f"it builds below {where}; BUILDWRIGHT_ROOTS names others where it runs" if where else others,
     )
 
 
-def _roots(environment: Mapping[str, str], *, own_machine: bool) -> tuple[Path, ...]:
+def folders(environment: Mapping[str, str], *, own_machine: bool) -> tuple[Path, ...]:
+    """Return the folders below which a user may build, none for nowhere; `own_machine` says that it is the user's own."""
     named = environment.get("BUILDWRIGHT_ROOTS", "").strip()
     if named:
         given = [Path(name).expanduser() for name in named.split(":") if name]

@@ -12,9 +12,9 @@ from buildwright.api import project_build
 from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
-from buildwright.api.requests import BuildRequest, TargetType, address_of, check_target
+from buildwright.api.requests import BuildRequest, TargetType, address_of
 from buildwright.api.state import CallerOf, SiteOf
-from buildwright.api.targets import check_repository, is_owner, may_run_commands, would_open
+from buildwright.api.targets import check_repository, folders, is_owner, may_run_commands, would_open
 from buildwright.errors import BadRepository
 from buildwright.request_model import RequestModel
 from buildwright.views.home import card_of
@@ -76,20 +76,26 @@ _KINDS: dict[TargetType, tuple[str, str, str]] = {
 
 
 @router.get("/api/targets", responses=responses())
-async def target_kinds(caller: CallerOf) -> TargetKinds:  # noqa: ARG001  only for known callers
-    """Return the kinds of targets, and which of them this server has."""
-    found = []
-    for kind, (title, words, example) in _KINDS.items():
-        why_not = ""
-        try:
-            check_target(kind, "/example" if kind == "local_path" else "owner/name")
-        except BadRepository as error:
-            why_not = error.message
-        found.append(
-            TargetKind(
-                target_type=kind, title=title, words=words, example=example, available=not why_not, why_not=why_not
-            )
+async def target_kinds(site: SiteOf, caller: CallerOf) -> TargetKinds:
+    """Return the kinds of targets, and which of them this server has for the caller."""
+    own = is_owner(site, caller)
+    lacks: dict[TargetType, str] = {}
+    if not folders(site.app.settings.environment, own_machine=own):
+        lacks["local_path"] = "You may build in no folder here: BUILDWRIGHT_ROOTS names those for all users."
+    if site.connecting.access.of_machine(caller.user_id) is None:
+        needs = f"This server has no {site.connecting.access.site.variable}."
+        lacks["github_new"] = needs if own else "Only the server's owner can have one made."
+    found = [
+        TargetKind(
+            target_type=kind,
+            title=title,
+            words=words,
+            example=example,
+            available=kind not in lacks,
+            why_not=lacks.get(kind, ""),
         )
+        for kind, (title, words, example) in _KINDS.items()
+    ]
     return TargetKinds(items=sorted(found, key=lambda one: not one.available))
 
 
