@@ -95,7 +95,7 @@ async def test_the_page_of_a_project_says_what_it_needs_and_what_a_build_would_b
     assert str(repository) in page["command"]
     assert page["defaults"]["may_run_commands"]
     assert "shell" in {one["name"] for one in page["defaults"]["agents"]}
-    assert (await (await served.user("bob")).get(f"/projects/{name}/page")).status == 404
+    assert (await (await served.user("bob")).get(f"/projects/{name}/page")).status == 403
 
 
 async def test_the_plan_of_a_project_is_shown_before_it_is_built(

@@ -277,7 +277,7 @@ async def test_a_fork_is_made_with_the_rights_of_whoever_asks_for_it(served: Ser
     assert own.status == 202, own.text
     assert (await owner.ask("DELETE", f"/projects/{project}/members/mia")).status == 200
     gone = await mia.post(f"/api/builds/{own.json['build_id']}/fork", {})
-    assert (gone.status, gone.json["code"]) == (404, "not-found"), "it would be a build of a project that is not shared"
+    assert (gone.status, gone.json["code"]) == (403, "forbidden"), "it would be a build of a project that is not shared"
 
 
 async def test_an_event_of_a_shared_project_takes_the_role_that_there_is_now(served: Served, repository: Path) -> None:
@@ -287,7 +287,7 @@ async def test_an_event_of_a_shared_project_takes_the_role_that_there_is_now(ser
     project = (await owner.post("/projects", {"name": "House"})).json["id"]
     member = f"/projects/{project}/members/mia"
     note = {"type": "project.note", "projectId": project, "text": "mind the gap"}
-    assert (await mia.post("/events", note)).status == 404
+    assert (await mia.post("/events", note)).status == 403
     assert (await owner.ask("PUT", member, {"role": "member"})).status == 200
     assert (await mia.post("/events", note)).status == 202
     assert (await owner.post("/events", note)).status == 202
@@ -297,7 +297,7 @@ async def test_an_event_of_a_shared_project_takes_the_role_that_there_is_now(ser
     begins = {"type": "devteam.initialize", "projectId": project, "repository": str(repository), "tasks": TASKS}
     for body in (note, begins):
         gone = await mia.post("/events", body)
-        assert (gone.status, gone.json["code"]) == (404, "not-found"), gone.text
+        assert (gone.status, gone.json["code"]) == (403, "forbidden"), gone.text
 
 
 async def test_the_newest_build_of_a_project_may_be_a_members(served: Served, repository: Path) -> None:
