@@ -67,7 +67,7 @@ async def begin(
 
 
 async def _signed_in(site: ServerState, request: Request) -> str:
-    """Return the user of the request's session, "" without one: the path is open to all, so nobody has looked yet."""
+    """Return the user of the request's session, "" without one: the path is open to all, so no guard has looked yet."""
     with suppress(Unauthorized):
         return (await identify(site, request.headers, request.method)).user_id
     return ""
