@@ -291,10 +291,18 @@ async def test_an_event_of_a_shared_project_takes_the_role_that_there_is_now(ser
     assert (await owner.ask("PUT", member, {"role": "member"})).status == 200
     assert (await mia.post("/events", note)).status == 202
     assert (await owner.post("/events", note)).status == 202
+    begins = {"type": "devteam.initialize", "projectId": project, "repository": str(repository), "tasks": TASKS}
+    begins["options"] = {"agent": "noop", "accept_base": True, "approve_plan": True, "delivery": {"kind": "none"}}
+    for client in (owner, mia):
+        begun = await client.post("/events", begins)
+        assert begun.status == 202, begun.text
+        async with asyncio.timeout(30):
+            while (status := (await client.get(begun.headers["location"])).json)["status"] == "received":
+                await asyncio.sleep(0.05)
+        assert status["status"] == "started", status
     assert (await owner.ask("PUT", member, {"role": "viewer"})).status == 200
     assert (await mia.post("/events", note)).status == 403
     assert (await owner.ask("DELETE", member)).status == 200
-    begins = {"type": "devteam.initialize", "projectId": project, "repository": str(repository), "tasks": TASKS}
     for body in (note, begins):
         gone = await mia.post("/events", body)
         assert (gone.status, gone.json["code"]) == (403, "forbidden"), gone.text

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, Row, literal, select, update
+from sqlalchemy import ColumnElement, Executable, Row, exists, literal, select, update
 
 from buildwright.errors import NotFound, StaleVersion
 from buildwright.store.database import Database
-from buildwright.store.tables import received_events
+from buildwright.store.tables import projects, received_events
 from buildwright.views.statuses import ReceivedStatus
 
 _MOST_VERSIONS = 2**63 - 1
@@ -94,8 +94,9 @@ class Inbox:
         return found[0] if found else None
 
     async def owner(self, project_id: str) -> str:
-        """Return the user of a project's first event; "" when there is none."""
-        query = select(received_events.c.user_id).where(received_events.c.project_id == project_id)
+        """Return the user of the first event of a project that is only a name; "" for none, and for one that is kept here."""
+        kept = exists().where(projects.c.id == received_events.c.project_id)
+        query = select(received_events.c.user_id).where(received_events.c.project_id == project_id, ~kept)
         query = query.order_by(received_events.c.created_at, received_events.c.event_id).limit(1)
         found = await self._database.fetch(query)
         return str(found[0][0]) if found else ""

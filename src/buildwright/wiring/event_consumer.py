@@ -168,7 +168,7 @@ class EventConsumer:
             await self._inbox.set_status(row.event_id, "done", self._app.clock.now(), message="kept")
             self._say("event-done", row, queueSeconds=self._since(row.created_at))
             return
-        if await self._inbox.owner(row.project_id) != row.user_id:
+        if await self._inbox.owner(row.project_id) not in {"", row.user_id}:
             raise Forbidden("this project belongs to another user", fix="name a project of your own")
         order = await asyncio.to_thread(Order.model_validate, row.data)
         names = (row.project_id, row.user_id, build_id_of(row.event_id), row.correlation_id)
