@@ -45,7 +45,7 @@ def tables(rounds: Sequence[dict[str, Any]]) -> list[Table]:
     sent, seen = (sum(found["events"][name] for found in rounds) for name in ("sent", "seen"))
     note = (
         f"Chromium without a screen beside the server, load {', '.join(str(found['load']) for found in rounds)}. Of {sent:,} "
-        f"events, 50 a second, {seen:,} were seen. An hour is {first['replayed']:,} events, ten minutes a sixth of them."
+        f"events, 50 a second, {seen:,} were seen, for the page lists the newest 20. An hour is {first['replayed']:,} events, ten minutes a sixth of them."
     )
     return [Table("The pages in a browser", ("what", "in", "median (least..most, n)", "/ goal"), rows, (note,))]
 

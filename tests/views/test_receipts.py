@@ -47,3 +47,9 @@ def test_what_changed_after_a_message_stands_beside_it() -> None:
 def test_a_message_that_nobody_heard_is_lost_with_the_end() -> None:
     ended = (e.BuildPaused(reason="user"), e.StopRequested(how="abort"), e.BuildFinished(outcome="aborted"))
     assert receipt(*ASKED, *ended).state == "lost"
+
+
+def test_the_newest_are_told_and_how_many_are_older() -> None:
+    recorded = journal(*HEARD, *(e.MessageSent(id=f"n{n}", text="more", task="money") for n in range(3)))
+    told = receipts_of(build_of(recorded), recorded, 2)
+    assert ([one.id for one in told.messages], told.omitted) == (["n1", "n2"], 2)

@@ -50,25 +50,29 @@ class MessageReceipt(Record):
 
 
 class Receipts(Record):
-    """All messages of a build, oldest first."""
+    """The messages of a build, oldest first."""
 
     build: str
     version: int
     messages: tuple[MessageReceipt, ...] = ()
+    omitted: int = 0
+    """Number of older ones that the limit left out."""
 
 
-def receipts_of(build: Build, events: Sequence[Recorded]) -> Receipts:
-    """Return the way of each message from the whole journal. O(events * messages that were heard)."""
+def receipts_of(build: Build, events: Sequence[Recorded], most: int = 1_000) -> Receipts:
+    """Return the way of each of the newest messages from the whole journal. O(events * messages that were heard)."""
+    all_sent = [one.event.id for one in events if isinstance(one.event, e.MessageSent)]
+    wanted = set(all_sent[-most:])
     sent: dict[str, tuple[Recorded, e.MessageSent]] = {}
     heard: dict[str, list[TakenIn]] = {}
     turns: dict[tuple[str, int], int] = {}
     for place, recorded in enumerate(events):
         match recorded.event:
-            case e.MessageSent() as event:
+            case e.MessageSent() as event if event.id in wanted:
                 sent[event.id] = (recorded, event)
             case e.TokensUsed(task=task, attempt=attempt):
                 turns[task, attempt] = turns.get((task, attempt), 0) + 1
-            case e.MessageDelivered() as event:
+            case e.MessageDelivered() as event if event.id in wanted:
                 turn = turns.get((event.task, event.attempt), 0) + 1
                 heard.setdefault(event.id, []).append(_taken_in(build, recorded, event, turn, events[place:]))
             case _:
@@ -83,6 +87,7 @@ def receipts_of(build: Build, events: Sequence[Recorded]) -> Receipts:
             )
             for recorded, event in sent.values()
         ),
+        omitted=len(all_sent) - len(sent),
     )
 
 

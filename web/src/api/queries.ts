@@ -143,7 +143,9 @@ export const costs = (by: string, since: string) =>
     refetchInterval: 15_000,
   });
 
-export const messages = (id: string) => part<{ readonly messages: readonly Receipt[] }>(id, "messages");
+/** The newest messages with their way; what nobody has heard yet is in the build's state at once. */
+export const messages = (id: string) =>
+  part<{ readonly messages: readonly Receipt[]; readonly omitted?: number }>(id, "messages?limit=20");
 export const planTable = (id: string) => part<PlanTable>(id, "plan/tasks");
 export const without = (id: string, task: string) =>
   part<WithoutTask>(id, `plan/without/${encodeURIComponent(task)}`);

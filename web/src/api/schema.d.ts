@@ -385,7 +385,10 @@ export interface paths {
         };
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description The newest of them. */
+                    limit?: number;
+                };
                 header?: never;
                 path: {
                     /** @description Id of the build. */
@@ -5468,7 +5471,7 @@ export interface components {
         };
         /**
          * Receipts
-         * @description All messages of a build, oldest first.
+         * @description The messages of a build, oldest first.
          */
         Receipts: {
             /** Build */
@@ -5478,6 +5481,11 @@ export interface components {
              * @default []
              */
             messages: components["schemas"]["MessageReceipt"][];
+            /**
+             * Omitted
+             * @default 0
+             */
+            omitted: number;
             /** Version */
             version: number;
         };

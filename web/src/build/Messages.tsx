@@ -4,11 +4,13 @@ import { messages } from "../api/queries";
 import type { Build, Receipt } from "../api/types";
 import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
+import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
-import { count } from "../ui/words";
+import { count, short } from "../ui/words";
 import styles from "./build.module.css";
 import { SayBox } from "./TaskDrawer";
 
+const MOST = 20;
 const MARKS: Record<Receipt["state"], string> = {
   queued: "waiting",
   delivered: "working",
@@ -17,8 +19,22 @@ const MARKS: Record<Receipt["state"], string> = {
 };
 
 export function Messages({ build, ended }: { readonly build: Build; readonly ended: boolean }) {
-  const found = useQuery(messages(build.id)).data?.messages ?? [];
-  const queued = found.filter((one) => one.state === "queued").length;
+  const receipts = useQuery(messages(build.id)).data;
+  const known = new Set(receipts?.messages.map((one) => one.id));
+  const unheard = build.unheard ?? [];
+  // What has just been sent has no receipt yet.
+  const fresh = unheard.filter((one) => !known.has(one.id)).slice(-MOST);
+  const found = [
+    ...(receipts?.messages ?? []),
+    ...fresh.map((one) => ({
+      ...one,
+      state: "queued" as const,
+      words: "It waits for an agent.",
+      taken_in: [],
+    })),
+  ].slice(-MOST);
+  const older = (receipts?.omitted ?? 0) + (receipts?.messages.length ?? 0) - (found.length - fresh.length);
+  const queued = unheard.length;
   if (ended && found.length === 0) return null;
   return (
     <Panel title="Messages" count={queued ? `${count(queued, "message")} queued` : found.length || undefined}>
@@ -46,6 +62,12 @@ export function Messages({ build, ended }: { readonly build: Build; readonly end
             </li>
           ))}
         </ul>
+      )}
+      {older > 0 && (
+        <p className={styles.quiet}>
+          {count(older, "older message")} are not shown.{" "}
+          <Command line={`buildwright status ${short(build.id)} --show messages`} />
+        </p>
       )}
       {!ended && (
         <div className={styles.sayPanel}>

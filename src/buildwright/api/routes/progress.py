@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 
 from buildwright.api.bodies import Router
 from buildwright.api.params import OwnBuild, TaskName, stating
@@ -59,10 +59,14 @@ async def build_forecast(site: SiteOf, build: OwnBuild) -> CostForecast:
 
 
 @router.get("/messages", responses=responses(403, 404))
-async def build_messages(site: SiteOf, build: OwnBuild) -> Receipts:
+async def build_messages(
+    site: SiteOf,
+    build: OwnBuild,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="The newest of them.")] = 1_000,
+) -> Receipts:
     """Return your messages with their way: queued, taken in by which attempt before which turn, and what changed then."""
     events = await site.app.builds.read(build.id)
-    return await asyncio.to_thread(receipts_of, build, events)
+    return await asyncio.to_thread(receipts_of, build, events, limit)
 
 
 @router.get("/plan/tasks", responses=responses(403, 404, 409))
