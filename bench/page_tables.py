@@ -43,9 +43,10 @@ def tables(rounds: Sequence[dict[str, Any]]) -> list[Table]:
         ("memory after an hour over that after ten minutes", "x", spread(growth), _over(growth, GROWTH)),
     ]
     sent, seen = (sum(found["events"][name] for found in rounds) for name in ("sent", "seen"))
+    loads = ", ".join(str(found["load"]) for found in rounds)
     note = (
-        f"Chromium without a screen beside the server, load {', '.join(str(found['load']) for found in rounds)}. Of {sent:,} "
-        f"events, 50 a second, {seen:,} were seen, for the page lists the newest 20. An hour is {first['replayed']:,} events, ten minutes a sixth of them."
+        f"Chromium without a screen beside the server, load {loads}. Of {sent:,} events, 50 a second, {seen:,} were seen: the "
+        f"page lists the newest 20. An hour is {first['replayed']:,} events, ten minutes a sixth of them."
     )
     return [Table("The pages in a browser", ("what", "in", "median (least..most, n)", "/ goal"), rows, (note,))]
 
