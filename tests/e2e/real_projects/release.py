@@ -27,6 +27,9 @@ def unpack(release: Release, scratch: Path, project: Path) -> None:
     (archive,) = (path for path in archives.iterdir() if path.suffix in {".gz", ".tgz"})
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == release.sha256
     with tarfile.open(archive) as tar:
-        tar.extractall(unpacked, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(unpacked, filter="data")
+        else:  # Python before 3.11.4; the archive is the one whose digest is pinned
+            tar.extractall(unpacked)
     (made,) = unpacked.iterdir()
     made.rename(project)
