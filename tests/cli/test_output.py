@@ -382,9 +382,9 @@ def test_an_error_of_ours_is_found_inside_a_group_of_concurrent_work() -> None:
     assert json.loads(out.getvalue())["error"]["message"] == "no key"
 
 
-def test_asking_is_left_out_where_nobody_can_answer() -> None:
-    assert Output(stdout=io.StringIO(), stderr=io.StringIO()).confirm("Sure?", yes=False)
-    assert Output(json=True, stdout=io.StringIO(), stderr=Terminal()).confirm("Sure?", yes=False)
+async def test_asking_is_left_out_where_nobody_can_answer() -> None:
+    assert await Output(stdout=io.StringIO(), stderr=io.StringIO()).confirm("Sure?", yes=False)
+    assert await Output(json=True, stdout=io.StringIO(), stderr=Terminal()).confirm("Sure?", yes=False)
 
 
 def test_the_audit_of_a_plan_without_phases_is_that_of_the_result() -> None:

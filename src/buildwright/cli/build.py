@@ -75,7 +75,7 @@ async def build(
         elif not new and (taken := await changed_build(app, read, options, repository, base, output, yes)):
             build_id = taken.id
         else:
-            if (question := _question(options)) and not output.confirm(question, yes):
+            if (question := _question(options)) and not await output.confirm(question, yes):
                 return Exit.USAGE
             first = await _start(app, NewBuild(read, options, repository, base, project_id), output, reporting)
             build_id = first.id

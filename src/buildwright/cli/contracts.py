@@ -198,7 +198,7 @@ async def take(
         change = await app.contracts.stale(project_id)
         if change.stale and not json:
             _say_stale(output, change)
-        if change.build_id and not output.confirm("Take the contracts into that build?", yes):
+        if change.build_id and not await output.confirm("Take the contracts into that build?", yes):
             output.say("Nothing is changed.")
             return
         before = await app.builds.load(change.build_id) if change.build_id else None

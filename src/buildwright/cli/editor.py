@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -43,7 +44,7 @@ async def edited(path: Path, output: Output, read: Callable[[], Awaitable[T]]) -
             if not output.can_ask:
                 raise
             output.say(f"{error}", style="red")
-            if not output.confirm("Edit it again?", yes=False):
+            if not await output.confirm("Edit it again?", yes=False):
                 raise
 
 
@@ -52,7 +53,11 @@ def _open(path: Path) -> None:
     editor = found.stdout.strip()
     if not editor:
         raise Refused("there is no editor to open", fix="name one: export EDITOR=nano")
-    # A shell reads it, as git does: it may have options.
-    done = subprocess.run(["sh", "-c", f'{editor} "$@"', editor, str(path)], check=False)
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the editor's
+    try:
+        # A shell reads it, as git does: it may have options.
+        done = subprocess.run(["sh", "-c", f'trap : INT; {editor} "$@"', editor, str(path)], check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if done.returncode:
         raise Refused(f"the editor ({editor}) ended with exit code {done.returncode}", fix=f"{path} is there still")

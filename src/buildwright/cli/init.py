@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -157,7 +155,7 @@ class _Talk:
         say("Type ? for what can be said.", style="dim")
         while True:
             show(view, say, self.output.width or _WIDTH)
-            said = _typed(self.output, "Anything to change? Enter ends. > " if view.is_complete else "> ")
+            said = await _typed(self.output, "Anything to change? Enter ends. > " if view.is_complete else "> ")
             if said is None or (not said and view.is_complete):
                 return view
             if said in {"?", "help"}:
@@ -172,28 +170,19 @@ class _Talk:
                     say(f"  fix: {error.fix}" if error.fix else "", wrap=True)
 
 
-def _typed(output: Output, prompt: str) -> str | None:
+async def _typed(output: Output, prompt: str) -> str | None:
     """Return the line that the user types, None at its end (Ctrl-D) or for Ctrl-C."""
-    output.piece(prompt)
     try:
-        with _interrupted_at_once():
-            line = sys.stdin.readline()
-    except KeyboardInterrupt:
+        line = await output.ask(prompt)
+    except asyncio.CancelledError:
+        this = asyncio.current_task()
+        assert this is not None
+        this.uncancel()  # the interview ends as with Ctrl-D
         line = ""
     if not line:
         output.say()
         return None
     return line.strip()
-
-
-@contextmanager
-def _interrupted_at_once() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt in the block: asyncio only cancels its task, which does not end a read."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def show(view: InterviewView, put: Callable[[str], None], width: int) -> None:

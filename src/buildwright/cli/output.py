@@ -39,6 +39,7 @@ _WORD = re.compile(r"\S*`[^`]*`\S*|\S+")
 """What a line is not broken in: a word, or what stands between backticks, which is mostly a command to copy."""
 _WORKFLOW_COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
 
+_LINE_BYTES = 65_536  # more than a terminal keeps of one line
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -204,13 +205,30 @@ class Output:
         """Whether the user can be asked: there is a terminal, and no program reads what is printed."""
         return not self.json and sys.stdin.isatty() and _is_terminal(self._stderr)
 
-    def confirm(self, question: str, yes: bool) -> bool:
+    async def ask(self, prompt: str) -> str:
+        """Write `prompt` to stderr; return the line that the user types on the terminal, "" at its end (Ctrl-D).
+
+        Ctrl-C cancels the task at any moment, for it is the loop that waits: in a read that blocks it is lost.
+        """
+        import asyncio
+
+        self.piece(prompt)
+        terminal, loop, typed = sys.stdin.fileno(), asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(terminal, typed.set)
+        try:
+            await typed.wait()
+        finally:
+            loop.remove_reader(terminal)
+        try:
+            return os.read(terminal, _LINE_BYTES).decode(errors="replace")
+        except OSError:  # the terminal has gone
+            return ""
+
+    async def confirm(self, question: str, yes: bool) -> bool:
         """Ask the user; return True without asking if `yes` is set, with `--json`, or without a terminal."""
         if yes or not self.can_ask:
             return True
-        self._stderr.write(f"{question} [y/N] ")
-        self._stderr.flush()
-        return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+        return (await self.ask(f"{question} [y/N] ")).strip().casefold() in {"y", "yes"}
 
 
 def one_form(json: bool, csv: bool) -> bool:

@@ -61,7 +61,7 @@ async def prune(
             raise Refused(
                 "there is no terminal to ask on", fix="look with `buildwright prune --dry-run`, then add --yes"
             )
-        if not output.confirm("Remove this for good?", yes):
+        if not await output.confirm("Remove this for good?", yes):
             return Exit.USAGE
         gone = await pruner.carry_out(
             rules, app.clock.now(), lambda text: None if output.json else output.say(f"  {text}")

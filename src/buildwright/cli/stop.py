@@ -35,7 +35,7 @@ async def stop(
                     fix=f"say `buildwright stop {build_id[:8]}`, or add --yes",
                 )
             title = (await app.builds.load(build_id)).spec.title
-            if not output.confirm(f"End build {build_id[:8]} ({title})?", yes):
+            if not await output.confirm(f"End build {build_id[:8]} ({title})?", yes):
                 return Exit.USAGE
         ended, _ = await app.ask(build_id, StopBuild(message))
         if output.json:

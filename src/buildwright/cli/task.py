@@ -162,7 +162,7 @@ async def _edit_plan(app: Client, found: Build, output: Output, given: Path | No
         output.say("Nothing is changed.")
     else:
         print_difference(output, found, differs)
-    if differs.is_empty or output.confirm("Change the build so?", yes):
+    if differs.is_empty or await output.confirm("Change the build so?", yes):
         await _change(app, found, output, (*differs.added, *differs.edited), differs.dropped)
         draft.unlink(missing_ok=True)
     else:

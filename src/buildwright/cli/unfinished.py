@@ -79,7 +79,7 @@ async def _relisted(
         print_difference(output, found, differs)
         if found.is_terminal:
             await say_moved(app, found.id, output)
-        if not output.confirm("Change that build? What is done stays (no: start another).", yes):
+        if not await output.confirm("Change that build? What is done stays (no: start another).", yes):
             return None
         await app.ask(found.id, ChangeTasks((*differs.added, *differs.edited), differs.dropped))
         output.say(f"Continuing build {found.id[:8]} and these changes (--new starts another).")
@@ -123,7 +123,7 @@ async def _respecified(
                 fix="say --yes to change it (the planner is asked what the difference means), or --new to start another",
             )
         question = "Change that build? The planner is asked what that means; what is done stays (no: start another)."
-        if not output.confirm(question, yes):
+        if not await output.confirm(question, yes):
             return None
         await app.ask(found.id, ChangeSpec(spec.text))
         output.say(f"Continuing build {short} with this spec (--new starts another).")
