@@ -23,6 +23,7 @@ from buildwright.api.browser import FRONT, is_page, wants_page
 from buildwright.api.fixes import answer_over_http, prefers_commands
 from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response, without_inside
 from buildwright.api.state import Caller, ServerState
+from buildwright.api.whole_answers import sent
 from buildwright.errors import BuildwrightError, DiskFull, Forbidden, StoreFailed, Unauthorized
 from buildwright.wiring.repositories import WEBHOOKS
 
@@ -93,11 +94,11 @@ class _Request:
         """Whether the client prefers commands to paths and fields in what answers say."""
         self._held: Message | None = None
         """The start of an answer in JSON, until all of it is there."""
-        self._body = b""
+        self._body: list[bytes] = []
 
     async def run(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         began = time.perf_counter()
-        self._send = send
+        self._send, self._method, self._asked = send, scope["method"], headers
         self._commands = prefers_commands(headers) or scope["path"] == ASSISTANTS  # they know commands: each is a tool
         try:
             problem = await self._refusal(scope, headers)
@@ -171,24 +172,22 @@ class _Request:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             kind = Headers(raw=message["headers"]).get("content-type", "")
-            if not self._commands and kind.startswith(("application/json", MEDIA_TYPE)):
+            if kind.startswith(("application/json", MEDIA_TYPE)):
                 self._held = message
                 return
         if self._held is not None:
-            await self._answer_in_words(self._held, message)
+            await self._answer_whole(self._held, message)
             return
         await self._send_on(message)
 
-    async def _answer_in_words(self, start: Message, message: Message) -> None:
-        """Send an answer in JSON once it is whole: what it says names paths and fields."""
-        self._body += message.get("body", b"")
+    async def _answer_whole(self, start: Message, message: Message) -> None:
+        """Send an answer in JSON once it is whole. To most clients what it says names paths and fields."""
+        self._body.append(message.get("body", b""))
         if message.get("more_body", False):
             return
         self._held = None
-        body = answer_over_http(self._body)
-        headers = MutableHeaders(scope=start)
-        if "content-length" in headers and body != self._body:
-            headers["content-length"] = str(len(body))
+        body = b"".join(self._body)
+        start, body = await sent(self._method, self._asked, start, body if self._commands else answer_over_http(body))
         await self._send_on(start)
         await self._send_on({"type": "http.response.body", "body": body})
 

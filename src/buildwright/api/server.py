@@ -33,10 +33,11 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     _late: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:
-        """Set the buffer size and `abort`. Called by asyncio."""
+        """Set the buffer size, `abort`, and that nothing waits for what a client acknowledges. Called by asyncio."""
         found = transport.get_extra_info("socket")
         if found is not None:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.app_state: dict[str, Any] = {**self.app_state, "abort": transport.abort}
         super().connection_made(transport)
         self._watch()

@@ -21,6 +21,7 @@ from starlette.types import Scope
 from buildwright.api.bodies import Router
 from buildwright.api.browser import wants_page
 from buildwright.api.state import CallerOf
+from buildwright.api.whole_answers import takes
 from buildwright.errors import NotFound
 
 router = Router()
@@ -137,9 +138,8 @@ def _page(request: Request) -> Response:
 
 def _answer(request: Request, name: str, kind: str, headers: dict[str, str]) -> Response:
     """Return a file of the bundle, compressed if there is such a copy and the client takes it."""
-    accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
     headers = {**headers, "vary": "accept, accept-encoding"}
     for encoding, ending in _ENCODINGS.items():
-        if encoding in accepted and (BUNDLE / f"{name}{ending}").is_file():
+        if takes(request.headers, encoding) and (BUNDLE / f"{name}{ending}").is_file():
             return Response(_content(name + ending), headers={**headers, "content-encoding": encoding}, media_type=kind)
     return Response(_content(name), headers=headers, media_type=kind)
