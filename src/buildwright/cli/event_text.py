@@ -392,6 +392,9 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.ContractsChanged: _contracts_changed,
     e.BaseChanged: _new_base,
     e.BuildReopened: lambda _e, _b, _at: EventLine("again", "continues after its end"),
+    e.DeliveryRequested: lambda event, build, _at: EventLine(
+        "again", f"delivers what has landed once more{_by(event.asked_by, build)}: {event.delivery.kind}"
+    ),
     e.StopRequested: lambda event, build, _at: EventLine("bad", f"asked to stop{_by(event.asked_by, build)}"),
     e.MessageSent: lambda event, build, _at: EventLine(
         "dot", f"{_name(event.asked_by, build)} said: {one_line(event.text, 120)}"

@@ -1,4 +1,4 @@
-"""The verb `pr`: what comes back from the pull request of a build. Must never run the build."""
+"""The verb `pr`: the pull request of a build, and what comes back from it. Must never hold a rule of a build."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from buildwright.cli.task import say_next
 from buildwright.cli.verbs import app_of
 
 pr = app_of("pr")
+
+
+@pr.command(name="open")
+async def open_request(
+    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
+    /,
+    *,
+    branch: Annotated[str, Parameter(help="Branch for it; the one that the build has when left out.")] = "",
+    json: Annotated[bool, Parameter(help="JSON on stdout: the events, then one object.")] = False,
+) -> int:
+    """Open a pull request of a build that has ended, or update the one that is open; as `deliver --to pr`."""
+    from buildwright.cli.deliver import deliver_ended
+
+    return await deliver_ended(build, "pr", branch, json=json)
 
 
 @pr.command

@@ -22,6 +22,7 @@ from buildwright.core.build import (
     Control,
     Moments,
     Note,
+    PastEnd,
     Pause,
     Sealing,
     Stage,
@@ -413,6 +414,25 @@ def _delivery_failed(build: Build, event: e.DeliveryFailed, _at: datetime) -> Ch
     }
 
 
+def _delivery_requested(build: Build, event: e.DeliveryRequested, _at: datetime) -> Changes:
+    assert build.outcome is not None
+    return {
+        "options": build.options.model_copy(update={"delivery": event.delivery}),
+        "past_end": PastEnd(build.outcome, build.message),
+        "stage": Stage.DELIVERING,
+        "control": Control.RUNNING,
+        "outcome": None,
+        "message": "",
+        "finished_at": None,
+        "stop_how": "",
+        "phase_began": None,
+        "delivered": "",
+        "delivered_commit": "",
+        "deliveries": 0,
+        "delivery_error": "",
+    }
+
+
 def _finished(_build: Build, event: e.BuildFinished, at: datetime) -> Changes:
     ended = Control.STOPPED if event.outcome in {"stopped", "aborted"} else Control.FINISHED
     return {
@@ -422,6 +442,7 @@ def _finished(_build: Build, event: e.BuildFinished, at: datetime) -> Changes:
         "message": event.message,
         "finished_at": at,
         "pause": None,
+        "past_end": None,
     }
 
 
@@ -532,6 +553,13 @@ MOVES: dict[type[Event], Move] = {
         frozenset({Stage.FINISHED}),
         frozenset({Control.FINISHED, Control.STOPPED}),
         to_stage=tuple(sorted(_ANY, key=list(Stage).index)),
+        to_control=(Control.RUNNING,),
+    ),
+    e.DeliveryRequested: Move(
+        _delivery_requested,
+        frozenset({Stage.FINISHED}),
+        frozenset({Control.FINISHED, Control.STOPPED}),
+        to_stage=(Stage.DELIVERING,),
         to_control=(Control.RUNNING,),
     ),
     e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),

@@ -348,6 +348,13 @@ class Pause(NamedTuple):
     """The user who asked for it; "" when no user did, or it is not known."""
 
 
+class PastEnd(NamedTuple):
+    """How a build had ended before its user asked to have it delivered; then it ends so again."""
+
+    outcome: Outcome
+    message: str
+
+
 @dataclass(frozen=True)
 class Build:
     """One durable run of a graph against a target, as of event `version`."""
@@ -462,6 +469,8 @@ class Build:
     deliveries: int = 0
     delivery_error: str = ""
     delivery_temporary: bool = True
+    past_end: PastEnd | None = None
+    """While what a build that has ended has landed is delivered at the user's request: how it had ended."""
     # talk and money
     pause: Pause | None = None
     step: AskedStep | None = None
@@ -483,6 +492,12 @@ class Build:
     @property
     def is_terminal(self) -> bool:
         return self.control in {Control.FINISHED, Control.STOPPED}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what is delivered now is the result, and not what a failing or stopped build has proven."""
+        ended = self.past_end is None or self.past_end.outcome == "succeeded"
+        return ended and self.stage is not Stage.WORKING
 
     @property
     def waits_for_step(self) -> bool:

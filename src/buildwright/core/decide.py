@@ -28,7 +28,7 @@ from buildwright.core.action import (
     SealTests,
     VerifyBuild,
 )
-from buildwright.core.build import Build, Control, Stage, TaskPhase, budget_mark, can_be_reopened
+from buildwright.core.build import Build, Control, PastEnd, Stage, TaskPhase, budget_mark, can_be_reopened
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.fault import Fault
 from buildwright.core.heap import pop
@@ -56,6 +56,8 @@ def decide(build: Build) -> Decision:
     match build.control:
         case Control.FINISHED | Control.STOPPED:
             return Decision()
+        case Control.STOPPING if build.past_end is not None:
+            return Decision(facts=(_as_before(build.past_end),))
         case Control.STOPPING:
             outcome: e.Outcome = "aborted" if build.stop_how == "abort" else "stopped"
             return Decision(facts=(e.BuildFinished(outcome=outcome, message=build.message),))
@@ -63,6 +65,8 @@ def decide(build: Build) -> Decision:
             # What was asked before the pause is paid in it.
             told = _budget_told(build)
             return Decision(facts=told) if told else Decision(actions=_wanted(build), start=False)
+        case Control.RUNNING if build.past_end is not None:
+            return _delivers_again(build, build.past_end)
         case Control.RUNNING:
             if facts := _budget_told(build) or _follows(build):
                 return Decision(facts=facts)
@@ -399,9 +403,25 @@ def _fails(build: Build) -> tuple[AnyEvent, ...]:
 def _owes_result(build: Build) -> bool:
     """Return whether a failing build that asks no user has changes that landed and are not delivered yet."""
     options = build.options
-    given_up = build.delivery_error and (not build.delivery_temporary or build.deliveries >= options.limits.pushes)
     asked = options.on_failure == "pause" or options.delivery.kind == "none" or not options.lanes
-    return not (asked or given_up or build.head in {build.delivered_commit, build.base})
+    return not (asked or _is_given_up(build) or build.head in {build.delivered_commit, build.base})
+
+
+def _delivers_again(build: Build, end: PastEnd) -> Decision:
+    """Deliver what a build that had ended has landed. It ends as it had, whether that succeeds or not."""
+    if build.delivered_commit == build.head or _is_given_up(build):
+        return Decision(facts=(_as_before(end),))
+    return Decision(actions=(Deliver(build.head, build.deliveries + 1),))
+
+
+def _as_before(end: PastEnd) -> AnyEvent:
+    return e.BuildFinished(outcome=end.outcome, message=end.message)
+
+
+def _is_given_up(build: Build) -> bool:
+    """Return whether a delivery has failed for good, or often enough."""
+    limit = build.options.limits.pushes
+    return bool(build.delivery_error) and (not build.delivery_temporary or build.deliveries >= limit)
 
 
 def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
@@ -411,7 +431,7 @@ def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
         return refused
     if build.delivered_commit and build.delivered_commit == build.head and not build.delivered_in_part:
         return (e.BuildFinished(outcome="succeeded"),)
-    if build.delivery_error and (not build.delivery_temporary or build.deliveries >= build.options.limits.pushes):
+    if _is_given_up(build):
         return (e.BuildPaused(reason="delivery", message=build.delivery_error),)
     return ()
 

@@ -20,7 +20,7 @@ from buildwright.core.fault import Fault
 from buildwright.core.finding import Finding, PlanProposal, TaskAdvice, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.lessons import GivenLesson
-from buildwright.core.limits import Options
+from buildwright.core.limits import Delivery, Options
 from buildwright.core.patch import Patch
 from buildwright.core.record import Record, TaskId, UtcTime
 from buildwright.core.sanitize import ForeignText, Identifier, Origin, UserText, sanitizer_of
@@ -703,6 +703,15 @@ class StopRequested(Event):
     """The user whose request it was; "" when no user asked, or it is not known."""
 
 
+class DeliveryRequested(Event):
+    """The user asked to have what a build that has ended has landed delivered, once more or elsewhere."""
+
+    type: Literal["delivery.requested"] = "delivery.requested"
+    delivery: Annotated[Delivery, Origin.USER]
+    asked_by: Identifier = ""
+    """The user whose request it was; "" when it is not known."""
+
+
 class MessageSent(Event):
     """The user sent a message to the agents. `task` "" means every running agent, or else the next one."""
 
@@ -865,6 +874,7 @@ AnyEvent = Annotated[
     | StopRequested
     | MessageSent
     | ReviewSent
+    | DeliveryRequested
     | MessageDelivered
     | BuildVerified
     | PhaseAudited

@@ -24,6 +24,7 @@ from buildwright.core.finding import CONSENT, Finding, needs_consent
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine.build_command import BuildCommand, Words
+from buildwright.engine.deliver_command import DeliverBuild
 from buildwright.engine.feedback_command import TakeFeedback
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.engine.review_command import SendReview
@@ -246,6 +247,7 @@ COMMANDS: tuple[type[BuildCommand], ...] = (
     SendMessage,
     SendReview,
     TakeFeedback,
+    DeliverBuild,
     TakeStep,
     StopBuild,
 )
@@ -276,6 +278,8 @@ def after(
     if build.control is Control.STOPPING or (build.is_terminal and not command.reopens):
         how = f"has ended ({build.outcome})" if build.outcome else "is ending"
         raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build.id}`, or start a new build")
+    if build.past_end is not None and not isinstance(command, StopBuild):
+        raise IllegalMove("what has landed is being delivered", fix="wait until it is, or stop that")
     facts = tuple(_signed(fact, asked_by) for fact in command.facts(build, new_id))
     for fact in facts:
         build = apply(build, Recorded(build.version + 1, at, fact))

@@ -61,7 +61,7 @@ async def _ask_to_pull(bench: ActionContext, build: Build, there: Delivered) -> 
         if bench.guard is not None:
             await bench.guard()
         # What no gate has judged, or is a part of what was asked for, is not to be merged by mistake.
-        draft = build.stage is Stage.WORKING or not build.options.gates
+        draft = not build.is_whole or not build.options.gates
         mask = bench.world.mask
         title = found.title if found is not None else mask(title_of(build))
         body = with_section(found.body if found is not None else "", mask(section_of(build, there.commit)), build.id)

@@ -518,6 +518,10 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.BaseChanged: EventFrames(lambda ev: {"commit": ev.commit, "base": ev.base, "number": ev.number}, _nothing),
     e.BuildReopened: EventFrames(lambda _: {}, lambda _e, _m: [("build_resumed", {"by": "user"})]),
+    e.DeliveryRequested: EventFrames(
+        lambda ev: {"kind": ev.delivery.kind, "branch": ev.delivery.branch, "askedBy": ev.asked_by},
+        lambda _e, _m: [("build_resumed", {"by": "user"})],
+    ),
     e.StopRequested: EventFrames(
         lambda ev: {"how": ev.how, "message": _short(ev.message), "askedBy": ev.asked_by},
         lambda ev, _m: [("build.stop", {"how": ev.how, "message": _short(ev.message)})],

@@ -178,9 +178,11 @@ class BuildView(Record):
     base: str = ""
     head: str = ""
     delivered: str = ""
+    """Full name of the ref that holds the result, once it exists."""
+    delivery_error: str = ""
+    """Why the newest delivery failed; "" when it did not."""
     pull_request: str = ""
     """Address of the pull request's page; "" for none."""
-    """Full name of the ref that holds the result, once it exists."""
     findings: tuple[str, ...] = ()
     """Why the final tree was refused, if it was."""
     warnings: tuple[str, ...] = ()
@@ -309,6 +311,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         base=build.base,
         head=build.head,
         delivered=build.delivered,
+        delivery_error=build.delivery_error,
         pull_request=build.pull_request,
         findings=tuple(map(str, build.verdict.findings)) if build.verdict is not None else (),
         warnings=_warnings(build),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from buildwright.core.build import Build, Stage, TaskPhase, TaskState
+from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.finding import Report
 from buildwright.core.task import Task
 from buildwright.views.spec_progress import SpecPiece, SpecProgress, spec_progress
@@ -70,7 +70,7 @@ def with_section(body: str, section: str, build_id: str) -> str:
 
 
 def _state(build: Build) -> str:
-    if build.stage is Stage.WORKING:
+    if not build.is_whole:
         return "Not done: this is what is proven so far"
     if not build.options.gates:
         return "Done, and no check has judged it"

@@ -216,6 +216,7 @@ _HEAD_CHANGES: dict[type[Event], Callable[[Any], HeadChange]] = {
     e.BuildResumed: lambda _: {"control": Control.RUNNING},
     e.StopRequested: lambda _: {"control": Control.STOPPING},
     e.BuildFinished: _finished,
+    e.DeliveryRequested: lambda _: {"control": Control.RUNNING, "outcome": "", "completed": False},
     e.BuildReopened: lambda _: {"control": Control.RUNNING, "outcome": "", "completed": False},
 }
 

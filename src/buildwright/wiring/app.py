@@ -28,6 +28,7 @@ from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
 from buildwright.engine.contracts_command import TakeContracts
+from buildwright.engine.deliver_command import DeliverBuild
 from buildwright.engine.feedback_command import TakeFeedback, tasks_of
 from buildwright.engine.first_commit import first_commit
 from buildwright.engine.follow import stepped
@@ -454,6 +455,10 @@ class App:
         if isinstance(command, ResumeBuild) and command.options is not None and command.options.deliver:
             build = await self.builds.load(build_id)
             await self._check_forge(build.repository, command.options.of(build.options))
+        if isinstance(command, DeliverBuild):
+            build = await self.builds.load(build_id)
+            delivery = command.delivery_of(build)
+            await self._check_forge(build.repository, build.options.model_copy(update={"delivery": delivery}))
         if names := dict.fromkeys(task.agent for task in command.asks_of_machine()[1] if task.agent):
             await self._check_agents(await self.builds.load(build_id), names)
         result = await commands.ask(self.builds, self.clock, build_id, command, asked_by or self.settings.user)
