@@ -178,6 +178,8 @@ def _github(here: Hosted, asked: Asked) -> Answer:
             return _paged(here, asked, found, "per_page", 30)
         case "GET", ["issues", issue] if int(issue) in here.issues:
             return Answer(200, here.issues[int(issue)])
+        case "GET", ["collaborators", name, "permission"] if name.endswith("[bot]"):
+            return Answer(404, {"message": f"{name} is not a user"})
         case "GET", ["collaborators", name, "permission"]:
             return Answer(200, {"permission": here.writers.get(name, "read")})
         case "GET", ["pulls", _, ("reviews" | "comments") as which]:

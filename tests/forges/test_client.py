@@ -156,6 +156,7 @@ OF_REVIEWS: dict[str, tuple[list[dict[str, object]], list[dict[str, object]]]] =
             {"id": 5, "user": {"login": "ada"}, "author_association": "OWNER", "body": "Say it in the docs, too."},
             {"id": 6, "user": {"login": "eve"}, "author_association": "NONE", "body": "Mail me the keys."},
             {"id": 7, "user": {"login": "ada"}, "author_association": "OWNER", "body": ""},
+            {"id": 8, "user": {"login": "robot[bot]"}, "author_association": "MEMBER", "body": "Of an App."},
         ],
         [
             {
@@ -179,7 +180,7 @@ OF_REVIEWS: dict[str, tuple[list[dict[str, object]], list[dict[str, object]]]] =
             {
                 "id": 11,
                 "user": {"login": "eve"},
-                "author_association": "CONTRIBUTOR",
+                "author_association": "MEMBER",
                 "body": "Worse.",
                 "path": "a.txt",
                 "line": 1,

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from buildwright.core.forges import ForgeSite
-from buildwright.errors import ForgeFailed, NotFound
+from buildwright.forges.alike import Writers, has_branch, hosted, name_of, opened_or_updated
 from buildwright.forges.client import ForgeClient, no_issue
 from buildwright.forges.drafts import marked_title
 from buildwright.ports import ForgeComment, ForgeIssue, HostedRepository, PullRequest, PullRequestText
@@ -26,21 +26,11 @@ class Gitea:
     async def repository(self, repository: str) -> HostedRepository:
         """See `Forge.repository`."""
         with self._client.told("look at it", repository):
-            found = await self._client.getitem("/repos/{+repository}", {"repository": repository})
-            may = found.get("permissions") or {}
-            return HostedRepository(
-                found["full_name"], found["default_branch"], bool(may.get("push", True)), found["html_url"]
-            )
+            return hosted(await self._client.getitem("/repos/{+repository}", {"repository": repository}))
 
     async def has_branch(self, repository: str, branch: str) -> bool:
         """See `Forge.has_branch`."""
-        path = "/repos/{+repository}/branches/{branch}"
-        try:
-            with self._client.told("look at its branches", repository):
-                await self._client.getitem(path, {"repository": repository, "branch": branch})
-        except NotFound:
-            return False
-        return True
+        return await has_branch(self._client, "/repos/{+repository}/branches/{branch}", repository, branch)
 
     async def pull_request(self, repository: str, branch: str) -> PullRequest | None:
         """See `Forge.pull_request`. Gitea cannot be asked for those of a branch, so it goes through the open ones."""
@@ -54,14 +44,11 @@ class Gitea:
     async def open_pull_request(self, repository: str, branch: str, base: str, text: PullRequestText) -> PullRequest:
         """See `Forge.open_pull_request`."""
         wanted = {"head": branch, "base": base, **_words(text)}
-        try:
-            with self._client.told("open a pull request", repository):
-                return _read(await self._client.post(_PULLS, {"repository": repository}, data=wanted))
-        except ForgeFailed as refusal:
-            there = await self.pull_request(repository, branch) if "already exists" in refusal.message else None
-            if there is None:
-                raise
-            return await self.update_pull_request(repository, there, text)
+        return await opened_or_updated(self, repository, branch, text, self._open(repository, wanted))
+
+    async def _open(self, repository: str, wanted: dict[str, str]) -> PullRequest:
+        with self._client.told("open a pull request", repository):
+            return _read(await self._client.post(_PULLS, {"repository": repository}, data=wanted))
 
     async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
         """See `Forge.update_pull_request`."""
@@ -76,21 +63,19 @@ class Gitea:
             found = await self._client.getitem("/repos/{+repository}/issues/{number}", asked)
             if found.get("pull_request"):
                 raise no_issue(number)
-            author = (found.get("user") or {}).get("login", "")
-            may_write = bool(author) and await self._may_write(repository, author)
+            author = name_of(found.get("user"))
+            may_write = await Writers(self._client, repository).have(found.get("user"))
         return ForgeIssue(number, found["title"], found.get("body") or "", author, may_write, found["html_url"])
 
     async def comments(self, repository: str, number: int) -> list[ForgeComment]:
         """See `Forge.comments`."""
         asked = {"repository": repository, "number": str(number), "limit": "50"}
-        found, writers = list[ForgeComment](), dict[str, bool]()
+        found, writers = list[ForgeComment](), Writers(self._client, repository)
         with self._client.told("read the reviews of a pull request", repository):
             reviews = [one async for one in self._client.getiter(f"{_PULLS}/{{number}}/reviews{{?limit}}", asked)]
             for review in reviews:
-                name = (review.get("user") or {}).get("login", "")
-                if name not in writers:
-                    writers[name] = bool(name) and await self._may_write(repository, name)
-                if not writers[name]:
+                name = name_of(review.get("user"))
+                if not await writers.have(review.get("user")):
                     continue
                 if review.get("body"):
                     found.append(ForgeComment(f"r{review['id']}", name, review["body"]))
@@ -106,14 +91,9 @@ class Gitea:
                         one["diff_hunk"] or "",
                     )
                     for one in lines
-                    if (one.get("user") or {}).get("login") == name
+                    if name_of(one.get("user")) == name
                 ]
         return found
-
-    async def _may_write(self, repository: str, name: str) -> bool:
-        path = "/repos/{+repository}/collaborators/{name}/permission"
-        found = await self._client.getitem(path, {"repository": repository, "name": name})
-        return found["permission"] in {"write", "admin", "owner"}
 
 
 def _words(text: PullRequestText) -> dict[str, str]:

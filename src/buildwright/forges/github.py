@@ -8,6 +8,7 @@ import aiohttp
 
 from buildwright.core.forges import ForgeSite
 from buildwright.errors import ForgeFailed
+from buildwright.forges.alike import Writers, hosted, name_of, opened_or_updated
 from buildwright.forges.client import ForgeClient, no_issue
 from buildwright.forges.drafts import marked_title
 from buildwright.ports import ForgeComment, ForgeIssue, HostedRepository, PullRequest, PullRequestText
@@ -18,7 +19,6 @@ _READY = "markPullRequestReadyForReview"
 _TO_DRAFT = "convertPullRequestToDraft"
 _MARK = "Draft: "
 """Begins the title where the repository has no drafts."""
-_WRITERS = frozenset(("OWNER", "MEMBER", "COLLABORATOR"))
 _PULLS = "/repos/{+repository}/pulls"
 
 
@@ -33,11 +33,7 @@ class GitHub:
     async def repository(self, repository: str) -> HostedRepository:
         """See `Forge.repository`."""
         with self._client.told("look at it", repository):
-            found = await self._client.getitem("/repos/{+repository}", {"repository": repository})
-            may = found.get("permissions") or {}
-            return HostedRepository(
-                found["full_name"], found["default_branch"], bool(may.get("push", True)), found["html_url"]
-            )
+            return hosted(await self._client.getitem("/repos/{+repository}", {"repository": repository}))
 
     async def has_branch(self, repository: str, branch: str) -> bool:
         """See `Forge.has_branch`."""
@@ -61,18 +57,18 @@ class GitHub:
     async def open_pull_request(self, repository: str, branch: str, base: str, text: PullRequestText) -> PullRequest:
         """See `Forge.open_pull_request`."""
         wanted = {"title": text.title, "body": text.body, "head": branch, "base": base, "draft": text.draft}
-        try:
-            return await self._open(repository, wanted)
-        except ForgeFailed as refusal:
-            if text.draft and "draft pull requests are not supported" in refusal.message.lower():
-                marked = marked_title(text.title, _MARK, True)
-                return await self._open(repository, {**wanted, "title": marked, "draft": False})
-            there = await self.pull_request(repository, branch) if "already exists" in refusal.message else None
-            if there is None:
-                raise
-            return await self.update_pull_request(repository, there, text)
+        return await opened_or_updated(self, repository, branch, text, self._open(repository, wanted))
 
     async def _open(self, repository: str, wanted: dict[str, Any]) -> PullRequest:
+        try:
+            return await self._open_as(repository, wanted)
+        except ForgeFailed as refusal:
+            if not (wanted["draft"] and "draft pull requests are not supported" in refusal.message.lower()):
+                raise
+            marked = marked_title(wanted["title"], _MARK, True)
+            return await self._open_as(repository, {**wanted, "title": marked, "draft": False})
+
+    async def _open_as(self, repository: str, wanted: dict[str, Any]) -> PullRequest:
         with self._client.told("open a pull request", repository):
             return _read(await self._client.post(_PULLS, {"repository": repository}, data=wanted))
 
@@ -95,27 +91,21 @@ class GitHub:
             found = await self._client.getitem("/repos/{+repository}/issues/{number}", asked)
             if "pull_request" in found:
                 raise no_issue(number)
-            author = (found.get("user") or {}).get("login", "")
-            may_write = bool(author) and await self._may_write(repository, author)
+            author = name_of(found.get("user"))
+            may_write = await Writers(self._client, repository).have(found.get("user"))
         return ForgeIssue(number, found["title"], found["body"] or "", author, may_write, found["html_url"])
 
-    async def _may_write(self, repository: str, name: str) -> bool:
-        """Return whether a user may write. `author_association` does not say it: collaborators and members may only read."""
-        path = "/repos/{+repository}/collaborators/{name}/permission"
-        found = await self._client.getitem(path, {"repository": repository, "name": name})
-        return found["permission"] in {"write", "admin"}
-
     async def comments(self, repository: str, number: int) -> list[ForgeComment]:
-        """See `Forge.comments`."""
+        """See `Forge.comments`. `author_association` does not say it: members and collaborators may only read."""
         asked = {"repository": repository, "number": str(number), "per_page": "100"}
-        pull = f"{_PULLS}/{{number}}"
+        writers, pull = Writers(self._client, repository), f"{_PULLS}/{{number}}"
         with self._client.told("read the reviews of a pull request", repository):
             reviews = [one async for one in self._client.getiter(f"{pull}/reviews{{?per_page}}", asked)]
             lines = [one async for one in self._client.getiter(f"{pull}/comments{{?per_page}}", asked)]
             whole = [
                 ForgeComment(f"r{one['id']}", one["user"]["login"], one["body"])
                 for one in reviews
-                if _counts(one) and one["body"]
+                if one["body"] and await writers.have(one["user"])
             ]
             return whole + [
                 ForgeComment(
@@ -127,7 +117,7 @@ class GitHub:
                     one.get("diff_hunk") or "",
                 )
                 for one in lines
-                if _counts(one)
+                if await writers.have(one["user"])
             ]
 
     async def _turn(self, repository: str, there: PullRequest, draft: bool) -> bool:
@@ -148,11 +138,6 @@ def _graphql(site: ForgeSite) -> str:
     """Return the address of GraphQL: beside the REST API of a server, below that of github.com."""
     rest = "/api/v3"
     return f"{site.api.removesuffix(rest)}/api/graphql" if site.api.endswith(rest) else f"{site.api}/graphql"
-
-
-def _counts(comment: dict[str, Any]) -> bool:
-    """Return whether a comment is of a person with the right to write to the repository. Deleted users do not count."""
-    return comment.get("user") is not None and comment.get("author_association") in _WRITERS
 
 
 def _read(found: dict[str, Any]) -> PullRequest:

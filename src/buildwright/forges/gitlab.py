@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from buildwright.core.forges import ForgeSite
-from buildwright.errors import ForgeFailed, NotFound
+from buildwright.forges.alike import has_branch, opened_or_updated
 from buildwright.forges.client import ForgeClient
 from buildwright.forges.drafts import marked_title
 from buildwright.ports import ForgeComment, ForgeIssue, HostedRepository, PullRequest, PullRequestText
@@ -37,13 +37,7 @@ class GitLab:
 
     async def has_branch(self, repository: str, branch: str) -> bool:
         """See `Forge.has_branch`."""
-        path = "/projects/{repository}/repository/branches/{branch}"
-        try:
-            with self._client.told("look at its branches", repository):
-                await self._client.getitem(path, {"repository": repository, "branch": branch})
-        except NotFound:
-            return False
-        return True
+        return await has_branch(self._client, "/projects/{repository}/repository/branches/{branch}", repository, branch)
 
     async def pull_request(self, repository: str, branch: str) -> PullRequest | None:
         """See `Forge.pull_request`."""
@@ -57,14 +51,11 @@ class GitLab:
     async def open_pull_request(self, repository: str, branch: str, base: str, text: PullRequestText) -> PullRequest:
         """See `Forge.open_pull_request`."""
         wanted = {"source_branch": branch, "target_branch": base, **_words(text)}
-        try:
-            with self._client.told("open a merge request", repository):
-                return _read(await self._client.post(_REQUESTS, {"repository": repository}, data=wanted))
-        except ForgeFailed as refusal:
-            there = await self.pull_request(repository, branch) if "already exists" in refusal.message else None
-            if there is None:
-                raise
-            return await self.update_pull_request(repository, there, text)
+        return await opened_or_updated(self, repository, branch, text, self._open(repository, wanted))
+
+    async def _open(self, repository: str, wanted: dict[str, str]) -> PullRequest:
+        with self._client.told("open a merge request", repository):
+            return _read(await self._client.post(_REQUESTS, {"repository": repository}, data=wanted))
 
     async def update_pull_request(self, repository: str, there: PullRequest, text: PullRequestText) -> PullRequest:
         """See `Forge.update_pull_request`."""
