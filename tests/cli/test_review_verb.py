@@ -45,3 +45,19 @@ def test_hunks_have_their_tasks_and_comments_become_a_task(program: Program, tmp
     ]
     shown = program("status", build, "--json").object
     assert [(task["id"], task["phase"]) for task in shown["tasks"]][-1] == ("review-1", "ready")
+
+
+def test_a_line_that_was_removed_is_named_by_its_number_before(
+    program: Program, tmp_path: Path, repository: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "First"})
+    words = ("--check", "true", "--json", *shell("echo instead > README.md"))
+    ended = program("build", tasks, "--repo", repository, *words)
+    assert ended.code == 0, ended.err
+    build = ended.lines[-1]["id"]
+    sent = program("review", build, "--comment", "README.md:-1-2: keep this", "--json")
+    assert sent.code == 0, sent.err
+    ((comment,),) = [line["comments"] for line in program("events", build).lines if line["type"] == "review.sent"]
+    said = {"path": "README.md", "line": 1, "end_line": 2, "side": "old", "text": "keep this", "task": "a"}
+    assert comment == said
+    assert "- README.md:1-2 (as it was before the change): keep this" in program("prompt", build, "review-1").out

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from buildwright.core.event import ReviewComment
     from buildwright.views.review import DiffHunk, ReviewView
 
-_PLACE = re.compile(r"(?P<path>[^:]+):(?P<line>\d+)(?:-(?P<end>\d+))?:\s*(?P<text>.+)", re.DOTALL)
+_PLACE = re.compile(r"(?P<path>[^:]+):(?P<old>-?)(?P<line>\d+)(?:-(?P<end>\d+))?:\s*(?P<text>.+)", re.DOTALL)
 
 
 async def review(
@@ -30,7 +30,7 @@ async def review(
         tuple[str, ...],
         Parameter(
             help="Send `PATH:LINE: TEXT` (or PATH:LINE-LINE: TEXT) to the agent that made these lines; all go as one batch. "
-            "May be repeated."
+            "`PATH:-LINE: TEXT` is a line that was removed, as it was before. May be repeated."
         ),
     ] = (),
     message: Annotated[str, Parameter(name=["--message", "-m"], help="What is said of the whole.")] = "",
@@ -65,15 +65,23 @@ def _comment(view: ReviewView, text: str) -> ReviewComment:
     found = _PLACE.fullmatch(text)
     if found is None:
         raise Refused(f"{one_line(text, 80)} is not a comment on a line", fix="write --comment 'PATH:LINE: TEXT'")
-    path, line = found["path"], int(found["line"])
-    end = int(found["end"] or 0)
-    return ReviewComment(path=path, line=line, end_line=end, text=found["text"], task=_task_at(view, path, line))
+    path, line, old = found["path"], int(found["line"]), bool(found["old"])
+    return ReviewComment(
+        path=path,
+        line=line,
+        end_line=int(found["end"] or 0),
+        side="old" if old else "new",
+        text=found["text"],
+        task=_task_at(view, path, line, old=old),
+    )
 
 
-def _task_at(view: ReviewView, path: str, line: int) -> str:
-    """Return the task that made the hunk at a line, else one that changed the file, else ""."""
-    hunks: Sequence[DiffHunk] = [hunk for file in view.files if file.path == path for hunk in file.hunks]
-    at = [hunk for hunk in hunks if hunk.new_start <= line < hunk.new_start + max(hunk.new_lines, 1)]
+def _task_at(view: ReviewView, path: str, line: int, *, old: bool) -> str:
+    """Return the task that made the hunk at a line (`old`: as it was before), else one that changed the file, else ""."""
+    files = [file for file in view.files if path in ({file.path, file.old_path} if old else {file.path})]
+    hunks: Sequence[DiffHunk] = [hunk for file in files for hunk in file.hunks]
+    spans = [(hunk.old_start, hunk.old_lines) if old else (hunk.new_start, hunk.new_lines) for hunk in hunks]
+    at = [hunk for hunk, (start, size) in zip(hunks, spans, strict=True) if start <= line < start + max(size, 1)]
     return next((hunk.purposes[0].task for hunk in (*at, *hunks) if hunk.purposes), view.task)
 
 
