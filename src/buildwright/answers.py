@@ -18,6 +18,9 @@ class Status(BuildView):
 
     runner: str | None = Field(default=None, description="The process that holds the build.")
     workers: tuple[WorkerHolds, ...] = ()
+    refused: dict[str, str] = Field(
+        default_factory=dict, description="What the caller may not do to it, each with the reason."
+    )
 
 
 class EventPage(BaseModel):

@@ -148,6 +148,12 @@ class TeamClient(Protocol):
     async def set_member(self, project_id: str, user_id: str, role: MemberRoleName | None) -> tuple[MemberView, ...]:
         """Share a project with a user in a role, None ends that; return its members. Raises NotFound, Refused."""
 
+    async def leave(self, project_id: str) -> None:
+        """Be a member of a project no more. Raises NotFound, Refused (its owner)."""
+
+    async def unlink_github(self) -> UserView:
+        """Forget the account at GitHub of this client's user, with its token. Raises Conflict (none), Refused (needed)."""
+
 
 class RepositoryClient(Protocol):
     """The connected repositories of one user, here or on a server. `repository_id` is that of `find`."""

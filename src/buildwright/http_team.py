@@ -83,6 +83,14 @@ class HttpTeam:
         found = await (self._wire.put(path, {"role": role}) if role is not None else self._wire.delete(path))
         return _members(found)
 
+    async def leave(self, project_id: str) -> None:
+        """See `TeamClient.leave`."""
+        await self._wire.post(f"/projects/{project_id}/leave")
+
+    async def unlink_github(self) -> UserView:
+        """See `TeamClient.unlink_github`."""
+        return _user(await self._wire.post("/auth/github/unlink"))
+
 
 def _place(user_id: str) -> str:
     return f"/api/users/{quote(user_id, safe='')}"

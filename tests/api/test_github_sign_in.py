@@ -127,6 +127,38 @@ async def test_whoever_is_signed_in_links_the_account(tmp_path: Path, github: Ho
         assert (await ended(served, at, github)).status == 403
 
 
+async def test_an_account_is_linked_and_unlinked_from_the_page_of_the_team(
+    tmp_path: Path, github: HostedGitHub
+) -> None:
+    async with (
+        site_of(tmp_path, github, BUILDWRIGHT_GITHUB_ALLOWED="acme") as served,
+        AsyncExitStack() as stack,
+    ):
+        at = await browser(served, stack)
+        session = {"Cookie": f"{COOKIE}={served.site.signer.issue(OWNER, 'session', 600, served.site.app.clock.now())}"}
+        page = (await at.get("/api/team", headers=session)).json["github"]
+        assert (page["login"], page["unlink"], page["link"]["leads"]) == ("", None, True)
+        assert (await at.post("/auth/github/unlink", headers=session)).status == 409
+        begun = await at.post(page["link"]["path"], headers=session)
+        code, state = github.let_in(begun.json["address"])
+        given = {"params": {"code": code, "state": state}, "headers": {"Cookie": cookie_of(begun, BEGUN)}}
+        assert "url=/team" in (await at.get("/auth/github/callback", **given)).text
+        page = (await at.get("/api/team", headers=session)).json["github"]
+        assert (page["login"], page["unlink"]["path"]) == ("acme", "/auth/github/unlink")
+        assert (await at.get("/repos", headers=session)).status == 200
+        evil = await at.post("/auth/github/unlink", headers={**session, "Origin": "https://evil.example"})
+        assert evil.status == 403
+        gone = await at.post(page["unlink"]["path"], headers=session)
+        assert (gone.status, gone.json["github_login"]) == (200, "")
+        assert await served.site.records.users.github_token(OWNER) is None, "the token is kept no more"
+        assert (await at.get("/repos", headers=session)).status == 422
+        own = {"Cookie": cookie_of(await ended(served, at, github), COOKIE)}
+        assert (await at.get("/auth/me", headers=own)).json["user_id"] == "github:acme", "it is nobody else's any more"
+        assert (await at.get("/api/team", headers=own)).json["github"]["unlink"] is None
+        kept = await at.post("/auth/github/unlink", headers=own)
+        assert (kept.status, kept.json["code"]) == (422, "refused")
+
+
 async def test_the_page_has_a_button_where_it_is_set_up(tmp_path: Path, github: HostedGitHub) -> None:
     async with site_of(tmp_path, github) as served:
         page = await (await served.user("")).get("/sign-in")

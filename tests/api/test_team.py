@@ -22,8 +22,14 @@ from tests.api.walked import Path as Route
 
 TASKS = [{"id": "a", "title": "First"}]
 MEMBERS = {"vic": "viewer", "mem": "member", "mai": "maintainer"}
-SHARED = tuple(one for one in HTTP if one.names_something and ("{build_id}" in one.path or "{project_id}" in one.path))
-"""The routes of a build or a project."""
+SHARED = tuple(
+    one
+    for one in HTTP
+    if one.names_something
+    and ("{build_id}" in one.path or "{project_id}" in one.path)
+    and ACTS.get(one.path) != "leave"
+)
+"""The routes of a build or a project, but the one after which its caller has no role any more."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -140,6 +146,33 @@ async def test_roles_are_given_by_whoever_may(shared: Filled) -> None:
         async with asyncio.timeout(20):
             assert '"why":"vanished"' in (await stream.read()).decode().replace(" ", "")
     assert (await shared.bob.get(f"/projects/{seeds.project}")).status == 403
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_member_leaves_a_project_and_sees_it_no_more(shared: Filled) -> None:
+    served, seeds = shared.served, shared.seeds
+    place = f"/projects/{seeds.project}"
+    assert (await shared.bob.post(f"{place}/leave")).status == 403, "bob has never seen it"
+    owner = await served.client.post(f"{place}/leave")
+    assert (owner.status, owner.json["code"]) == (422, "refused")
+    for name in ("lea", "len"):
+        leaving = await served.user(name)
+        assert (await leaving.get("/auth/me")).status == 200
+        given = await served.client.ask("PUT", f"{place}/members/{name}", {"role": "viewer"})
+        assert given.status == 200, given.text
+    leaving = await served.user("lea")
+    (shown,) = (await leaving.get("/api/team")).json["projects"]
+    actions = {one["user_id"]: one["remove"] for one in shown["members"] if one.get("remove")}
+    assert {name: one["words"] for name, one in actions.items()} == {"lea": "Leave"}, "of the others she removes none"
+    action = actions["lea"]
+    async with leaving.session.get(f"{leaving.address}/api/projects/{seeds.project}/stream") as stream:
+        await stream.content.readany()
+        assert (await leaving.ask(action["method"], action["path"])).status == 204
+        async with asyncio.timeout(20):
+            assert '"why":"vanished"' in (await stream.read()).decode().replace(" ", "")
+    assert (await leaving.get(place)).status == 403
+    assert (await leaving.post(f"{place}/leave")).status == 403
+    assert (await (await served.user("len")).get(place)).status == 200, "another one stays"
 
 
 async def test_the_servers_owner_sees_what_others_build_and_steers_it_not(served: Served) -> None:

@@ -31,8 +31,25 @@ async def test_a_browser_that_is_signed_in_gets_the_page(nobody: Client, session
         assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert '<div id="root">' in page.text
         assert page.headers["cache-control"] == "no-cache"
-    for path in ("/builds/a b", "/builds/3fa9/nothing", "/builds", "/log"):
-        assert (await nobody.get(path, headers=session)).status in {404, 422}, path
+
+
+async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(
+    served: Served, nobody: Client, session: dict[str, str]
+) -> None:
+    for path in ("/builds/a b", "/builds/3fa9/nothing", "/builds", "/log", "/api/nothing", "/projects/x/nothing"):
+        shown = await nobody.get(path, headers=session)
+        assert (shown.status, shown.headers["content-type"]) == (404, "text/html; charset=utf-8"), path
+        assert '<div id="root">' in shown.text
+        assert "default-src 'none'" in shown.headers["content-security-policy"]
+        said = await served.client.get(path)
+        assert (said.status, said.headers["content-type"].partition(";")[0]) in (
+            (404, "application/problem+json"),
+            (404, "text/html"),
+        ), path
+        led = await nobody.get(path, headers=PAGE)
+        assert (led.status, led.headers["location"]) == (303, "/sign-in"), "who is not signed in learns nothing"
+    assert (await served.client.get("/log")).json["code"] == "not-found"
+    assert (await served.client.post("/log", headers=PAGE)).json["code"] == "not-found"
 
 
 async def test_a_page_may_do_nothing_that_is_not_its_own(nobody: Client, session: dict[str, str]) -> None:
@@ -53,7 +70,23 @@ async def test_whoever_is_not_signed_in_is_led_back_to_the_page_afterwards(serve
     assert (led.status, led.headers["location"]) == (303, "/sign-in?next=/builds/3fa9/log")
     form = await nobody.get(led.headers["location"], headers=PAGE)
     assert 'name="next" value="/builds/3fa9/log"' in form.text
-    for wanted, there in (("/builds/3fa9/log", "/builds/3fa9/log"), ("//evil.example", "/"), ("/api/builds", "/")):
+    led = await nobody.get("/builds/3fa9/review?task=a%20b&at=12", headers=PAGE)
+    assert led.headers["location"] == "/sign-in?next=/builds/3fa9/review%3Ftask%3Da%2520b%26at%3D12"
+    form = await nobody.get(led.headers["location"], headers=PAGE)
+    assert 'name="next" value="/builds/3fa9/review?task=a%20b&amp;at=12"' in form.text
+    for wanted, there in (
+        ("/builds/3fa9/log", "/builds/3fa9/log"),
+        ("/builds/3fa9/review?task=a%20b&at=12", "/builds/3fa9/review?task=a%20b&at=12"),
+        ("/costs?next=https://evil.example", "/costs?next=https://evil.example"),
+        ("//evil.example", "/"),
+        ("//evil.example/?/costs", "/"),
+        ("https://evil.example/costs", "/"),
+        ("/\\evil.example?x", "/"),
+        ("/costs?a\r\nSet-Cookie: x=1", "/"),
+        ("/costs?<script>", "/"),
+        ("/costs?" + "a" * 1_001, "/"),
+        ("/api/builds", "/"),
+    ):
         token = served.site.signer.issue(OWNER, "sign-in", 60, served.site.app.clock.now())
         answer = await nobody.post("/sign-in", data={"token": token, "next": wanted}, headers=PAGE)
         assert (answer.status, answer.headers["location"]) == (303, there)

@@ -18,13 +18,28 @@ BELOW: dict[str, list[tuple[str, ...]]] = {
     "db": [("migrate",), ("rollback",), ("version",), ("rebuild-stats",)],
     "cluster": [("up",), ("down",), ("status",)],
     "contracts": [("generate",), ("list",), ("show",), ("edit",), ("diff",), ("stale",), ("take",), ("export",)],
-    "pr": [("feedback",)],
+    "pr": [("open",), ("feedback",)],
     "repo": [("list",), ("connect",), ("disconnect",), ("audits",)],
     "task": [("add",), ("edit",), ("drop",), ("merge",), ("split",), ("reorder",), ("redo",), ("undo",)],
     "lessons": [("list",), ("show",), ("forget",), ("export",), ("import",)],
     "token": [(), ("list",), ("revoke",)],
     "user": [
-        *((name,) for name in ("list", "show", "add", "set", "disable", "enable", "members", "share", "unshare")),
+        *(
+            (name,)
+            for name in (
+                "list",
+                "show",
+                "add",
+                "set",
+                "disable",
+                "enable",
+                "members",
+                "share",
+                "unshare",
+                "leave",
+                "unlink-github",
+            )
+        ),
     ],
     "secrets": [("scan",), ("allow",), ("allowed",)],
     "hook": [("install",), ("remove",)],

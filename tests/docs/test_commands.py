@@ -23,14 +23,14 @@ SHOWN = [
 
 BELOW = {
     "task": {"add", "edit", "drop", "merge", "split", "reorder", "redo", "undo"},
-    "pr": {"feedback"},
+    "pr": {"open", "feedback"},
     "repo": {"list", "connect", "disconnect", "audits"},
     "contracts": {"generate", "list", "show", "edit", "diff", "stale", "take", "export"},
     "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},
     "lessons": {"list", "show", "forget", "export", "import"},
     "token": {"list", "revoke"},
-    "user": {"list", "show", "add", "set", "disable", "enable", "members", "share", "unshare"},
+    "user": {"list", "show", "add", "set", "disable", "enable", "members", "share", "unshare", "leave", "unlink-github"},
     "secrets": {"scan", "allow", "allowed"},
     "sandbox": {"run", "prove"},
     "hook": {"install", "remove"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.requests import HTTPConnection
 
-from buildwright.auth.rights import Act, Role, allows, highest, who_may
+from buildwright.auth.rights import Act, Role, allows, highest, refusal, who_may
 from buildwright.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ ACTS: Final[dict[str, Act]] = {
     "/projects/{project_id}/build/interject": "say",
     "/projects/{project_id}/build/cancel": "steer",
     "/projects/{project_id}/build/resume": "steer",
+    "/projects/{project_id}/leave": "leave",
     "/projects/{project_id}/members/{user_id}": "share",
 }
 """What a request that changes something is to the project or build in its path. A path that is missing here is a `steer` of
@@ -69,7 +70,7 @@ def check_role(role: Role | None, act: Act, what: str) -> None:
     if role is None:
         raise Forbidden(f"this {what} belongs to another user", fix=f"ask {who_may('share')} to share it with you")
     if not allows(role, act):
-        raise Forbidden(f"your role in this {what} is {role}, which does not allow this", fix=f"ask {who_may(act)}")
+        raise Forbidden(refusal(role, what), fix=f"ask {who_may(act)}")
 
 
 async def check_name(site: ServerState, caller: Caller, name: str) -> None:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from buildwright import errors
 from buildwright.api import fixes
+from buildwright.api.browser import wants_page
 from buildwright.api.description import ApiDescription
 from buildwright.api.guard import Guard
 from buildwright.api.idempotency import IdempotentRequest
@@ -219,6 +220,8 @@ def _handle_errors(api: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         headers, detail = dict(error.headers or {}), str(error.detail)
         match error.status_code:
+            case 404 if wants_page(request.method, request.headers):
+                return web.page_at_address(request)
             case 404:
                 title, fix = "No such path", "see /openapi.json for those there are"
                 detail = "nothing is at this path"

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildwright.api.assistants import PATH as ASSISTANTS
 from buildwright.api.bodies import Body, BodyRefusedError, largest, too_large
-from buildwright.api.browser import FRONT, is_page, wants_page
+from buildwright.api.browser import FRONT, page_at, wants_page
 from buildwright.api.fixes import answer_over_http, prefers_commands
 from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response, without_inside
 from buildwright.api.state import Caller, ServerState
@@ -102,9 +102,8 @@ class _Request:
         self._commands = prefers_commands(headers) or scope["path"] == ASSISTANTS  # they know commands: each is a tool
         try:
             problem = await self._refusal(scope, headers)
-            if problem is not None and problem.status == 401 and _opens_page(scope, headers):
-                there = "" if scope["path"] == FRONT else f"?next={quote(scope['path'], safe='/')}"
-                await RedirectResponse(f"/sign-in{there}", 303)(scope, receive, self._answer)
+            if problem is not None and problem.status == 401 and wants_page(scope["method"], headers):
+                await RedirectResponse(_sign_in_for(scope), 303)(scope, receive, self._answer)
                 return
             if problem is not None:
                 extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
@@ -218,9 +217,11 @@ class _Request:
         )
 
 
-def _opens_page(scope: Scope, headers: Headers) -> bool:
-    """Return whether a person opens a page in a browser."""
-    return is_page(scope["path"]) and wants_page(scope["method"], headers)
+def _sign_in_for(scope: Scope) -> str:
+    """Return the address of the page for signing in that leads on to the page of a request, if one is there."""
+    query = scope["query_string"].decode("latin-1")
+    there = page_at(f"{scope['path']}?{query}" if query else scope["path"])
+    return "/sign-in" if there == FRONT else f"/sign-in?next={quote(there, safe='/')}"
 
 
 async def identify(site: ServerState, headers: Headers, method: str) -> Caller:

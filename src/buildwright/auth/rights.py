@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Final, Literal
 
 Role = Literal["viewer", "member", "maintainer", "owner"]
-Act = Literal["read", "say", "review", "start", "steer", "change", "share", "delete"]
+Act = Literal["read", "leave", "say", "review", "start", "steer", "change", "share", "delete"]
 """`say` and `review` reach a build's agents; `steer` is every other command to a build that another user has started;
-`change` is of a project's spec, interview and contracts; `share` is of its members."""
+`change` is of a project's spec, interview and contracts; `share` is of its members; each may `leave`."""
 
 ROLES: Final[tuple[Role, ...]] = ("viewer", "member", "maintainer", "owner")
 """From the lowest to the highest."""
 LEAST: Final[dict[Act, Role]] = {
     "read": "viewer",
+    "leave": "viewer",
     "say": "member",
     "review": "member",
     "start": "member",
@@ -42,6 +43,16 @@ def who_may(act: Act) -> str:
     may = [role for role in reversed(ROLES) if allows(role, act)]
     words = ["its owner", *(f"a {role}" for role in may[1:])]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def refusals(role: Role | None, what: str) -> dict[Act, str]:
+    """Return the acts that a role does not allow in a thing (`what`: `build` or `project`), each with why and whom to ask."""
+    return {act: f"{refusal(role, what)}: ask {who_may(act)}" for act in LEAST if not allows(role, act)}
+
+
+def refusal(role: Role | None, what: str) -> str:
+    """Return why a role does not allow an act."""
+    return f"your role in this {what} is {role or 'none'}, which does not allow this"
 
 
 def may_change_member(role: Role | None, before: Role | None, after: Role | None) -> bool:

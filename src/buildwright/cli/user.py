@@ -168,6 +168,26 @@ async def unshare(project: _Project, name: _Name, /, *, json: _Json = False) -> 
         _show_members(Output(json), await app.team.set_member(project_id, name, None))
 
 
+@user.command
+async def leave(project: _Project, /, *, json: _Json = False) -> None:
+    """Be a member of a project no more."""
+    output = Output(json)
+    async with session() as app:
+        project_id, _ = await app.contracts.find(project)
+        await app.team.leave(project_id)
+    if output.json:
+        output.data({"left": project_id})
+    else:
+        output.print(f"You are no member of {project} any more.")
+
+
+@user.command(name="unlink-github")
+async def unlink_github(*, json: _Json = False) -> None:
+    """Forget your account at GitHub, with its token. Repositories that you have connected are audited no more."""
+    async with session() as app:
+        _show(Output(json), await app.team.unlink_github())
+
+
 def _changes(
     name: str,
     owner: bool,

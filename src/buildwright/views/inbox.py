@@ -5,8 +5,9 @@ What blocks most comes first: the tasks that cannot be done before a person has 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, JsonValue
@@ -59,19 +60,30 @@ class Need(Record):
     """That in words."""
     findings: tuple[str, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    """What the reader can do; () with `refused`."""
+    refused: str = ""
+    """Why the reader may do nothing about it, and whom to ask; "" where nothing bars it."""
     evidence: str
     """Path of what there is to read about it."""
 
 
 def inbox_of(
-    builds: Iterable[Build], interviews: Iterable[InterviewEntry] = (), unattended: Iterable[str] = ()
+    builds: Iterable[Build],
+    interviews: Iterable[InterviewEntry] = (),
+    unattended: Iterable[str] = (),
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Need, ...]:
     """Return what needs a person, what blocks most first, of the same the oldest.
 
-    `unattended` are the ids of builds that run and that no process carries out.
+    `unattended` are the ids of builds that run and that no process carries out; `refused` has why the reader may not steer a
+    build, by its id.
     """
     alone = frozenset(unattended)
     needs = [need for build in builds if not build.is_terminal for need in _of_build(build, build.id in alone)]
+    needs = [
+        need.model_copy(update={"remedies": (), "refused": refused[need.build]}) if need.build in refused else need
+        for need in needs
+    ]
     needs += [_of_interview(entry) for entry in interviews if not entry.is_complete]
     return tuple(sorted(needs, key=lambda one: (one.until is not None, -one.blocks, one.since)))
 

@@ -6,7 +6,7 @@ The page draws what stands here; a command line stands beside each thing that it
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -74,6 +74,9 @@ class ProjectOverview(Record):
     """What starts the build on the command line."""
     defaults: BuildDefaults
     builds: tuple[BuildCard, ...] = Field((), description="The newest first.")
+    refused: dict[str, str] = Field(
+        default_factory=dict, description="What the caller may not do to the project, each with the reason."
+    )
 
 
 class ProjectParts(NamedTuple):
@@ -110,8 +113,10 @@ def defaults_of(*, may_run_commands: bool) -> BuildDefaults:
     )
 
 
-def project_page(parts: ProjectParts, builds: Sequence[BuildCard], *, may_run_commands: bool) -> ProjectOverview:
-    """Return the page of a project. `builds` are its own, newest first."""
+def project_page(
+    parts: ProjectParts, builds: Sequence[BuildCard], refused: Mapping[str, str], *, may_run_commands: bool
+) -> ProjectOverview:
+    """Return the page of a project. `builds` are its own, newest first; `refused` is what the caller may not do."""
     source = _source(parts)
     needs = []
     if not parts.target_ref:
@@ -132,6 +137,7 @@ def project_page(parts: ProjectParts, builds: Sequence[BuildCard], *, may_run_co
         command=_command(parts, source),
         defaults=defaults_of(may_run_commands=may_run_commands),
         builds=tuple(builds),
+        refused=dict(refused),
     )
 
 

@@ -81,6 +81,9 @@ class TeamAction(Record):
     path: str
     body: dict[str, str | bool | None] | None = None
     command: str
+    """"" for what takes a browser."""
+    leads: bool = False
+    """Whether the answer's `address` is that of a page elsewhere where it goes on."""
 
 
 class TeamUser(UserView):
@@ -123,10 +126,21 @@ class TeamProject(Record):
     """Roles for a new member; `{user}` in path and command is the id of that user."""
 
 
+class TeamGitHub(Record):
+    """The caller's account at GitHub: `login` is "" while none is linked."""
+
+    login: str
+    link: TeamAction | None = None
+    """None where signing in with GitHub is not set up."""
+    unlink: TeamAction | None = None
+    """None where none is linked, and for a user who signs in with it alone."""
+
+
 class TeamPage(Record):
     """All of the page: the caller, all users for an owner of the server, the caller's tokens, and projects."""
 
     me: UserView
+    github: TeamGitHub
     users: tuple[TeamUser, ...] = ()
     tokens: tuple[TeamToken, ...] = ()
     projects: tuple[TeamProject, ...] = ()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from buildwright.errors import BadSettings, Conflict, Forbidden, Unauthorized
 from buildwright.wiring.repositories import PUBLIC_URL, public_url
+from buildwright.wiring.team import GITHUB_USERS
 
 if TYPE_CHECKING:
     from buildwright.auth import Vault
@@ -129,9 +130,9 @@ class GitHubSignIn:
                     f"{account.login} may not sign in here", fix=f"ask the server's owner to name it in {ALLOWED}"
                 )
             try:
-                found = await users.add(f"github:{account.login.lower()}", now, account.login)
+                found = await users.add(f"{GITHUB_USERS}{account.login.lower()}", now, account.login)
             except Conflict:  # the name has changed hands at GitHub
-                found = await users.add(f"github:{account.login.lower()}-{account.id}", now, account.login)
+                found = await users.add(f"{GITHUB_USERS}{account.login.lower()}-{account.id}", now, account.login)
         if found.disabled_at is not None:
             raise Forbidden(f"{account.login} may not sign in here any more", fix="ask the server's owner")
         return found

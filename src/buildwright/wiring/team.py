@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
 from buildwright.auth.rights import Role, may_change_member, who_may
-from buildwright.errors import Forbidden, NotFound, Refused
+from buildwright.errors import Conflict, Forbidden, NotFound, Refused
 from buildwright.store.users import Change, MemberRecord, MemberRole, TokenRecord, UserRecord
 from buildwright.views.team import MemberView, TokenView, UserChanges, UserView
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from buildwright.store.records import Records
 
 ALLOW_COMMANDS = "BUILDWRIGHT_ALLOW_COMMANDS"
+GITHUB_USERS = "github:"
+"""How the id of a user begins that was made by signing in with GitHub."""
 _LIMITS: tuple[Change, ...] = ("most_builds", "most_builds_an_hour", "most_usd_a_month")
 
 
@@ -126,6 +128,25 @@ class Team:
             await self.records.users.get(user_id)
             await self.records.members.put(MemberRecord(project.id, user_id, role, caller, self.clock.now()))
         return await self.members(project)
+
+    async def leave(self, project: ProjectRecord, user_id: str) -> None:
+        """End the sharing of a project with a user, at the request of that user. Raises NotFound, Refused (the owner)."""
+        if user_id == project.user_id:
+            raise Refused("you are the owner of the project", fix="delete it, or leave it as it is")
+        if not await self.records.members.remove(project.id, user_id):
+            raise NotFound(f"{user_id} is not a member of this project", fix="see `buildwright user members PROJECT`")
+
+    async def unlink_github(self, user_id: str) -> UserView:
+        """Forget a user's account at GitHub, with its token. Raises Conflict (none is linked), Refused (signs in by it alone)."""
+        found = await self.user(user_id)
+        if not found.github_login:
+            raise Conflict("no account of GitHub is linked", fix="link one on the page of the team")
+        if user_id.startswith(GITHUB_USERS):
+            raise Refused(
+                f"{user_id} signs in with this account alone",
+                fix="have an owner of the server disable the user, if that is what you want",
+            )
+        return await self._shown(await self.records.users.set_github(user_id, None, None, None))
 
     def _check(self, user_id: str, wanted: UserChanges) -> None:
         if user_id == self.own_user and wanted.role == "member":
@@ -244,6 +265,16 @@ class OwnTeam:
         async with self._open() as team:
             project = await team.records.projects.get(project_id)
             return await team.set_member(project, "owner", self._settings.user, user_id, role)
+
+    async def leave(self, project_id: str) -> None:
+        """See `TeamClient.leave`."""
+        async with self._open() as team:
+            await team.leave(await team.records.projects.get(project_id), self._settings.user)
+
+    async def unlink_github(self) -> UserView:
+        """See `TeamClient.unlink_github`."""
+        async with self._open() as team:
+            return await team.unlink_github(self._settings.user)
 
 
 def _member(member: MemberRecord) -> dict[str, object]:

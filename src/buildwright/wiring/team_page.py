@@ -6,12 +6,13 @@ import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from buildwright.auth.rights import Role, highest, may_change_member
+from buildwright.auth.rights import Role, allows, highest, may_change_member
 from buildwright.store.users import MemberRole
 from buildwright.views.team import (
     MemberView,
     RoleChoice,
     TeamAction,
+    TeamGitHub,
     TeamMember,
     TeamPage,
     TeamProject,
@@ -20,6 +21,7 @@ from buildwright.views.team import (
     TokenView,
     UserView,
 )
+from buildwright.wiring.team import GITHUB_USERS
 
 if TYPE_CHECKING:
     from buildwright.store.projects import ProjectRecord
@@ -34,13 +36,17 @@ _WORDS = {
 }
 
 
-async def team_page(team: Team, user_id: str, this: str, *, is_server_owner: bool) -> TeamPage:
+async def team_page(
+    team: Team, user_id: str, this: str, *, is_server_owner: bool, signs_in_with_github: bool
+) -> TeamPage:
     """Return the page of a caller, whose request came with the token `this`. Raises StoreFailed."""
     users = await team.users() if is_server_owner else ()
     shared = await team.records.admission.shared(user_id)
     found = await team.records.projects.page(user_id, _MOST_PROJECTS, shared=shared)
+    me = await team.user(user_id)
     return TeamPage(
-        me=await team.user(user_id),
+        me=me,
+        github=_github(me, signs_in_with_github),
         users=tuple(_user(one, team.own_user) for one in users),
         tokens=tuple(_token(one) for one in await team.tokens(user_id, this)),
         projects=tuple([_project(one, user_id, await team.members(one)) for one in found]),
@@ -73,6 +79,16 @@ def _user(user: UserView, own_user: str) -> TeamUser:
     return TeamUser(**user.model_dump(), actions=tuple(actions))
 
 
+def _github(me: UserView, is_set_up: bool) -> TeamGitHub:
+    words = "Link another account of GitHub" if me.github_login else "Link an account of GitHub"
+    link = TeamAction(words=words, method="POST", path="/auth/github?next=%2Fteam", command="", leads=True)
+    unlink = TeamAction(
+        words="Unlink", method="POST", path="/auth/github/unlink", command="buildwright user unlink-github"
+    )
+    may_unlink = me.github_login and not me.user_id.startswith(GITHUB_USERS)
+    return TeamGitHub(login=me.github_login, link=link if is_set_up else None, unlink=unlink if may_unlink else None)
+
+
 def _token(token: TokenView) -> TeamToken:
     revoke = TeamAction(
         words="Take back",
@@ -89,12 +105,12 @@ def _project(project: ProjectRecord, caller: str, members: tuple[MemberView, ...
         id=project.id,
         name=project.name,
         role=role,
-        members=tuple(_member(project.id, role, one) for one in members),
+        members=tuple(_member(project.id, role, caller, one) for one in members),
         share=_choices(project.id, role, None, "{user}"),
     )
 
 
-def _member(project_id: str, role: Role, member: MemberView) -> TeamMember:
+def _member(project_id: str, role: Role, caller: str, member: MemberView) -> TeamMember:
     fields = member.model_dump()
     if member.role == "owner":
         return TeamMember(**fields)
@@ -106,6 +122,10 @@ def _member(project_id: str, role: Role, member: MemberView) -> TeamMember:
         command=f"buildwright user unshare {project_id} {name}",
     )
     may_remove = may_change_member(role, member.role, None)
+    if member.user_id == caller:
+        leave = f"buildwright user leave {project_id}"
+        remove = TeamAction(words="Leave", method="POST", path=f"/projects/{project_id}/leave", command=leave)
+        may_remove = allows(role, "leave")
     choices = _choices(project_id, role, member.role, member.user_id)
     return TeamMember(**fields, choices=choices, remove=remove if may_remove else None)
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from buildwright.answers import Diff, EventPage, Status
 from buildwright.api import operations
+from buildwright.api.access import role_in_build
 from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import LogPage, cursor_of, place_of, read_page
@@ -18,6 +19,7 @@ from buildwright.api.params import After, BuildId, CleanText, Limit, OwnBuild, P
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.api.targets import check_commands
+from buildwright.auth.rights import refusals
 from buildwright.core.event import event_fields
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
@@ -226,13 +228,15 @@ async def list_builds(
 @router.get("/api/builds/{build_id}", response_model=Status, responses=responses(403, 404))
 async def build_status(
     site: SiteOf,
+    caller: CallerOf,
     build: OwnBuild,
     tasks: Annotated[int, Query(ge=0, le=10_000, description="At most this many tasks are listed.")] = 200,
 ) -> Response:
     """Return how far the build is, and what it needs."""
     view = build_view(build, site.app.clock.now(), tasks)
     crew = await site.app.crew(build.id)
-    return JSONResponse({**view.model_dump(mode="json"), **crew.fields()})
+    refused = refusals(await role_in_build(site, caller, build.user_id, build.project_id), "build")
+    return JSONResponse({**view.model_dump(mode="json"), **crew.fields(), "refused": refused})
 
 
 @router.get("/api/builds/{build_id}/state", responses=responses(403, 404))

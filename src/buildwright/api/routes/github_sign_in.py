@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from buildwright.api.bodies import Router
-from buildwright.api.browser import FRONT, is_page, sends_form
+from buildwright.api.browser import FRONT, page_at, sends_form
 from buildwright.api.guard import identify, same_site
 from buildwright.api.problems import responses
 from buildwright.api.routes.sign_in import give_session, is_public_over_tls
@@ -51,7 +51,7 @@ async def begin(
     if not same_site(site, request.headers):
         raise Forbidden("another site's page sent this request", fix="open the page for signing in of this server")
     user_id = await _signed_in(site, request)
-    begun = site.github_sign_in.begin(there if is_page(there) else FRONT, user_id)
+    begun = site.github_sign_in.begin(page_at(there), user_id)
     form = sends_form(request.headers)
     answer = RedirectResponse(begun.address, 303) if form else JSONResponse({"address": begun.address})
     answer.set_cookie(

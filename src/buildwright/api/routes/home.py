@@ -9,10 +9,12 @@ from typing import Annotated
 
 from fastapi import Query
 
+from buildwright.api.access import role_in_build
 from buildwright.api.bodies import Router
 from buildwright.api.params import Moment
 from buildwright.api.problems import responses
-from buildwright.api.state import CallerOf, ServerState, SiteOf
+from buildwright.api.state import Caller, CallerOf, ServerState, SiteOf
+from buildwright.auth.rights import refusals
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.ports import BuildRow, Builds
@@ -47,7 +49,8 @@ async def home(
     shown = [row for row in rows if not row.completed_at or newest[row.project_id] == row.build_id]
     builds = [await site.seen.newest(row.build_id) for row in shown]
     alone = {build.id for build in builds if _may_be_alone(build) and not (await site.app.crew(build.id)).is_there}
-    inbox = inbox_of(builds, await site.app.interviewing.listed(caller.user_id), alone)
+    refused = await _refused(site, caller, builds)
+    inbox = inbox_of(builds, await site.app.interviewing.listed(caller.user_id), alone, refused)
     cards = [card_of(build, now, unattended=build.id in alone) for build in builds]
     older = Counter(row.project_id for row in rows)
     older.subtract(build.project_id for build in builds)
@@ -59,6 +62,15 @@ async def home(
         news=news,
         more_news=more,
     )
+
+
+async def _refused(site: ServerState, caller: Caller, builds: Sequence[Build]) -> dict[str, str]:
+    """Return why the caller may not steer builds of others, by their ids; the role is looked up once for each project."""
+    others = [build for build in builds if build.user_id != caller.user_id]
+    roles = {build.project_id: build.user_id for build in others}
+    found = {name: await role_in_build(site, caller, user_id, name) for name, user_id in roles.items()}
+    why = {name: refusals(role, "build").get("steer", "") for name, role in found.items()}
+    return {build.id: why[build.project_id] for build in others if why[build.project_id]}
 
 
 def _may_be_alone(build: Build) -> bool:

@@ -9,12 +9,14 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from buildwright.api import project_build
+from buildwright.api.access import role_in_project
 from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.requests import BuildRequest, TargetType, address_of
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.api.targets import check_repository, folders, is_owner, may_run_commands, would_open
+from buildwright.auth.rights import refusals
 from buildwright.errors import BadRepository
 from buildwright.request_model import RequestModel
 from buildwright.views.home import card_of
@@ -139,7 +141,8 @@ async def get_project_page(project: OwnProject, site: SiteOf, caller: CallerOf) 
         contracts=len(await site.records.contracts.newest(project.user_id, project.id)),
         interview=interview,
     )
-    return project_page(parts, builds, may_run_commands=may_run_commands(site, caller))
+    refused = {str(act): why for act, why in refusals(await role_in_project(site, caller, project), "project").items()}
+    return project_page(parts, builds, refused, may_run_commands=may_run_commands(site, caller))
 
 
 @router.post("/projects/{project_id}/build/plan", responses=responses(400, 403, 404, 502, 507))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from buildwright.api.bodies import Router
-from buildwright.api.browser import FRONT, is_page, sends_form
+from buildwright.api.browser import FRONT, page_at, sends_form
 from buildwright.api.guard import COOKIE, same_site
 from buildwright.api.problems import responses
 from buildwright.api.routes.web import PAGE_HEADERS, head_links
@@ -67,21 +67,16 @@ async def sign_in_page(
     """
     words = "Press the button to sign in." if token else "Paste what <code>buildwright token --sign-in</code> prints."
     words = f"You are signed out. {words}" if out else words
-    form = _FORM.format(token=escape(token), there=escape(_page_at(there)))
+    form = _FORM.format(token=escape(token), there=escape(page_at(there)))
     script = '<script src="/static/sign-in.js"></script>'
     headers = PAGE_HEADERS
     if site.github_sign_in.is_set_up:
-        form += _GITHUB.format(there=quote(_page_at(there), safe=""))
+        form += _GITHUB.format(there=quote(page_at(there), safe=""))
         origin = site.connecting.access.site.origin
         policy = PAGE_HEADERS["content-security-policy"].replace("form-action 'self'", f"form-action 'self' {origin}")
         headers = {**PAGE_HEADERS, "content-security-policy": policy}  # a form is led on to there
     page = _PAGE.format(title="Sign in", links=head_links(), words=words, form=form, script=script)
     return HTMLResponse(page, headers=headers)
-
-
-def _page_at(path: str) -> str:
-    """Return the path of the page to go to: `path` if a page is there, else the first one."""
-    return path if is_page(path) else FRONT
 
 
 _FIELDS: dict[str, Any] = {
@@ -116,7 +111,7 @@ async def sign_in(request: Request, site: SiteOf) -> Response:
     if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
         raise Unauthorized("this token was used before", fix="get a new one: `buildwright token --sign-in`")
     await site.people.admit(claims, now)
-    answer = RedirectResponse(_page_at(fields.get("next", [FRONT])[0]), 303)
+    answer = RedirectResponse(page_at(fields.get("next", [FRONT])[0]), 303)
     give_session(answer, site, claims.user_id, now)
     return answer
 

@@ -102,7 +102,13 @@ def _check_owner(caller: Caller) -> None:
 @router.get("/api/team", responses=responses())
 async def team_page_of_caller(site: SiteOf, caller: CallerOf) -> TeamPage:
     """Return what the page of the team shows: users, your tokens, projects with members, and what you can do with them."""
-    return await team_page(_team(site), caller.user_id, caller.session, is_server_owner=caller.is_server_owner)
+    return await team_page(
+        _team(site),
+        caller.user_id,
+        caller.session,
+        is_server_owner=caller.is_server_owner,
+        signs_in_with_github=site.github_sign_in.is_set_up,
+    )
 
 
 @router.get("/api/users", responses=responses(403))
@@ -194,6 +200,19 @@ async def remove_member(user_id: UserId, project: OwnProject, site: SiteOf, call
     found = await _team(site).set_member(project, role, caller.user_id, user_id, None)
     await site.sessions.look()
     return MemberList(items=list(found))
+
+
+@router.post("/projects/{project_id}/leave", status_code=204, responses=responses(403, 404))
+async def leave_project(project: OwnProject, site: SiteOf, caller: CallerOf) -> None:
+    """Be a member of a project no more: your streams of others' builds in it end as well."""
+    await _team(site).leave(project, caller.user_id)
+    await site.sessions.look()
+
+
+@router.post("/auth/github/unlink", responses=responses(404, 409))
+async def unlink_github(site: SiteOf, caller: CallerOf) -> UserView:
+    """Forget your account at GitHub and its token. Refused for a user who signs in with it alone."""
+    return await _team(site).unlink_github(caller.user_id)
 
 
 def _whose(caller: Caller, user: str) -> str:

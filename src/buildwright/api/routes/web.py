@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Annotated
 
 from fastapi import APIRouter, Request
-from fastapi import Path as InPath
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
@@ -19,7 +17,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from buildwright.api.bodies import Router
-from buildwright.api.browser import wants_page
+from buildwright.api.browser import is_page, wants_page
 from buildwright.api.state import CallerOf
 from buildwright.api.whole_answers import takes
 from buildwright.errors import NotFound
@@ -77,7 +75,7 @@ async def front(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001
     """Return the first page; lead any other client to the description of the API."""
     if not wants_page(request.method, request.headers):
         return RedirectResponse("/docs", 303)
-    return _page(request)
+    return page_at_address(request)
 
 
 @router.get("/costs", include_in_schema=False)
@@ -85,7 +83,7 @@ async def front(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001
 @router.get("/repositories", include_in_schema=False)
 async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
     """Return a page that is about no build."""
-    return _page(request)
+    return page_at_address(request)
 
 
 @router.get("/builds/{build_id}", include_in_schema=False)
@@ -98,16 +96,16 @@ async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: A
 async def page(
     request: Request,
     caller: CallerOf,  # noqa: ARG001  only for known callers
-    build_id: Annotated[str, InPath(pattern=r"^[A-Za-z0-9-]{1,64}$")],  # noqa: ARG001  read by the page
+    build_id: str,  # noqa: ARG001  read by the page
 ) -> Response:
     """Return a page of a build. The page itself asks for the build, and whether it may be seen."""
-    return _page(request)
+    return page_at_address(request)
 
 
 @pages.get("/new", include_in_schema=False)
 async def page_of_new_project(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
     """Return the page on which a project begins."""
-    return _page(request)
+    return page_at_address(request)
 
 
 @pages.get("/projects/{project_id}", include_in_schema=False)
@@ -116,10 +114,10 @@ async def page_of_new_project(request: Request, caller: CallerOf) -> Response:  
 async def page_of_project(
     request: Request,
     caller: CallerOf,  # noqa: ARG001  only for known callers
-    project_id: Annotated[str, InPath(pattern=r"^[A-Za-z0-9-]{1,64}$")],  # noqa: ARG001  read by the page
+    project_id: str,  # noqa: ARG001  read by the page
 ) -> Response:
     """Return a page of a project. The page itself asks for the project, and whether it may be seen."""
-    return _page(request)
+    return page_at_address(request)
 
 
 @router.get("/assets/{name}", include_in_schema=False)
@@ -131,9 +129,12 @@ async def asset(request: Request, name: str) -> Response:
     return _answer(request, f"assets/{name}", kind, {"cache-control": _FOR_EVER})
 
 
-def _page(request: Request) -> Response:
+def page_at_address(request: Request) -> Response:
+    """Return the page at the address of a request. The program in it says so where there is none."""
     headers = {**PAGE_HEADERS, "cache-control": "no-cache"}
-    return _answer(request, "index.html", "text/html; charset=utf-8", headers)
+    answer = _answer(request, "index.html", "text/html; charset=utf-8", headers)
+    answer.status_code = 200 if is_page(request.url.path) else 404
+    return answer
 
 
 def _answer(request: Request, name: str, kind: str, headers: dict[str, str]) -> Response:
