@@ -83,7 +83,7 @@ class CurrentSteps:
             yield self._row("", f"{'base' if build.base_verdict is None else 'result'}  judging", now, width)
         for task in running_tasks(build):
             state = build.task(task)
-            took = max(0.0, (now - (state.attempt_at or now)).total_seconds())
+            took = build.clock.seconds(state.attempt_at or now, now, state.rested_before_attempt)
             again = f", attempt {state.attempt} of {state.allowed}" if state.attempt > 1 else ""
             yield self._row(task, f"{task}  {state.phase.value}{again}, {duration(took)}", now, width)
 

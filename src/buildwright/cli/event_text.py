@@ -154,7 +154,7 @@ def _conflicted(event: e.MergeConflicted, build: Build, _at: datetime) -> EventL
 
 def _landed(event: e.ChangeLanded, build: Build, at: datetime) -> EventLine:
     state = build.task(event.task)
-    took = (at - (state.started_at or at)).total_seconds()
+    took = state.seconds(build.clock, at) or 0.0
     again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
     proof = f", {event.proof}" if event.proof else ""
     return EventLine("done", f"{event.task} done in {duration(took)}{again}{proof}")
@@ -166,7 +166,7 @@ def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> Event
         if event.patch is None or not event.patch.is_empty or event.to_prove:
             return None
         return EventLine("bad", f"{event.task}: {event.nothing}")
-    took = (at - (build.task(event.task).started_at or at)).total_seconds()
+    took = build.task(event.task).seconds(build.clock, at) or 0.0
     return EventLine("done", f"{event.task} done in {duration(took)}")
 
 

@@ -23,6 +23,8 @@ from buildwright.settings import Settings
 from buildwright.store.kept_views import KEEP_SECONDS, KeptView, kept_view
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from buildwright.ports import BuildRow
     from buildwright.store.build_rows import FoundRow
     from buildwright.views.overview import BuildView
@@ -51,13 +53,16 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
     if "--all" in flags:
         found = find_rows(settings.database, MOST_LISTED, "")
         rows = [each.row for each in found]
-        costs = _kept_costs(settings, rows)
-        if costs is None:
+        views = {row.build_id: kept_view(settings.home, row.build_id) for row in rows}
+        costs = {build: kept.view.usage.cost_usd for build, kept in views.items() if kept is not None}
+        if len(costs) < len(rows):
             return None
-        show_list(rows, costs, output, resting=_left(found))
+        resting = _left(found)
+        show_list(rows, costs, output, resting=resting, times=kept_times(settings.home, rows, resting))
     elif "--short" in flags:
         found = find_rows(settings.database, *asked_rows(build))
-        show_short([each.row for each in found], build, output, _left(found))
+        rows, resting = [each.row for each in found], _left(found)
+        show_short(rows, build, output, resting, kept_times(settings.home, rows, resting))
     else:
         return _show_kept(settings, "" if build == "newest" else build, output)
     return Exit.DONE
@@ -68,11 +73,15 @@ def _left(found: Sequence[FoundRow]) -> frozenset[str]:
     return frozenset(each.row.build_id for each in found if each.row.runs_on and each.holder is None)
 
 
-def _kept_costs(settings: Settings, rows: Sequence[BuildRow]) -> dict[str, Decimal] | None:
-    """Return what each build cost, from the kept views; None when there is none of one of them."""
-    views = {row.build_id: kept_view(settings.home, row.build_id) for row in rows}
-    costs = {build: kept.view.usage.cost_usd for build, kept in views.items() if kept is not None}
-    return costs if len(costs) == len(rows) else None
+def kept_times(home: Path, rows: Sequence[BuildRow], resting: Collection[str]) -> dict[str, float]:
+    """Return the working time in seconds of each build of this home that has a kept view; `resting`: that no process runs."""
+    now = datetime.now(UTC)
+    views = {row.build_id: (row, kept_view(home, row.build_id)) for row in rows}
+    return {
+        build: kept.at(row.updated_at if build in resting else now).view.seconds
+        for build, (row, kept) in views.items()
+        if kept is not None
+    }
 
 
 def _show_kept(settings: Settings, prefix: str, output: Output) -> Exit | None:
@@ -121,7 +130,13 @@ def asked_rows(build: str) -> tuple[int, str]:
     return (2 if prefix else 1), prefix
 
 
-def show_short(rows: Sequence[BuildRow], build: str, output: Output, resting: Collection[str] = frozenset()) -> None:
+def show_short(
+    rows: Sequence[BuildRow],
+    build: str,
+    output: Output,
+    resting: Collection[str] = frozenset(),
+    times: Mapping[str, float] | None = None,
+) -> None:
     """Print the row of a build as one line. `resting`: builds that no process runs.
 
     Raises NotFound when `build` begins no id, or several.
@@ -133,18 +148,20 @@ def show_short(rows: Sequence[BuildRow], build: str, output: Output, resting: Co
     if output.json:
         output.data({"build": asdict(rows[0]) if rows else None})
     elif rows:
-        state = _short_state(rows[0], datetime.now(UTC), resting)
+        state = _short_state(rows[0], datetime.now(UTC), resting, times or {})
         output.print(f"{rows[0].build_id[:8]} {state}  {one_line(rows[0].title, 40)}")
 
 
-def _short_state(row: BuildRow, now: datetime, resting: Collection[str]) -> str:
+def _short_state(row: BuildRow, now: datetime, resting: Collection[str], times: Mapping[str, float]) -> str:
     """Return the state of a build in a few words, with its time."""
     task = f" {row.current_task_id}" if row.current_task_id and not row.outcome else ""
-    return f"{_state(row)}{task}, {duration(_seconds(row, now, resting))}"
+    return f"{_state(row)}{task}, {duration(_seconds(row, now, resting, times))}"
 
 
-def _seconds(row: BuildRow, now: datetime, resting: Collection[str]) -> float:
-    """Return how long a build has taken: to its end, of one that is paused or that no process runs to its last event."""
+def _seconds(row: BuildRow, now: datetime, resting: Collection[str], times: Mapping[str, float]) -> float:
+    """Return how long a build has been at work: by its view, else from its creation to its end or its last event."""
+    if row.build_id in times:
+        return times[row.build_id]
     rests = not row.runs_on or row.build_id in resting
     until = row.completed_at or (row.updated_at if rests else now)
     return max(0.0, (until - row.created_at).total_seconds())
@@ -167,18 +184,20 @@ def show_list(
     output: Output,
     *,
     resting: Collection[str],
+    times: Mapping[str, float],
     chosen: bool = False,
 ) -> None:
     """Print the builds as a table, newest first, with what each cost.
 
-    `resting`: builds that no process runs. `chosen`: not all builds were asked for.
+    `resting`: builds that no process runs. `times`: those of their views, where there are.
+    `chosen`: not all builds were asked for.
     """
     now = datetime.now(UTC)
     if output.json:
         facts = [
             {
                 **asdict(row),
-                "seconds": _seconds(row, now, resting),
+                "seconds": _seconds(row, now, resting, times),
                 "cost_usd": costs.get(row.build_id, Decimal(0)),
             }
             for row in rows
@@ -204,7 +223,7 @@ def show_list(
             _state(row),
             one_line(row.project_id, 40),
             f"{row.created_at:%Y-%m-%d %H:%M}",
-            duration(_seconds(row, now, resting)),
+            duration(_seconds(row, now, resting, times)),
             money(costs[row.build_id]) if costs.get(row.build_id) else "",
             one_line(row.title),
         )

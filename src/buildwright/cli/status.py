@@ -13,6 +13,8 @@ from buildwright.cli.status_parts import StatusPart
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from buildwright.cli.output import Output
     from buildwright.client import Client
 
@@ -60,7 +62,7 @@ async def status(
         raise Refused("a list of builds, --short, --show and --watch cannot be used together", fix="give one of them")
     if lists:
         async with session() as app:
-            await _list(app, state, project, output)
+            await _list(app, state, project, output, None if settings.server_url else settings.home)
         return Exit.DONE
     if short:
         show_short(await list_builds(settings, *asked_rows(build)), build, output)
@@ -74,9 +76,9 @@ async def status(
     return Exit.DONE
 
 
-async def _list(app: Client, state: _State | None, project: str, output: Output) -> None:
+async def _list(app: Client, state: _State | None, project: str, output: Output, home: Path | None) -> None:
     """Print the newest builds, of those in the state and of the project that are given, with what each cost."""
-    from buildwright.cli.quick_status import MOST_LISTED, list_state, show_list
+    from buildwright.cli.quick_status import MOST_LISTED, kept_times, list_state, show_list
 
     chosen = state is not None or bool(project)
     found = [
@@ -86,7 +88,9 @@ async def _list(app: Client, state: _State | None, project: str, output: Output)
     ][:MOST_LISTED]
     sums = await app.costs("build", found[-1].created_at) if found else ()
     resting = [row.build_id for row in found if row.runs_on and not (await app.crew(row.build_id)).is_there]
-    show_list(found, {each.key: each.cost_usd for each in sums}, output, resting=resting, chosen=chosen)
+    times = kept_times(home, found, resting) if home is not None else {}
+    costs = {each.key: each.cost_usd for each in sums}
+    show_list(found, costs, output, resting=resting, times=times, chosen=chosen)
 
 
 async def _show(app: Client, build_id: str, output: Output) -> None:

@@ -13,7 +13,7 @@ from buildwright.core import event as e
 from buildwright.core.build import Build, Car, Control, Stage, TaskPhase, TaskState, is_undone
 from buildwright.core.graph import Plan
 from buildwright.core.merge import moved_head
-from buildwright.core.progress import NOT_STUCK, Changes, finish_task, stage_after_tasks
+from buildwright.core.progress import NOT_STUCK, Changes, finish_task, going_on, stage_after_tasks
 from buildwright.core.replan import placed, stage_with_work
 from buildwright.errors import IllegalMove
 
@@ -26,7 +26,7 @@ _NOT_DELIVERED: Changes = {
 }
 
 
-def undo_requested(build: Build, event: e.UndoRequested, _at: datetime) -> Changes:
+def undo_requested(build: Build, event: e.UndoRequested, at: datetime) -> Changes:
     """Let the landed change of a task be taken back, through the train; what landed nothing is redone at once.
 
     Raises IllegalMove for a change that later ones rest on: they are taken back before it.
@@ -51,7 +51,7 @@ def undo_requested(build: Build, event: e.UndoRequested, _at: datetime) -> Chang
             f"task {event.task} has landed no change that could be taken back", fix="see `buildwright why`"
         )
     phase = TaskPhase.MERGING if again else TaskPhase.WAITING
-    state = state._replace(phase=phase, again=("redo" if event.redo else "undo") if again else "", finished_at=None)
+    state = going_on(build, state, at)._replace(phase=phase, again=("redo" if event.redo else "undo") if again else "")
     was_done = build.task(event.task).phase is TaskPhase.DONE
     changes: Changes = {"done": build.done - was_done, "skipped": build.skipped - (not was_done)}
     if again:
@@ -97,7 +97,7 @@ def change_undone(build: Build, event: e.ChangeUndone, at: datetime) -> Changes:
     return changes | placed(now, plan, {**build.tasks, event.task: state})
 
 
-def base_changed(build: Build, event: e.BaseChanged, _at: datetime) -> Changes:
+def base_changed(build: Build, event: e.BaseChanged, at: datetime) -> Changes:
     """Stand on the new base: it is judged, and what had landed joins the train again, in the order of its landing."""
     if event.number != build.rebases + 1:
         raise IllegalMove("the base was changed meanwhile", fix="look at it, and say it again")
@@ -123,11 +123,11 @@ def base_changed(build: Build, event: e.BaseChanged, _at: datetime) -> Changes:
     }
     if build.plan is None:
         return changes
-    changes |= _replayed(build.evolve(changes), build.plan)
+    changes |= _replayed(build.evolve(changes), build.plan, at)
     return changes | stage_with_work(build.evolve(changes))
 
 
-def _replayed(build: Build, plan: Plan) -> Changes:
+def _replayed(build: Build, plan: Plan, at: datetime) -> Changes:
     """Put all that had landed into the train, ahead of what waits there. What was to be taken back is not there now."""
     states = dict(build.tasks)
     aboard: list[str] = []
@@ -138,7 +138,7 @@ def _replayed(build: Build, plan: Plan) -> Changes:
             states[task] = state._replace(phase=phase, again="", commit="", landed=landed)
         elif state.again or state.commit:
             aboard.append(task)
-            states[task] = state._replace(phase=TaskPhase.MERGING, again="replay", commit="", finished_at=None)
+            states[task] = going_on(build, state, at)._replace(phase=TaskPhase.MERGING, again="replay", commit="")
     aboard.sort(key=lambda task: states[task].landed)
     waiting = [Car(car.task, car.attempt) for car in build.train if not build.task(car.task).again]
     phases = [state.phase for state in states.values()]

@@ -43,8 +43,10 @@ from buildwright.core.progress import (
     checkpoint_created,
     checkpoint_restored,
     end_attempt,
+    end_task,
     finding_approved,
     finish_task,
+    going_on,
     judging_reopened,
     park_task,
     phase_audited,
@@ -59,6 +61,7 @@ from buildwright.core.progress import (
 from buildwright.core.repetition import refused, same_change
 from buildwright.core.replan import options_changed, plan_changed, spec_changed
 from buildwright.core.review import review_in
+from buildwright.core.work_clock import WorkClock
 from buildwright.errors import IllegalMove
 
 
@@ -91,6 +94,9 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
         raise IllegalMove(message, fix="read the journal again and apply its events in order")
     move = MOVES[type(event)]
     _check(build, event, move)
+    clock = build.clock.after(type(event), recorded.at)
+    if clock is not build.clock:
+        build = build.evolve({"clock": clock})
     changes = move.change(build, event, recorded.at)
     if event.keeps_moment:
         before = build.moments.get(event.type)
@@ -127,6 +133,7 @@ def _create(recorded: Recorded) -> Build:
         budget_usd=event.options.limits.budget_usd,
         created_at=recorded.at,
         updated_at=recorded.at,
+        clock=WorkClock.of(recorded.at, by_hand=event.options.by_hand),
         moments=Map({event.type: Moments(recorded.at, recorded.at)}),
     )
 
@@ -268,7 +275,7 @@ def _loop_detected(build: Build, event: e.LoopDetected, _at: datetime) -> Change
 # --- What becomes of a rejected task -------------------------------------------------------------------------------
 
 
-def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
+def _task_retried(build: Build, event: e.TaskRetried, at: datetime) -> Changes:
     state = build.task(event.task)
     allowed = state.allowed if event.by == "rule" else state.attempt + build.options.limits.attempts
     guidance = (*state.guidance, event.message) if event.message else state.guidance
@@ -281,11 +288,11 @@ def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
         state = state._replace(conversation="")
     if event.by == "user":  # the user's guidance may lead to the same change for another reason
         state = state._replace(refused=(), tried=0, loop="", reason=state.loop or state.reason)
-    return restart_task(build, event.task, state)
+    return restart_task(build, event.task, going_on(build, state, at))
 
 
 def _task_failed(build: Build, event: e.TaskFailed, at: datetime) -> Changes:
-    state = build.task(event.task)._replace(phase=TaskPhase.FAILED, reason=event.message, finished_at=at)
+    state = end_task(build, build.task(event.task)._replace(phase=TaskPhase.FAILED, reason=event.message), at)
     return {
         **set_task(build, event.task, state),
         "active": build.active.delete(event.task),

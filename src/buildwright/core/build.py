@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from operator import add
@@ -26,6 +26,7 @@ from buildwright.core.lessons import GivenLesson
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.patch import Patch
 from buildwright.core.spec import Spec
+from buildwright.core.work_clock import WorkClock
 from buildwright.errors import NotFound
 
 
@@ -170,7 +171,14 @@ class TaskState(NamedTuple):
     """While parked: the file that another task holds."""
     started_at: datetime | None = None
     """Start of the first attempt."""
+    rested_before: timedelta = timedelta()
+    """How long the build had rested at that start (`WorkClock`)."""
+    rested_until: timedelta = timedelta()
+    """How long the build had rested when the task ended."""
+    over: timedelta = timedelta()
+    """Working time of the build in which the task was over, before it went on: after a retry, for example."""
     attempt_at: datetime | None = None
+    rested_before_attempt: timedelta = timedelta()
     finished_at: datetime | None = None
     cost_usd: Decimal = Decimal(0)
     tokens: int = 0
@@ -183,6 +191,14 @@ class TaskState(NamedTuple):
     """The user's messages to the running attempt since its newest checkpoint: a restart must hear them again."""
     checkpoint_conversation: str = ""
     """Digest of the artifact with the agent's conversation up to that checkpoint."""
+
+    def seconds(self, clock: WorkClock, now: datetime) -> float | None:
+        """Return its working time in seconds: from its first attempt to its end, or to now; None before it started."""
+        if self.started_at is None:
+            return None
+        until = self.finished_at or now
+        rested = clock.rested_at(now) if self.finished_at is None else self.rested_until
+        return max(0.0, (until - self.started_at - (rested - self.rested_before) - self.over).total_seconds())
 
 
 def landed_before(state: TaskState) -> bool:
@@ -369,6 +385,8 @@ class Build:
     options: Options
     created_at: datetime
     updated_at: datetime
+    clock: WorkClock = WorkClock()
+    """How long it has rested: for its working time."""
     correlation_id: str = ""
     fork: BuildForked | None = None
     """Which build, and which point of it, this one was forked from; without graph and landed changes once it has a plan."""

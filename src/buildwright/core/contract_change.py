@@ -25,7 +25,7 @@ _ALIKE: Final = 0.5
 """How alike two lines must be, from 0 to 1, for one to be the other in new words."""
 
 
-def contracts_changed(build: Build, event: e.ContractsChanged, _at: datetime) -> Changes:
+def contracts_changed(build: Build, event: e.ContractsChanged, at: datetime) -> Changes:
     """Take the contracts and their plan. Raises IllegalMove for a task that is begun and gone, or says something else."""
     if build.plan is None:
         raise no_plan_yet()
@@ -38,7 +38,7 @@ def contracts_changed(build: Build, event: e.ContractsChanged, _at: datetime) ->
             raise IllegalMove(
                 f"task {name} is {build.task(name).phase}: it was begun meanwhile", fix="take the contracts again"
             )
-    return {"spec": event.spec, **change_plan(build, plan, given, gone)}
+    return {"spec": event.spec, **change_plan(build, plan, given, gone, at)}
 
 
 def _may_change(build: Build, task: str) -> bool:

@@ -15,7 +15,7 @@ from buildwright.core.build import Build, Car, TaskPhase, TaskState, is_undone
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Verdict
 from buildwright.core.graph import Plan
-from buildwright.core.progress import Changes, finish_task, reject_task, set_task
+from buildwright.core.progress import Changes, end_task, finish_task, reject_task, set_task
 from buildwright.errors import IllegalMove
 
 MOST_NAMED = 20
@@ -160,16 +160,19 @@ def leaves_train(
     for other in behind:
         tasks, active = tasks.set(other, tasks[other]._replace(phase=TaskPhase.WAITING)), active.delete(other)
     kept = state.patch is not None and not state.patch.is_empty
-    failed = state._replace(
-        phase=TaskPhase.FAILED,
-        again="",
-        rejection=rejection,
-        reason=reason,
-        findings=verdict.findings if verdict is not None else (),
-        verdict=verdict or state.verdict,
-        kept_base=state.base if kept else "",
-        kept_tree=state.patch.tree if kept and state.patch else "",
-        finished_at=at,
+    failed = end_task(
+        build,
+        state._replace(
+            phase=TaskPhase.FAILED,
+            again="",
+            rejection=rejection,
+            reason=reason,
+            findings=verdict.findings if verdict is not None else (),
+            verdict=verdict or state.verdict,
+            kept_base=state.base if kept else "",
+            kept_tree=state.patch.tree if kept and state.patch else "",
+        ),
+        at,
     )
     return {
         "tasks": tasks.set(task_id, failed),

@@ -91,6 +91,19 @@ def set_task(build: Build, task_id: str, state: TaskState) -> Changes:
     return {"tasks": build.tasks.set(task_id, state)}
 
 
+def end_task(build: Build, state: TaskState, at: datetime) -> TaskState:
+    """Return a task that is over now."""
+    return state._replace(finished_at=at, rested_until=build.clock.rested_at(at))
+
+
+def going_on(build: Build, state: TaskState, at: datetime) -> TaskState:
+    """Return a task that is not over any more, if it was: the time since then is not its own."""
+    if state.finished_at is None:
+        return state
+    over = at - state.finished_at - (build.clock.rested_at(at) - state.rested_until)
+    return state._replace(finished_at=None, over=state.over + over)
+
+
 def start_task(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
     """Give a ready task a slot and its files. An agent goes on with nothing that is another's, nor in its circles."""
     assert build.plan is not None
@@ -105,7 +118,9 @@ def start_task(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
         base=event.base,
         patch=None,
         started_at=state.started_at or at,
+        rested_before=state.rested_before if state.started_at else build.clock.rested_at(at),
         attempt_at=at,
+        rested_before_attempt=build.clock.rested_at(at),
         diagnosis=state.later_diagnosis or state.diagnosis,
         later_diagnosis="",
         landed=0,
@@ -194,7 +209,7 @@ def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
             phase, changes["ready"] = TaskPhase.READY, push(build.ready, rank)
         else:
             changes["later"] = build.later.set(place, push(build.later.get(place), rank))
-    changes["tasks"] = build.tasks.set(task_id, state._replace(phase=phase, finished_at=None))
+    changes["tasks"] = build.tasks.set(task_id, state._replace(phase=phase))
     if phase is TaskPhase.WAITING:  # what it waits for may need the same file
         changes |= release_files(build.evolve(changes), task_id, changes["tasks"][task_id])
     return changes
@@ -213,7 +228,7 @@ def finding_approved(build: Build, event: e.FindingApproved, at: datetime) -> Ch
     return set_task(build, event.task, state)
 
 
-def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> Changes:
+def judging_reopened(build: Build, event: e.JudgingReopened, at: datetime) -> Changes:
     """Put a refused change before the gates again. Raises IllegalMove while that is not to be done.
 
     A task that had failed takes its files again, like one that starts.
@@ -231,7 +246,7 @@ def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> C
         )
     for file in files:
         holders = holders.set(file, event.task)
-    state = state._replace(
+    state = going_on(build, state, at)._replace(
         phase=TaskPhase.JUDGING,
         rejection=None,
         reason="",
@@ -239,7 +254,6 @@ def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> C
         refused=(),
         loop="",
         waits_for="",
-        finished_at=None,
     )
     return {
         "tasks": build.tasks.set(event.task, state),
@@ -295,7 +309,7 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
     """Mark a task done or given up (`phase`): free its files, its dependents and perhaps the next milestone."""
     plan = build.plan
     assert plan is not None
-    state = state._replace(phase=phase, finished_at=at, **_NOTHING_WRONG)
+    state = end_task(build, going_on(build, state, at)._replace(phase=phase, **_NOTHING_WRONG), at)
     changes = {"tasks": build.tasks.set(task_id, state), "ready": build.ready, **release_files(build, task_id, state)}
     tasks: Map[str, TaskState] = changes["tasks"]
     unmet, later = build.unmet, build.later

@@ -15,7 +15,7 @@ from buildwright.core.build import Build, Car, Stage, TaskPhase, TaskState, no_t
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.heap import heap_of
 from buildwright.core.limits import Options
-from buildwright.core.progress import Changes, stage_after_tasks
+from buildwright.core.progress import Changes, going_on, stage_after_tasks
 from buildwright.core.task import Task
 from buildwright.errors import IllegalMove
 
@@ -26,7 +26,7 @@ _PLACING = ("depends_on", "files_expected", "milestone")
 """Fields of a task that say when it may start."""
 
 
-def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
+def plan_changed(build: Build, event: e.PlanChanged, at: datetime) -> Changes:
     """Take the changed plan. Raises IllegalMove for a task that is worked on or over, BadGraph for a circle of tasks.
 
     Goes through all tasks: users change a plan now and then. A failed task that is edited may be tried again.
@@ -45,16 +45,16 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
         _check_free(build, old, task_id, given.get(task_id))
     plan = compile_plan(changed_graph(old, event.tasks, event.dropped))
     _check_phases(build, plan, given)
-    return change_plan(build, plan, given, event.dropped) | revised
+    return change_plan(build, plan, given, event.dropped, at) | revised
 
 
-def change_plan(build: Build, plan: Plan, given: Collection[str], dropped: Iterable[str]) -> Changes:
+def change_plan(build: Build, plan: Plan, given: Collection[str], dropped: Iterable[str], at: datetime) -> Changes:
     """Return the build's changes with this plan: `given` tasks are new or say something else, `dropped` ones are gone."""
     gone = set(dropped)
     states = {task: state for task, state in build.tasks.items() if task not in gone}
     for task_id in given:
         if states.get(task_id, TaskState(TaskPhase.WAITING)).phase is TaskPhase.FAILED:
-            states[task_id] = _may_try_again(build, states[task_id])
+            states[task_id] = _may_try_again(build, states[task_id], at)
     failed = tuple(task for task in build.failed if task not in gone and task not in given)
     changes: Changes = {
         "plan": plan,
@@ -145,9 +145,10 @@ def _check_phases(build: Build, plan: Plan, given: Iterable[str]) -> None:
             raise IllegalMove(f"{name} is over, so task {task_id} cannot be in it", fix="put it into a later phase")
 
 
-def _may_try_again(build: Build, state: TaskState) -> TaskState:
+def _may_try_again(build: Build, state: TaskState, at: datetime) -> TaskState:
     allowed = state.attempt + build.options.limits.attempts
-    return state._replace(phase=TaskPhase.READY, allowed=allowed, refused=(), tried=0, loop="", finished_at=None)
+    state = going_on(build, state, at)
+    return state._replace(phase=TaskPhase.READY, allowed=allowed, refused=(), tried=0, loop="")
 
 
 def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:

@@ -17,7 +17,7 @@ from buildwright.core.build import Build, Moments, TaskState
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.heap import Heap, heap_of, keys_of
 
-FORMAT = 11
+FORMAT = 12
 _MAPS_OF_HEAPS = ("later", "parked")
 _MAPS = ("tasks", "unmet", "over_early", "holders", "moments")
 _HAVE_DEFAULTS = {field.name for field in fields(Build) if (field.default, field.default_factory) != (MISSING, MISSING)}

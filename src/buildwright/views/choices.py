@@ -15,6 +15,7 @@ from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded
 from buildwright.core.record import Record
+from buildwright.core.work_clock import ClockHistory
 from buildwright.views.estimate import Range
 from buildwright.views.explain import attempts_of
 from buildwright.views.forecast import cost_left, open_tasks, range_of, seconds_left
@@ -223,6 +224,7 @@ def _requirements(build: Build, tasks: Iterable[str]) -> tuple[str, ...]:
 
 def _tried(events: Sequence[Recorded]) -> list[_Tried]:
     """Return the attempts that have ended, with what each took."""
+    history = ClockHistory(events)
     of_task: defaultdict[str, list[Recorded]] = defaultdict(list)
     spent: defaultdict[tuple[str, int], list[Decimal | None]] = defaultdict(list)
     for recorded in events:
@@ -232,7 +234,7 @@ def _tried(events: Sequence[Recorded]) -> list[_Tried]:
     return [
         _Tried(task, attempt.seconds, None if None in costs else float(sum(filter(None, costs), Decimal(0))))
         for task, of in of_task.items()
-        for attempt in (attempts_of(task, of) if task else ())
+        for attempt in (attempts_of(task, of, history) if task else ())
         if attempt.seconds is not None
         for costs in (spent[task, attempt.number],)
     ]

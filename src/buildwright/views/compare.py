@@ -36,7 +36,7 @@ class ComparedTask(Record):
 
 
 class ComparedBuild(Record):
-    """One of the two builds. `seconds` runs from the creation to the end, or to now."""
+    """One of the two builds. `seconds` is the working time until its end, or now."""
 
     id: str
     title: str

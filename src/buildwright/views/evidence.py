@@ -10,6 +10,7 @@ from buildwright.core.build import Build, TaskPhase, Usage, usage_of
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Report, Verdict
 from buildwright.core.record import Record
+from buildwright.core.work_clock import ClockHistory
 from buildwright.views.explain import attempts_of
 from buildwright.views.overview import TotalSpent
 
@@ -113,6 +114,7 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
     for recorded in events:
         by_task.setdefault(getattr(recorded.event, "task", ""), []).append(recorded)
     before = {one.task: one for one in _before(events) if one.counts}
+    clock = ClockHistory(events)
     delivered = [one.event.ref for one in events if isinstance(one.event, e.BuildDelivered)]
     return BuildEvidence(
         build=build.id,
@@ -127,7 +129,7 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
         tasks=(
             *_replaced(events),
             *(
-                _task(build, name, by_task.get(name, ()), before.get(name))
+                _task(build, name, by_task.get(name, ()), before.get(name), clock)
                 for name in (plan.position if plan is not None else ())
             ),
         ),
@@ -206,7 +208,9 @@ def _attempt_before(one: e.LandedBefore) -> JudgedAttempt:
     )
 
 
-def _task(build: Build, name: str, events: Sequence[Recorded], before: e.LandedBefore | None) -> TaskEvidence:
+def _task(
+    build: Build, name: str, events: Sequence[Recorded], before: e.LandedBefore | None, clock: ClockHistory
+) -> TaskEvidence:
     assert build.plan is not None
     task = build.plan.task(name)
     onto: dict[str, str] = {}
@@ -230,12 +234,12 @@ def _task(build: Build, name: str, events: Sequence[Recorded], before: e.LandedB
         requirements=task.requirements,
         acceptance=task.acceptance,
         phase=build.task(name).phase.value,
-        attempts=(*([_attempt_before(before)] if before is not None else []), *_attempts(name, events)),
+        attempts=(*([_attempt_before(before)] if before is not None else []), *_attempts(name, events, clock)),
         landed=landed,
     )
 
 
-def _attempts(name: str, events: Sequence[Recorded]) -> tuple[JudgedAttempt, ...]:
+def _attempts(name: str, events: Sequence[Recorded], clock: ClockHistory) -> tuple[JudgedAttempt, ...]:
     judged: dict[tuple[type, int], Verdict] = {}
     spent: dict[int, list[e.TokensUsed]] = {}
     for recorded in events:
@@ -257,7 +261,7 @@ def _attempts(name: str, events: Sequence[Recorded]) -> tuple[JudgedAttempt, ...
             merge_verdict=judged.get((e.MergeJudged, one.number)),
             spent=_spent(spent.get(one.number, ())),
         )
-        for one in attempts_of(name, events)
+        for one in attempts_of(name, events, clock)
     )
 
 

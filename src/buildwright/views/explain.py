@@ -16,6 +16,7 @@ from buildwright.core.graph import Plan
 from buildwright.core.judged_base import base_fault, base_troubles
 from buildwright.core.record import Record
 from buildwright.core.task import Task
+from buildwright.core.work_clock import ClockHistory
 from buildwright.errors import NotFound
 from buildwright.ports import KeptWork, LaneKey
 from buildwright.views.money import limit_words, limits_that_last
@@ -42,7 +43,7 @@ class ModelUse(Record):
 
 
 class AttemptView(Record):
-    """One attempt at the task and its result. `seconds` is None while it runs."""
+    """One attempt at the task and its result. `seconds` is its working time, None while it runs."""
 
     number: int
     started_at: datetime
@@ -224,8 +225,8 @@ def _accepted_by(state: TaskState) -> tuple[str, ...]:
     return tuple(gate for gate in _OF_THE_TASK if gate in passed)
 
 
-def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, ...]:
-    """Return the attempts at a task, oldest first, from the journal."""
+def attempts_of(task_id: str, events: Sequence[Recorded], clock: ClockHistory) -> tuple[AttemptView, ...]:
+    """Return the attempts at a task, oldest first, from its events and the clock of the build."""
     attempts: list[AttemptView] = []
     for recorded in events:
         event = recorded.event
@@ -246,8 +247,8 @@ def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, 
         told = tell(event) if tell is not None else None
         if told is not None and attempts:
             last = attempts[-1]
-            took = (recorded.at - last.started_at).total_seconds()
-            attempts[-1] = last.model_copy(update={**told, "seconds": max(0.0, took)})
+            took = clock.seconds(last.started_at, recorded.at)
+            attempts[-1] = last.model_copy(update={**told, "seconds": took})
     return tuple(attempts)
 
 
@@ -257,7 +258,7 @@ def _with_kept(
     """Return the attempts with what is kept of each; why one did not end that the build's end cut short is kept too."""
     works = {work.key.attempt: work for work in kept if work.key.task == task_id}
     told = []
-    for attempt in attempts_of(task_id, events):
+    for attempt in attempts_of(task_id, events, ClockHistory(events)):
         work = works.get(attempt.number)
         changes: dict[str, Any] = {}
         if work is not None and attempt.outcome != "landed":

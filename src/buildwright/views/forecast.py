@@ -17,6 +17,7 @@ from buildwright.core.build import Build, TaskPhase, landed_before
 from buildwright.core.event import Recorded
 from buildwright.core.record import Record
 from buildwright.core.schedule import makespan
+from buildwright.core.work_clock import ClockHistory
 from buildwright.views.costs import RESULTS
 from buildwright.views.estimate import Range
 from buildwright.views.explain import attempts_of
@@ -99,10 +100,10 @@ def done_tasks(build: Build) -> list[DoneTask]:
     found = []
     for name in build.plan.position:
         state = build.task(name)
-        if state.phase is not TaskPhase.DONE or landed_before(state) or not state.started_at or not state.finished_at:
+        seconds = state.seconds(build.clock, build.updated_at)
+        if state.phase is not TaskPhase.DONE or landed_before(state) or seconds is None:
             continue
         minutes = build.plan.task(name).minutes
-        seconds = max(0.0, (state.finished_at - state.started_at).total_seconds())
         cost = float(state.cost_usd) / minutes if state.cost_usd or not state.tokens else None
         found.append(DoneTask(seconds / minutes, cost, state.attempt))
     return found
@@ -137,9 +138,7 @@ def _elapsed(build: Build, index: int, now: datetime) -> float:
     """Return how long a task has been at work already, in seconds."""
     assert build.plan is not None
     state = build.task(build.plan.graph.tasks[index].id)
-    if state.started_at is None or state.finished_at is not None:
-        return 0.0
-    return max(0.0, ((build.updated_at if build.pause is not None else now) - state.started_at).total_seconds())
+    return 0.0 if state.finished_at is not None else state.seconds(build.clock, now) or 0.0
 
 
 def cost_left(build: Build, tasks: Sequence[int]) -> Range | None:
@@ -213,13 +212,14 @@ def thrown_away(build: Build, events: Sequence[Recorded]) -> list[ThrownAway]:
 
 def lost_attempts(build: Build, events: Sequence[Recorded]) -> dict[tuple[str, int], str]:
     """Return the attempts, by task and number, that ended and did not land or were taken back: a key of `RESULTS` each."""
+    history = ClockHistory(events)
     of_task: defaultdict[str, list[Recorded]] = defaultdict(list)
     for recorded in events:
         if task := getattr(recorded.event, "task", ""):
             of_task[task].append(recorded)
     found = dict[tuple[str, int], str]()
     for task, told in of_task.items():
-        for attempt in attempts_of(task, told):
+        for attempt in attempts_of(task, told, history):
             ended = build.is_terminal and attempt.outcome in {"running", "finished", "passed"}
             if result := _RESULT.get("cut short" if ended else attempt.outcome):
                 found[task, attempt.number] = result

@@ -16,7 +16,7 @@ from buildwright.core.record import Record
 from buildwright.views.estimate import Range
 from buildwright.views.forecast import seconds_left
 from buildwright.views.inbox import Need
-from buildwright.views.overview import headline, running_tasks, seconds_of, task_counts
+from buildwright.views.overview import clocks_stand, headline, running_tasks, seconds_of, task_counts
 from buildwright.views.project import current_phase, phases_of, progress_of
 
 MOST_NEWS = 5
@@ -176,7 +176,7 @@ def card_of(build: Build, now: datetime, *, unattended: bool = False) -> BuildCa
         budget_usd=build.options.limits.budget_usd,
         created_at=build.created_at,
         updated_at=build.updated_at,
-        clocks_run=build.finished_at is None and build.pause is None,
+        clocks_run=not clocks_stand(build),
     )
 
 

@@ -35,7 +35,7 @@ ChoiceName = Literal["go", "retry", "skip", "abort"]
 
 
 class TaskView(Record):
-    """One task as a list shows it. `seconds` runs from its first attempt to its end, or to now."""
+    """One task as a list shows it. `seconds` is its working time, from its first attempt to its end, or to now."""
 
     id: str
     title: str
@@ -142,7 +142,7 @@ class ForkedFrom(Record):
 
 
 class BuildView(Record):
-    """Everything that a status page needs. `seconds` runs from the creation to the end, or to now."""
+    """Everything that a status page needs. `seconds` is the working time until its end, or now."""
 
     id: str
     correlation_id: str
@@ -336,29 +336,26 @@ def _warnings(build: Build) -> tuple[str, ...]:
 
 
 def seconds_of(build: Build, now: datetime) -> float:
-    """Return the seconds from the creation of the build to its end, or to now; of one that rests to its last event."""
-    return max(0.0, (_until(build, now) - build.created_at).total_seconds())
+    """Return the seconds that a build has been at work, until its end or now."""
+    return build.clock.seconds(build.created_at, now)
 
 
 def clocks_stand(build: Build) -> bool:
-    """Return whether no time of its view runs on: the build has ended, or is paused.
-
-    While a paused build's agents may still end, their heartbeats move its time.
-    """
-    return build.finished_at is not None or build.pause is not None
+    """Return whether no time of its view runs on: the build has ended, is paused, or waits for a step."""
+    return build.clock.since is not None
 
 
 def running_clocks(build: Build) -> dict[str, datetime]:
-    """Return the times of its view that run on, by task ("" for the build), each with its start."""
+    """Return the times of its view that run on, by task ("" for the build), each with its start, later by the rests."""
     if clocks_stand(build):
         return {}
-    states = {task.id: build.task(task.id) for task in build.plan.graph.tasks} if build.plan is not None else {}
-    started = {task: state.started_at for task, state in states.items() if state.finished_at is None}
-    return {"": build.created_at, **{task: since for task, since in started.items() if since is not None}}
-
-
-def _until(build: Build, now: datetime) -> datetime:
-    return build.finished_at or (build.updated_at if clocks_stand(build) else now)
+    rested = build.clock.rested
+    started = {"": build.created_at + rested}
+    for name in build.plan.position if build.plan is not None else ():
+        state = build.task(name)
+        if state.started_at is not None and state.finished_at is None:
+            started[name] = state.started_at + (rested - state.rested_before) + state.over
+    return started
 
 
 def running_tasks(build: Build) -> list[str]:
@@ -387,9 +384,6 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
         raise KeyError(task_id)
     index = build.plan.position[task_id]
     task, state = build.plan.graph.tasks[index], build.task(task_id)
-    seconds = None
-    if state.started_at is not None:
-        seconds = max(0.0, ((state.finished_at or _until(build, now)) - state.started_at).total_seconds())
     return TaskView(
         id=task.id,
         title=task.title,
@@ -400,7 +394,7 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
         complexity=complexity_of(task, len(build.plan.dependents[index])).level,
         wave=build.plan.depth[index] + 1,
         milestone=task.milestone,
-        seconds=seconds,
+        seconds=state.seconds(build.clock, now),
         cost_usd=state.cost_usd,
         tokens=state.tokens,
         commit=state.commit,

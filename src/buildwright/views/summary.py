@@ -22,7 +22,7 @@ from buildwright.views.statuses import BuildStatusName, PhaseStatus, project_sta
 
 
 class PhaseSummary(PhaseView):
-    """The figures of one phase. `seconds` runs from the start of its first task to the end of its last, or to now."""
+    """The figures of one phase. `seconds` is the working time from its first task's start to its last one's end, or to now."""
 
     seconds: float
     attempts: int
@@ -245,7 +245,7 @@ def _phases(build: Build, now: datetime) -> tuple[PhaseSummary, ...]:
     return tuple(
         PhaseSummary(
             **phase.model_dump(),
-            seconds=_seconds(states.get(phase.name, []), phase.status, build.finished_at or now),
+            seconds=_seconds(build, states.get(phase.name, []), phase.status, now),
             attempts=sum(state.attempt for state in states.get(phase.name, [])),
             loopbacks=sum(map(refused_attempts, states.get(phase.name, []))),
             tokens=sum(state.tokens for state in states.get(phase.name, [])),
@@ -255,13 +255,13 @@ def _phases(build: Build, now: datetime) -> tuple[PhaseSummary, ...]:
     )
 
 
-def _seconds(states: list[TaskState], status: PhaseStatus, now: datetime) -> float:
-    begun = [state.started_at for state in states if state.started_at is not None]
-    if not begun:
+def _seconds(build: Build, states: list[TaskState], status: PhaseStatus, now: datetime) -> float:
+    start, before = min(((one.started_at, one.rested_before) for one in states if one.started_at), default=(None, None))
+    if start is None or before is None:
         return 0.0
-    ends = [state.finished_at for state in states if state.finished_at is not None]
-    end = max(ends) if status == "completed" and ends else now
-    return max(0.0, (end - min(begun)).total_seconds())
+    ends = [(one.finished_at, one.rested_until) for one in states if one.finished_at is not None]
+    end, rested = max(ends) if status == "completed" and ends else (now, build.clock.rested_at(now))
+    return max(0.0, (end - start - (rested - before)).total_seconds())
 
 
 # --- What a program gets of the builds that it ran -----------------------------------------------------------------

@@ -134,8 +134,8 @@ def samples_of(build: Build) -> list[TaskSample]:
     """Return what the tasks of a build took that are done, and not by a proof without an attempt."""
     found = []
     for state in build.tasks.values():
-        if state.phase is TaskPhase.DONE and state.attempt and state.started_at and state.finished_at:
-            seconds = max(0.0, (state.finished_at - state.started_at).total_seconds())
+        seconds = state.seconds(build.clock, build.updated_at)
+        if state.phase is TaskPhase.DONE and state.attempt and seconds is not None:
             priced = state.cost_usd if state.cost_usd or not state.tokens else None
             found.append(TaskSample(state.tokens, priced, seconds, state.attempt))
     return found
