@@ -154,6 +154,8 @@ def _print_found(output: Output, view: dict[str, Any]) -> None:
             source = "; ".join(one_line(text) for text in (one["source"], one.get("concerns", "")) if text)
             output.print(f"  {one['name']} ({one['kind']}): {one_line(one['command'])}  [{source}]")
     output.print(f"Python of the checks: {view['interpreter']} ({view['interpreter_why']})")
+    if node := view.get("node"):
+        output.print(f"Node of the checks: {one_line(node, 300)}")
     for line in (*view["pins"], *view["notes"]):
         output.print(f"  {one_line(line, 300)}")
 

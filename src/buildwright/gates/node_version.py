@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -9,44 +10,88 @@ from pathlib import Path
 
 _PINS = (".nvmrc", ".node-version")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){0,2})")
-_CODE_NAME = re.compile(r"lts/[a-z]+")
+_ALIAS = re.compile(r"(?:lts/)?(?:[\w-]+|\*)")
+_OF_TOOLS = re.compile(r"(?m)^\s*(?:nodejs|node)\s+(\S+)")
+_NEWEST = frozenset(("node", "stable"))
+"""What nvm calls the newest version that it keeps."""
+_MOST_ALIASES = 8
 
 
 def pinned_node(repository: str, environment: Mapping[str, str]) -> Path | None:
     """Return the folder of the programs of the Node that a repository pins; None where it pins none that is here.
 
-    Of several that fit, the newest. A code name (`lts/iron`) is looked up in the aliases of nvm.
+    Of several that fit, the newest. Names (`lts/iron`, `lts/*`, `default`) are looked up in the aliases of nvm.
     """
     top = Path(repository)
     if not top.is_absolute():
         return None
     home = Path(environment.get("HOME", "/"))
     nvm = Path(environment.get("NVM_DIR") or home / ".nvm")
-    wanted = next((text for name in _PINS if (text := _first_line(top / name))), "")
-    if _CODE_NAME.fullmatch(wanted):
-        wanted = _first_line(nvm / "alias" / wanted)
+    wanted = _meant(_pinned(top), nvm / "alias")
     asked = _VERSION.fullmatch(wanted)
-    if asked is None:
+    if asked is None and wanted not in _NEWEST:
         return None
     fitting = [
-        (found, folder) for found, folder in _kept(nvm, home, environment) if f"{found}.".startswith(f"{asked[1]}.")
+        (found, folder)
+        for found, folder in _kept(nvm, home, environment)
+        if asked is None or f"{found}.".startswith(f"{asked[1]}.")
     ]
     return max(fitting, key=lambda one: tuple(map(int, one[0].split("."))))[1] if fitting else None
 
 
+def node_told(repository: str, environment: Mapping[str, str]) -> str:
+    """Return which Node the checks of a repository get that pins one, for people; "" where it pins none."""
+    top = Path(repository)
+    if not top.is_absolute() or not (pin := _pinned(top)):
+        return ""
+    if (folder := pinned_node(repository, environment)) is not None:
+        return f"{folder / 'node'} (it pins {pin})"
+    return f"the first on PATH (it pins {pin}, which no version manager keeps here)"
+
+
+def _pinned(top: Path) -> str:
+    """Return the version or name that a repository pins, "" for none."""
+    if text := next((text for name in _PINS if (text := _first_word(top / name))), ""):
+        return text
+    if found := _OF_TOOLS.search(_text(top / ".tool-versions")):
+        return found[1]
+    try:
+        manifest = json.loads(_text(top / "package.json"))
+    except ValueError:
+        return ""
+    volta = manifest.get("volta") if isinstance(manifest, dict) else None
+    version = volta.get("node") if isinstance(volta, dict) else None
+    return version if isinstance(version, str) else ""
+
+
+def _meant(name: str, aliases: Path) -> str:
+    """Return the version that a name stands for, by the aliases that nvm keeps; the name where it has none of it."""
+    for _ in range(_MOST_ALIASES):
+        if name in _NEWEST or _VERSION.fullmatch(name) or not _ALIAS.fullmatch(name):
+            break
+        name = _first_word(aliases / name)
+    return name
+
+
 def _kept(nvm: Path, home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """Yield each version that nvm, fnm, mise or asdf keeps, with the folder of its programs."""
+    """Yield each version that a version manager keeps, with the folder of its programs."""
     data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
     fnm, mise = (
         Path(environment.get("FNM_DIR") or data / "fnm"),
         Path(environment.get("MISE_DATA_DIR") or data / "mise"),
     )
     asdf = Path(environment.get("ASDF_DATA_DIR") or home / ".asdf")
+    volta = Path(environment.get("VOLTA_HOME") or home / ".volta")
+    nodenv = Path(environment.get("NODENV_ROOT") or home / ".nodenv")
+    n = Path(environment.get("N_PREFIX") or "/usr/local")
     for folder, below in (
         (nvm / "versions" / "node", "bin"),
         (fnm / "node-versions", "installation/bin"),
         (mise / "installs" / "node", "bin"),
         (asdf / "installs" / "nodejs", "bin"),
+        (volta / "tools" / "image" / "node", "bin"),
+        (nodenv / "versions", "bin"),
+        (n / "n" / "versions" / "node", "bin"),
     ):
         for place in sorted(folder.glob("*")):
             version = _VERSION.fullmatch(place.name)
@@ -54,9 +99,14 @@ def _kept(nvm: Path, home: Path, environment: Mapping[str, str]) -> Iterator[tup
                 yield version[1], place / below
 
 
-def _first_line(file: Path) -> str:
+def _first_word(file: Path) -> str:
+    """Return the first word that is not in a comment."""
+    words = (line.partition("#")[0].split() for line in _text(file).splitlines())
+    return next((found[0] for found in words if found), "")
+
+
+def _text(file: Path) -> str:
     try:
-        lines = file.read_text("utf-8", "replace").split()
+        return file.read_text("utf-8", "replace")
     except OSError:
         return ""
-    return lines[0] if lines else ""

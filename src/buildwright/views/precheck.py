@@ -29,6 +29,8 @@ class PrecheckView(Record):
     interpreter: str = ""
     """The Python that the checks run on."""
     interpreter_why: str = ""
+    node: str = ""
+    """The Node that the checks run on, of a repository that pins one: its place, or that it is not here."""
     pins: tuple[str, ...] = ()
     """What the project pins of its tools' versions."""
     notes: tuple[str, ...] = ()

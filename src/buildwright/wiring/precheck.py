@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +22,7 @@ from buildwright.engine.judge import judge_base
 from buildwright.engine.messages import Inboxes
 from buildwright.gates.checks import ChecksGate
 from buildwright.gates.levels import concerns
+from buildwright.gates.node_version import node_told
 from buildwright.ports import Judged, LogEntry
 from buildwright.views.precheck import FoundCommand, PrecheckView, judged
 from buildwright.workspace import GitWorkspace
@@ -91,6 +93,7 @@ async def _found(build: Build, world: Adapters, workspace: GitWorkspace, notes: 
         ),
         interpreter=str(found.python.executable),
         interpreter_why=found.python.why,
+        node=node_told(build.repository, os.environ),
         pins=found.pins,
         notes=(*notes, *(str(one) for one in toolchain.findings if one.severity != "error")),
     )
