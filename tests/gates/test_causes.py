@@ -107,3 +107,9 @@ def test_a_toolchain_that_rustup_has_not_got_is_named_with_the_command(line: str
         finding("setup.failed", f"`cargo fetch` exited with code 1.\n{line}\nRead-only file system"), "setup"
     )
     assert one.fix == "run `rustup toolchain install 1.60.0-x86_64-unknown-linux-gnu` yourself"
+
+
+def test_a_lock_file_of_another_pnpm_is_named() -> None:
+    said = " WARN  Ignoring not compatible lockfile at /x/pnpm-lock.yaml\n ERR_PNPM_NO_LOCKFILE  Cannot install"
+    one = with_way_out(finding("setup.failed", f"`pnpm install` exited with code 1.\n{said}"), "setup")
+    assert "another pnpm has written pnpm-lock.yaml" in one.fix

@@ -114,6 +114,27 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
         ["pnpm install --frozen-lockfile --ignore-scripts"],
         ["npx --no-install tsc --noEmit", "pnpm test"],
     ),
+    *(
+        (
+            f"yarn {name}",
+            {"package.json": package(scripts={"test": "jest"}, dependencies={"jest": "1"}), **files},
+            [command],
+            ["yarn test"],
+        )
+        for name, files, command in (
+            ("1", {"yarn.lock": "# yarn lockfile v1\n"}, "yarn install --frozen-lockfile --ignore-scripts"),
+            (
+                "4 without settings",
+                {"yarn.lock": "# made\n\n__metadata:\n  version: 10\n"},
+                "yarn install --immutable --mode=skip-build",
+            ),
+            (
+                "4 with settings",
+                {"yarn.lock": "", ".yarnrc.yml": "nodeLinker: node-modules\n"},
+                "yarn install --immutable --mode=skip-build",
+            ),
+        )
+    ),
     ("odd scripts", {"package.json": package(scripts=["test"]), "Makefile": "check: x\n"}, [], ["make check"]),
     ("go", {"go.mod": "module x"}, [GO_SETUP], ["go vet ./...", "go test -json ./..."]),
     (

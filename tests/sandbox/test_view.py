@@ -48,3 +48,23 @@ async def test_a_folder_of_programs_beside_a_library_is_shown_without_the_projec
     text = (await Bubblewrap().run(command)).output.decode()
     assert "of the tool" in text
     assert "private-key-1" not in text
+
+
+async def test_a_program_of_npm_is_shown_with_the_packages_beside_it(tmp_path: Path) -> None:
+    """As after `npm install --global` with a prefix in the home: the link leads into a package that has no `lib`."""
+    prefix, work = tmp_path / ".local", tmp_path / "work"
+    work.mkdir()
+    for name in ("tool/bin", "tool/dist", "other"):
+        (prefix / "lib" / "node_modules" / name).mkdir(parents=True)
+    program = prefix / "lib/node_modules/tool/bin/tool"
+    program.write_text('#!/bin/sh\ncat "$(dirname "$(readlink -f "$0")")/../dist/tool.txt"\n')
+    program.chmod(0o755)
+    (prefix / "lib/node_modules/tool/dist/tool.txt").write_text("of the tool")
+    (prefix / "share").mkdir()
+    (prefix / "share" / "key").write_text("private-key-1")
+    (prefix / "bin").mkdir()
+    (prefix / "bin" / "tool").symlink_to("../lib/node_modules/tool/bin/tool")
+    command = Command(("sh", "-c", f"tool; cat {prefix}/share/key"), work, {"PATH": f"{prefix}/bin:/usr/bin:/bin"})
+    text = (await Bubblewrap().run(command)).output.decode()
+    assert "of the tool" in text
+    assert "private-key-1" not in text

@@ -42,6 +42,12 @@ _NAME_AUTHORITY = (
 )
 _NO_TOOLCHAIN = re.compile(r"syncing channel updates for '?([\w.-]+)|toolchain '([\w.-]+)' is not installed")
 """What rustup says of a toolchain that the project names and this machine has not got; a step cannot install it."""
+_OTHER_PNPM = re.compile(r"(?i)ignoring not compatible lockfile|ERR_PNPM_LOCKFILE_BREAKING_CHANGE")
+_NAME_PNPM = (
+    "another pnpm has written pnpm-lock.yaml than the one on PATH, which cannot read it: put the one of the project there"
+    " (`packageManager` in package.json may name it; npm install -g pnpm@VERSION), or write the file anew with"
+    " `pnpm install`, and commit it"
+)
 _UNANSWERED = re.compile(r"(?i)connection refused|ECONNREFUSED|couldn't connect to server")
 _OWN_LOOPBACK = (
     "nothing answered there: each check has a loopback of its own; if this is a service that you run, name it in"
@@ -150,7 +156,7 @@ def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Findin
 def with_way_out(one: Finding, step: str) -> Finding:
     """Return the finding with a fix, if it has none and its message tells that a host's name could not be looked up.
 
-    Or that rustup has not got the project's toolchain, that its certificate is not trusted, or that a connection was
+    Or that rustup has not got the project's toolchain, that pnpm cannot read its lock file, that a certificate is not trusted, or that a connection was
     refused, which in a check most often means a service outside of its sandbox.
 
     `step` is the key of `[network]`. Programs that ask no proxy look names up themselves, which nothing in a sandbox
@@ -160,6 +166,8 @@ def with_way_out(one: Finding, step: str) -> Finding:
         return one
     if found := _NO_TOOLCHAIN.search(one.message):
         return one.model_copy(update={"fix": f"run `rustup toolchain install {found[1] or found[2]}` yourself"})
+    if _OTHER_PNPM.search(one.message):
+        return one.model_copy(update={"fix": _NAME_PNPM})
     if _NOT_TRUSTED.search(one.message):
         return one.model_copy(update={"fix": _NAME_AUTHORITY})
     found = _NO_NAME.search(one.message)

@@ -593,7 +593,7 @@ def _manager(folder: _Folder) -> str:
 def _install(folder: _Folder, manager: str) -> str:
     """Return the install command without packages' scripts: they would run here, with network, before any review."""
     if manager == "yarn":
-        modern = ".yarnrc.yml" in folder.paths
+        modern = ".yarnrc.yml" in folder.paths or "\n__metadata:" in folder.read("yarn.lock")
         return (
             "yarn install --immutable --mode=skip-build"
             if modern

@@ -88,10 +88,16 @@ def _kept(folder: Path, _changed: int) -> frozenset[Path]:
 
 
 def _targets(folder: Path) -> frozenset[Path]:
-    """Return the folders of the programs that links in a folder lead to."""
+    """Return the folders of the programs that links in a folder lead to; of one of npm's packages, all that lie with it."""
     with os.scandir(folder) as entries:
         links = [entry.path for entry in entries if entry.is_symlink() and entry.is_file()]
-    return frozenset(Path(os.path.realpath(link)).parent for link in links)
+    return frozenset(_with_packages(Path(os.path.realpath(link)).parent) for link in links)
+
+
+def _with_packages(folder: Path) -> Path:
+    """Return the folder of packages that a folder is in, as what a program of npm's loads may lie anywhere in it."""
+    above = [one for one in (folder, *folder.parents) if one.name == "node_modules"]
+    return above[-1] if above else folder
 
 
 def _needed_by(folder: Path) -> Iterator[Path]:
