@@ -192,12 +192,18 @@ class Late:
 
 
 def test_prose_is_wrapped_at_words_and_commands_stay_whole() -> None:
-    text = '• money did not pass:\n  note: one two three\n    buildwright approve 3fa9c2d1 1c9e -m "..."'
+    text = (
+        "• money did not pass:\n  note: one two three\n      expected 3 got 4\n"
+        '    buildwright approve 3fa9c2d1 1c9e -m "..."'
+    )
     assert wrapped(text, 14).split("\n") == [
         "• money did",
         "  not pass:",
         "  note: one",
         "    two three",
+        "      expected",
+        "        3 got",
+        "        4",
         '    buildwright approve 3fa9c2d1 1c9e -m "..."',
     ]
     assert wrapped(text, None) == text

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from buildwright.cli.argv0 import typed
-from buildwright.cli.output import one_line
+from buildwright.cli.output import REASON, one_line
 from buildwright.cli.table import duration, money
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
@@ -139,7 +139,7 @@ def _judged(event: e.PatchJudged | e.MergeJudged, build: Build, _at: datetime) -
         return None  # it passed, or failed on top of a change that has not landed: it will be judged again on the head
     where = " on top of what landed meanwhile" if isinstance(event, e.MergeJudged) else ""
     reason = lines_of(str(event.verdict.findings[0]))[1:] if event.verdict.findings else ()
-    more = "".join(f"\n    {one_line(line, 300)}" for line in reason[-_MOST_LINES:])
+    more = "".join(f"\n{REASON}{one_line(line, 300)}" for line in reason[-_MOST_LINES:])
     way = _way_out(event.verdict, build.id)
     return EventLine("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}{more}{way}")
 

@@ -124,10 +124,13 @@ def run_of(proof: Evidence) -> str:
 
 
 def print_finding(output: Output, finding: Finding) -> None:
-    """Print a finding with its place, and the smallest change that passes."""
-    from buildwright.cli.output import one_line
+    """Print a finding with its place, the last lines of what it shows, and the smallest change that passes."""
+    from buildwright.cli.output import REASON, one_line
+    from buildwright.core.terminal import lines_of
 
     short = finding.model_copy(update={"message": one_line(finding.message, 300)})
     output.print(f"    {finding.severity} {one_line(str(short), 600)}", style=_STYLES[finding.severity])
+    for line in lines_of(finding.message)[1:]:
+        output.print(f"{REASON}{one_line(line, 300)}", wrap=True)
     if finding.fix and finding.severity != "note":
         output.print(f"      fix: {one_line(finding.fix)}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from buildwright.cli.current_steps import CurrentSteps, waiting_rows
 from buildwright.cli.event_text import STYLES, EventLine, count, log_rows, tell
 from buildwright.cli.keys import Keys, keys_taken
-from buildwright.cli.output import Output, clean
+from buildwright.cli.output import Output, clean, shortened
 from buildwright.cli.table import duration, money, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
@@ -26,8 +26,8 @@ from buildwright.views.overview import headline, running_tasks, seconds_of, task
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
 
+    from buildwright.cli.redrawn import Redrawn
     from buildwright.ports import BuildReader
     from buildwright.stream_client import Notice
 
@@ -83,11 +83,10 @@ class LiveView:
             async with _beside(self._beat()):
                 yield self
             return
-        from rich.live import Live
+        from buildwright.cli.redrawn import Redrawn
 
-        console = self._output.talk
-        with Live(self, console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
-            async with _beside(self._tick(live)):
+        with Redrawn(self._output.talk, self._drawn) as redrawn:
+            async with _beside(self._tick(redrawn)):
                 if not self._output.can_ask:
                     yield self
                     return
@@ -135,8 +134,8 @@ class LiveView:
         sign = getattr(self._output.glyphs, line.tone)
         self._output.say(f"{sign} {line.text}", style=STYLES[line.tone], wrap=True)
 
-    def __rich__(self) -> RenderableType:
-        """Return the region as it is now. Rich calls this at each refresh, and for each line printed between two."""
+    def _drawn(self) -> RenderableType:
+        """Return the region as it is now, for each refresh and each line printed between two."""
         if self.build is None:
             return ""
         keys = self._key_words() if self._keys is not None and self._keys.taken else ""
@@ -181,11 +180,11 @@ class LiveView:
                 if self.build is not None:
                     self.say(EventLine("dot", heartbeat(self.build, self._clock.now(), self._steps)))
 
-    async def _tick(self, live: Live) -> None:
+    async def _tick(self, redrawn: Redrawn) -> None:
         """Redraw the region a few times a second, until cancelled."""
         while True:
             self._frame += 1
-            live.refresh()
+            redrawn.refresh()
             await asyncio.sleep(_REFRESH_SECONDS)
 
 
@@ -219,7 +218,8 @@ def region(
     shown = rows[:room] + ([f"and {len(rows) - room} more"] if len(rows) > room else [])
     shown += waiting_rows(build, min(_MOST_WAITING, max(0, room - len(rows))))
     shown += [keys] if keys else []
-    lines += [Text(f"  {clean(row)}", style="dim", no_wrap=True, overflow="ellipsis") for row in shown]
+    fitting = (shortened(clean(row), output.talk.width - 2) for row in shown)
+    lines += [Text(f"  {row}", style="dim", no_wrap=True, overflow="ellipsis") for row in fitting]
     return Group(*lines)
 
 

@@ -37,10 +37,15 @@ _UNSAFE = re.compile(
 
 _WORD = re.compile(r"\S*`[^`]*`\S*|\S+")
 """What a line is not broken in: a word, or what stands between backticks, which is mostly a command to copy."""
+_COMMAND = re.compile(r" {4}\S")
 _WORKFLOW_COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
 
 _LINE_BYTES = 65_536  # more than a terminal keeps of one line
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+REASON = 6 * " "
+"""What indents the lines that say why something failed: more than a command to copy, so that they are wrapped."""
 
 
 def clean(text: str) -> str:
@@ -53,27 +58,30 @@ def one_line(text: str, most: int = 200) -> str:
     for line in text.splitlines():
         stripped = " ".join(clean(line).split())
         if stripped:
-            return stripped if len(stripped) <= most else _cut(stripped[: most - 3])
+            return shortened(stripped, most)
     return ""
 
 
-def _cut(text: str) -> str:
-    """Return the text up to its last whole word, unless that would leave little of it."""
-    words = text.rpartition(" ")[0]
-    return f"{words} ..." if len(words) > len(text) // 2 else f"{text}..."
+def shortened(text: str, most: int) -> str:
+    """Return at most `most` characters of the text, up to its last whole word unless that would leave little of it."""
+    if len(text) <= most:
+        return text
+    cut = text[: max(0, most - 3)]
+    words = cut.rpartition(" ")[0].rstrip()
+    return f"{words} ..." if len(words) > len(cut) // 2 else f"{cut}..."
 
 
 def wrapped(text: str, width: int | None) -> str:
     """Return the text with lines of at most `width` cells, broken between words only; None for no limit.
 
-    A line that four spaces indent is a command to copy, and stays whole, as a longer word does and what stands between
-    backticks.
+    A line that exactly four spaces indent is a command to copy, and stays whole, as a longer word does and what stands
+    between backticks.
     """
     from buildwright.cli.table import cells
 
     rows: list[str] = []
     for line in text.split("\n"):
-        if width is None or line.startswith("    ") or cells(line) <= width:
+        if width is None or _COMMAND.match(line) or cells(line) <= width:
             rows.append(line)
             continue
         indent = line[: len(line) - len(line.lstrip())]

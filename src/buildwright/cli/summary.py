@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from buildwright.cli.argv0 import typed
-from buildwright.cli.output import Output, one_line
+from buildwright.cli.output import REASON, Output, one_line
 from buildwright.cli.table import Column, TableCell, duration, money, table, tokens
 from buildwright.store.kept_views import MOST_SHOWN
 from buildwright.views.command_lines import resume_line
@@ -160,9 +160,9 @@ def ending(view: BuildView) -> Iterator[str]:
     what, _, fix = view.message.partition(" Fix: ")
     yield f"{view.title}: {state}" + (f", {one_line(what, 400)}" if what else "")
     for line in what.splitlines()[1:] if view.outcome else ():
-        yield f"    {one_line(line, 300)}"
+        yield f"{REASON}{one_line(line, 300)}"
     if fix:
-        yield f"  fix: {one_line(fix, 300)}"
+        yield f"  fix: {typed(one_line(fix, 300))}"
     yield from _origin(view)
     for finding in view.findings[:10]:
         yield f"  {one_line(finding)}"
@@ -233,12 +233,12 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     if pause.reason == "base":
         for line in pause.message.splitlines()[1:]:
             ours = f"`buildwright resume {build_id} " in line  # what the project prints is shown as it is
-            output.print(f"    {typed(one_line(line, 300)) if ours else one_line(line, 300)}")
+            output.print(f"{REASON}{typed(one_line(line, 300)) if ours else one_line(line, 300)}", wrap=True)
     for finding in pause.findings[pause.reason == "base" : 10]:
         first, *rest = lines_of(finding) or ("",)
         output.print(f"  {one_line(first, 300)}", wrap=True)
         for line in rest:
-            output.print(f"    {one_line(line, 300)}")
+            output.print(f"{REASON}{one_line(line, 300)}", wrap=True)
     if len(pause.findings) > 10:
         output.print(f"  and {len(pause.findings) - 10} more: {why}")
     if pause.proposed:

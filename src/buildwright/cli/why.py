@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from buildwright.cli.argv0 import typed
 from buildwright.cli.exit_codes import Exit
 from buildwright.cli.gates import print_finding
-from buildwright.cli.output import Output, one_line
+from buildwright.cli.output import REASON, Output, one_line
 from buildwright.cli.session import session
 
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ def _print_base(output: Output, view: BaseView) -> None:
         return
     output.print(view.answer, style="bold")
     for first, *rest in view.reasons:
-        output.print(f"  {one_line(first, 300)}")
+        output.print(f"  {one_line(first, 300)}", wrap=True)
         for line in rest:
-            output.print(f"    {one_line(line, 300)}")
+            output.print(f"{REASON}{one_line(line, 300)}", wrap=True)
     for report in view.reports:
         _print_report(output, report)
     output.say(typed(f"Next: buildwright logs {view.build[:8]}"))
@@ -232,6 +232,7 @@ def _print_list(output: Output, title: str, items: tuple[str, ...], most: int = 
         return
     output.print(f"{title}:")
     for item in items[:most]:
-        output.print(f"  {item}", wrap=True)
+        first, *rest = item.splitlines() or ("",)
+        output.print("\n".join((f"  {first}", *(REASON + line for line in rest))), wrap=True)
     if len(items) > most:
         output.print(f"  and {len(items) - most} more")
