@@ -353,7 +353,7 @@ def _add(counting: _Counting, user_id: str, *, pruned: int, sign: int) -> Asking
 def _add_durations(key: tuple[Any, ...], changes: Counter[int]) -> Asking[None]:
     """Change the durations of an hour or a day. In one row, so that asking takes the same over few tasks and over many."""
     found = yield StatsQuery(f"SELECT buckets FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
-    counts = Counter(buckets_in(found[0][0])) if found else Counter()
+    counts = _buckets_in(found[0][0]) if found else Counter()
     counts.update(changes)
     if any(counts.values()):
         flat = [number for bucket in sorted(counts) if counts[bucket] for number in (bucket, counts[bucket])]
@@ -362,10 +362,10 @@ def _add_durations(key: tuple[Any, ...], changes: Counter[int]) -> Asking[None]:
         yield StatsQuery(f"DELETE FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
 
 
-def buckets_in(text: str) -> dict[int, int]:
+def _buckets_in(text: str) -> Counter[int]:
     """Return how many tasks are in each bucket, of a row of `metrics_durations`."""
     flat = json.loads(text)
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+    return Counter(dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
 def _has_lanes(build_id: str) -> Asking[bool]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import text
 
 from buildwright.store.database import Database
-from buildwright.store.stats import BEHIND, COST_UNITS, buckets_in, count_some, forget
+from buildwright.store.stats import BEHIND, COST_UNITS, count_some, forget
 from buildwright.views.stats import Stats, StatsPeriod, StatsRow, percentile
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,18 +70,15 @@ async def read(
         return [tuple(row) for row in await database.fetch(asked.bindparams(**values, **of_user))]
 
     sums = await ask(_SUMS, **ends)
-    took: defaultdict[int, Counter[int]] = defaultdict(Counter)
-    every: Counter[int] = Counter()
+    took: defaultdict[int, list[list[int]]] = defaultdict(list)
     for hour, buckets in await ask(_DURATIONS, **ends, **whole):
-        found = buckets_in(buckets)
-        took[hour].update(found)
-        every.update(found)
+        took[hour].append(json.loads(buckets))
     total = [sum(int(row[place]) for row in sums) for place in range(1, 15)]
     rows = tuple(_row(_FIRST + int(hour) * _HOUR, figures, took[hour]) for hour, *figures in sums)
-    return Stats(by=by, rows=rows, total=_row(None, total, every))
+    return Stats(by=by, rows=rows, total=_row(None, total, [*chain.from_iterable(took.values())]))
 
 
-def _row(start: datetime | None, figures: Sequence[Any], took: Mapping[int, int]) -> StatsRow:
+def _row(start: datetime | None, figures: Sequence[Any], took: Sequence[Sequence[int]]) -> StatsRow:
     """Return the record of a row of sums. PostgreSQL's sums are Decimals."""
     succeeded, failed, skipped, first_pass, attempts, requests, *tokens, cost, unpriced, timed, duration = map(
         int, figures

@@ -7,11 +7,9 @@ stands for its middle: what is told of a percentile is off by less than 1.6 %.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import accumulate
 from typing import Literal
 
 from buildwright.core.record import Record
@@ -77,10 +75,25 @@ def seconds_of_bucket(bucket: int) -> float:
     return (least + ((1 << doublings) - 1) / 2) / 1000
 
 
-def percentile(counts: Mapping[int, int], percent: int) -> float | None:
-    """Return the shortest duration, in seconds, that `percent` of the tasks in these buckets do not exceed; None for none."""
-    ordered = sorted(counts)
-    upto = list(accumulate(counts[bucket] for bucket in ordered))
-    if not upto:
-        return None
-    return round(seconds_of_bucket(ordered[bisect_left(upto, -(-percent * upto[-1] // 100))]), 3)
+def percentile(parts: Sequence[Sequence[int]], percent: int) -> float | None:
+    """Return the shortest duration, in seconds, that `percent` of the tasks do not exceed; None for no tasks.
+
+    Each part is a bucket, how many tasks are in it, the next larger bucket, and so on.
+    """
+    beyond = sum(sum(part[1::2]) for part in parts) * (100 - percent) // 100
+    for bucket, tasks in _from_longest(parts):
+        beyond -= tasks
+        if beyond < 0:
+            return round(seconds_of_bucket(bucket), 3)
+    return None
+
+
+def _from_longest(parts: Sequence[Sequence[int]]) -> Iterable[tuple[int, int]]:
+    """Return the buckets of all parts, the largest first, each with its tasks. One part is not read to its end."""
+    if len(parts) == 1:
+        return zip(parts[0][-2::-2], parts[0][::-2], strict=True)
+    every: dict[int, int] = {}
+    for part in parts:
+        for bucket, tasks in zip(part[::2], part[1::2], strict=True):
+            every[bucket] = every.get(bucket, 0) + tasks
+    return sorted(every.items(), reverse=True)
