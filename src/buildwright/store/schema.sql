@@ -587,6 +587,9 @@ FROM (
     LEFT JOIN json_each(replace(b.data, '\u0000', '\u2400'), '$.graph.milestones') m ON m.value = t.milestone
     WHERE t.said = t.newest_said AND t.seq >= t.base
 ) AS numbered;
+CREATE VIEW repos AS
+SELECT id, user_id, site, name AS full_name, webhook AS webhook_id, created_at AS connected_at, last_delivery_at
+FROM connected_repositories;
 CREATE VIEW task_execution_log AS
 SELECT l.build_id AS execution_id, l.seq AS id, r.project_id AS loop_id, coalesce(l.task, '') AS task_id,
     CASE WHEN l.task <> '' THEN l.task || '#' || l.instance END AS instance_id, l.event_type, l.message,
@@ -603,7 +606,7 @@ FROM (
             WHEN 'phase.audited' THEN 'validation_run'
             WHEN 'loop.detected' THEN 'error' WHEN 'build.stuck' THEN 'error'
             WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
-            WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
+            WHEN 'delivery.failed' THEN 'error' WHEN 'lesson.learned' THEN 'discovery_recorded' ELSE 'info' END AS event_type,
         coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.message'), CASE e.type
             WHEN 'build.created' THEN 'the build was created' WHEN 'target.prepared' THEN 'the repository is ready'
             WHEN 'plan.made' THEN 'tasks in the plan: ' || json_array_length(replace(e.data, '\u0000', '\u2400'), '$.graph.tasks') WHEN 'plan.changed' THEN 'the plan was changed'
@@ -633,6 +636,22 @@ FROM (
             WHEN 'build.paused' THEN 'paused: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.reason') WHEN 'build.resumed' THEN 'resumed'
             WHEN 'stop.requested' THEN 'the end was asked for'
             WHEN 'build.delivered' THEN coalesce('delivered as ' || nullif(json_extract(replace(e.data, '\u0000', '\u2400'), '$.ref'), ''), 'there is nothing to deliver')
+            WHEN 'build.forked' THEN 'forked from build ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.source') || ' at event ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.last')
+            WHEN 'model.chosen' THEN 'asks ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.name') || ' (' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.model') || '): ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.reason')
+            WHEN 'lessons.given' THEN 'lessons given: ' || coalesce(json_array_length(replace(e.data, '\u0000', '\u2400'), '$.given'), 0)
+            WHEN 'lesson.learned' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.content')
+            WHEN 'agent.denied' THEN 'its agent asked for what it may not reach'
+            WHEN 'conversation.compacted' THEN 'the conversation was cut from ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.tokens_before') || ' to '
+                || json_extract(replace(e.data, '\u0000', '\u2400'), '$.tokens_after') || ' tokens'
+            WHEN 'budget.reached' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.percent') || ' percent of ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.budget_usd') || ' USD are spent'
+            WHEN 'limit.met' THEN coalesce(nullif(json_extract(replace(e.data, '\u0000', '\u2400'), '$.model'), ''), 'the provider') || ' answers nothing until ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.until')
+            WHEN 'spec.changed' THEN 'the spec was changed'
+            WHEN 'undo.requested' THEN 'the change will be taken back'
+            WHEN 'change.undone' THEN 'taken back as ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit')
+            WHEN 'contracts.changed' THEN 'continues with newer contracts'
+            WHEN 'base.changed' THEN 'stands on ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit') || ' from now on'
+            WHEN 'build.reopened' THEN 'continues after its end' WHEN 'review.sent' THEN 'a review was sent'
+            WHEN 'phase.marked' THEN 'a phase is marked as complete by ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit')
             WHEN 'build.finished' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.outcome') END, e.type) AS message
     FROM events e WHERE e.type <> 'agent.heartbeat'
 ) AS l JOIN build_runs r ON r.build_id = l.build_id;
@@ -675,4 +694,4 @@ LEFT JOIN (
     UNION ALL
     SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.skipped') f WHERE e.type = 'build.forked'
 ) AS b ON b.build_id = p.build_id AND b.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0015');
+INSERT INTO alembic_version (version_num) VALUES ('0016');

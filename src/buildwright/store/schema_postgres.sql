@@ -1010,3 +1010,74 @@ FROM interview_costs
 UNION ALL
 SELECT 1, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) / 10000000000, plan_id FROM plan_costs;
 UPDATE alembic_version SET version_num='0015' WHERE alembic_version.version_num = '0014';
+-- Running upgrade 0015 -> 0016
+CREATE VIEW repos AS
+SELECT id, user_id, site, name AS full_name, webhook AS webhook_id, created_at AS connected_at, last_delivery_at
+FROM connected_repositories;
+DROP VIEW task_execution_log;
+CREATE VIEW task_execution_log AS
+SELECT l.build_id AS execution_id, l.seq AS id, r.project_id AS loop_id, coalesce(l.task, '') AS task_id,
+    CASE WHEN l.task <> '' THEN l.task || '#' || l.instance END AS instance_id, l.event_type, l.message,
+    l.data AS context, l.at AS timestamp
+FROM (
+    SELECT e.build_id, e.seq, e.at, e.data, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task') AS task,
+        coalesce(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') AS BIGINT), max(CASE WHEN e.type = 'task.started' THEN CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') AS BIGINT) END)
+            OVER (PARTITION BY e.build_id, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task') ORDER BY e.seq)) AS instance,
+        CASE e.type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
+            WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
+            WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
+            WHEN 'base.judged' THEN 'validation_run' WHEN 'patch.judged' THEN 'validation_run'
+            WHEN 'merge.judged' THEN 'validation_run' WHEN 'build.verified' THEN 'validation_run'
+            WHEN 'phase.audited' THEN 'validation_run'
+            WHEN 'loop.detected' THEN 'error' WHEN 'build.stuck' THEN 'error'
+            WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
+            WHEN 'delivery.failed' THEN 'error' WHEN 'lesson.learned' THEN 'discovery_recorded' ELSE 'info' END AS event_type,
+        coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'message'), CASE e.type
+            WHEN 'build.created' THEN 'the build was created' WHEN 'target.prepared' THEN 'the repository is ready'
+            WHEN 'plan.made' THEN 'tasks in the plan: ' || json_array_length(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'graph' -> 'tasks') WHEN 'plan.changed' THEN 'the plan was changed'
+            WHEN 'options.changed' THEN 'the options were changed'
+            WHEN 'tests.sealed' THEN coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'why_none'), 'its sealed tests are written')
+            WHEN 'task.started' THEN 'attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') || ' has begun'
+            WHEN 'task.waited' THEN 'waits for ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'file') || ', which task ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'holder') || ' holds'
+            WHEN 'task.retried' THEN 'is tried again' WHEN 'task.skipped' THEN 'was given up by the user'
+            WHEN 'agent.finished' THEN coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'summary'), 'the agent has finished')
+            WHEN 'base.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the base'
+            WHEN 'patch.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the change of attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt')
+            WHEN 'finding.approved' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'by') || ' lets ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'code') || ' pass: ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'reason')
+            WHEN 'judging.reopened' THEN 'the change of attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') || ' is judged again'
+            WHEN 'merge.prepared' THEN 'the change waits to land'
+            WHEN 'merge.conflicted' THEN 'the change does not merge'
+            WHEN 'merge.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the change merged'
+            WHEN 'build.verified' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the result'
+            WHEN 'phase.audited' THEN 'the audit has ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' a phase of the plan'
+            WHEN 'change.landed' THEN 'landed as ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'commit')
+            WHEN 'checkpoint.created' THEN 'a checkpoint of attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt')
+            WHEN 'checkpoint.restored' THEN 'attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') || ' goes on from its checkpoint'
+            WHEN 'build.stuck' THEN coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'advice'), 'the build is stuck: ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'failures') || ' failures in a row')
+            WHEN 'tokens.used' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'model') || ': ' || coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'input_tokens'), '0') || ' tokens in, '
+                || coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'output_tokens'), '0') || ' out'
+            WHEN 'message.sent' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'text') WHEN 'message.delivered' THEN 'an agent was told message ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'id')
+            WHEN 'step.requested' THEN 'a step was asked for'
+            WHEN 'build.paused' THEN 'paused: ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'reason') WHEN 'build.resumed' THEN 'resumed'
+            WHEN 'stop.requested' THEN 'the end was asked for'
+            WHEN 'build.delivered' THEN coalesce('delivered as ' || nullif((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'ref'), ''), 'there is nothing to deliver')
+            WHEN 'build.forked' THEN 'forked from build ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'source') || ' at event ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'last')
+            WHEN 'model.chosen' THEN 'asks ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'name') || ' (' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'model') || '): ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'reason')
+            WHEN 'lessons.given' THEN 'lessons given: ' || coalesce(json_array_length(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'given'), 0)
+            WHEN 'lesson.learned' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'content')
+            WHEN 'agent.denied' THEN 'its agent asked for what it may not reach'
+            WHEN 'conversation.compacted' THEN 'the conversation was cut from ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'tokens_before') || ' to '
+                || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'tokens_after') || ' tokens'
+            WHEN 'budget.reached' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'percent') || ' percent of ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'budget_usd') || ' USD are spent'
+            WHEN 'limit.met' THEN coalesce(nullif((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'model'), ''), 'the provider') || ' answers nothing until ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'until')
+            WHEN 'spec.changed' THEN 'the spec was changed'
+            WHEN 'undo.requested' THEN 'the change will be taken back'
+            WHEN 'change.undone' THEN 'taken back as ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'commit')
+            WHEN 'contracts.changed' THEN 'continues with newer contracts'
+            WHEN 'base.changed' THEN 'stands on ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'commit') || ' from now on'
+            WHEN 'build.reopened' THEN 'continues after its end' WHEN 'review.sent' THEN 'a review was sent'
+            WHEN 'phase.marked' THEN 'a phase is marked as complete by ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'commit')
+            WHEN 'build.finished' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'outcome') END, e.type) AS message
+    FROM events e WHERE e.type <> 'agent.heartbeat'
+) AS l JOIN build_runs r ON r.build_id = l.build_id;
+UPDATE alembic_version SET version_num='0016' WHERE alembic_version.version_num = '0015';
