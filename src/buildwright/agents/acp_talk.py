@@ -31,7 +31,7 @@ PATIENCE = 120.0
 """Seconds that a program may take to begin a conversation; some unpack themselves first."""
 _GOODBYE = 2.0
 """Seconds that a program may take to write its files when all is done."""
-_CANCEL = 0.4
+_CANCEL = 0.2
 """Seconds that an interrupted program may take to end its turn, before all its processes are ended."""
 _QUIET, _MOST_TOLD_AGAIN = 0.5, 10_000
 """Seconds without a word after which a loaded conversation has been told again, and most words that are waited for."""
