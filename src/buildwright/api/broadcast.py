@@ -17,7 +17,7 @@ from buildwright.api.history import MOST_LINES, History, moments_of, runs_of
 from buildwright.core.build import Build
 from buildwright.errors import BuildwrightError, NotFound, StoreFailed
 from buildwright.ports import BuildRow, Builds, LogLine
-from buildwright.views.frames import LogFrame, Moment, Names, event_frames, log_frames
+from buildwright.views.frames import Moment, Names, event_frames, log_frames
 
 if TYPE_CHECKING:
     from buildwright.store.build_queries import BuildQueries
@@ -53,7 +53,7 @@ class EncodedFrames:
     Shared by all subscribers, and encoded once for each set of names.
     """
 
-    __slots__ = ("_bodies", "build_id", "first", "last", "lines", "memo", "moment", "project_id")
+    __slots__ = ("_encoded", "build_id", "first", "last", "lines", "memo", "moment", "project_id")
 
     def __init__(self, build_id: str, project_id: str, moment: Moment | None, lines: Sequence[LogLine] = ()) -> None:
         self.build_id = build_id
@@ -62,27 +62,28 @@ class EncodedFrames:
         self.lines = lines
         self.first = moment.recorded.seq if moment is not None else lines[0].seq
         self.last = moment.recorded.seq if moment is not None else lines[-1].seq
-        self._bodies: dict[Names, list[bytes]] = {}
+        self._encoded: dict[Names, tuple[list[bytes], list[int]]] = {}
         self.memo: tuple[object, list[Any]] | None = None
         """The frames that subscribers of this build alone got last, and the key that these depended on."""
 
     def bodies(self, names: Names) -> list[bytes]:
         """Return the frames by these names, as JSON whose last member is the payload."""
-        found = self._bodies.get(names)
-        if found is None:
-            if self.moment is not None:
-                found = [frame.encoded() for frame in event_frames(names, self.moment)]
-            else:
-                found = [one.frame.encoded() for one in self._of_log(names)]
-            self._bodies[names] = found
-        return found
+        return self._frames(names)[0]
 
     def last_lines(self, names: Names) -> list[int]:
         """Return the last line in each of the frames of a run of log lines."""
-        return [one.last for one in self._of_log(names)]
+        return self._frames(names)[1]
 
-    def _of_log(self, names: Names) -> list[LogFrame]:
-        return log_frames(names, self.build_id, self.project_id, self.lines)
+    def _frames(self, names: Names) -> tuple[list[bytes], list[int]]:
+        found = self._encoded.get(names)
+        if found is None:
+            if self.moment is not None:
+                found = [frame.encoded() for frame in event_frames(names, self.moment)], []
+            else:
+                frames = log_frames(names, self.build_id, self.project_id, self.lines)
+                found = [one.frame.encoded() for one in frames], [one.last for one in frames]
+            self._encoded[names] = found
+        return found
 
     def after(self, place: Place) -> Place:
         """Return the place of a subscriber at `place` once it has had all of this piece."""

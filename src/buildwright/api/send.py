@@ -20,12 +20,13 @@ ABORT_SECONDS = 5.0
 async def deliver(reader: Subscription, put: Callable[[Sent], Awaitable[None]], *, commands: bool) -> Why:
     """Put every frame of a subscription until it ends; return why it ended.
 
-    With `commands` what frames say names commands, else paths and fields.
+    With `commands` what frames say names commands, else paths and fields. Lines of a log stay as they are.
     """
     try:
         async with aclosing(reader.frames()) as frames:
             async for sent in frames:
-                await put(sent if commands else sent._replace(text=answer_over_http(sent.text.encode()).decode()))
+                said = commands or sent.of_log
+                await put(sent if said else sent._replace(text=answer_over_http(sent.text.encode()).decode()))
     except NotFound:
         return "vanished"
     except StoreFailed:

@@ -78,6 +78,8 @@ class Sent(NamedTuple):
     text: str
     """The frame as JSON; it holds the cursor too."""
     cursor: str
+    of_log: bool = False
+    """Whether it holds lines of a log, in which no word is ours."""
 
 
 class Member:
@@ -326,7 +328,7 @@ class Subscription:
             made = []
             for body, step in zip(_bodies(piece, self.names, self.topics), steps, strict=True):
                 cursor = self.cursor({piece.build_id: step})
-                made.append(Sent(_with_cursor(body, cursor), cursor))
+                made.append(Sent(_with_cursor(body, cursor), cursor, of_log=piece.moment is None))
             if alone:
                 piece.memo = (key, made)
         else:

@@ -175,18 +175,52 @@ test("many frames are handed on at once", async () => {
   expect(news).toBe(1);
 });
 
+test("of a long log a few frames of the screen show much each, and the end of it comes at once", () => {
+  vi.useFakeTimers();
+  try {
+    const socket = new FakeSocket();
+    const flushes: (() => void)[] = [];
+    const made = new BuildStream("3fa9", {
+      onNews: () => undefined,
+      onFrame: (flush) => flushes.push(flush),
+      socket: () => socket as unknown as WebSocket,
+    });
+    open.push(made);
+    made.open();
+    const comes = (from: number, many: number) =>
+      socket.onmessage?.({ data: lines(...Array.from({ length: many }, (_, place) => from + place)) });
+    comes(1, 250);
+    expect(flushes).toHaveLength(1);
+    flushes[0]?.();
+    for (const from of [251, 501, 751]) comes(from, 250);
+    expect(flushes).toHaveLength(1);
+    vi.advanceTimersByTime(100);
+    expect(flushes).toHaveLength(2);
+    flushes[1]?.();
+    expect(made.log.last).toBe(1000);
+    comes(1001, 1);
+    vi.advanceTimersByTime(100);
+    flushes[2]?.();
+    comes(1002, 1);
+    expect(flushes).toHaveLength(4);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+class FakeSocket extends EventTarget {
+  readyState = 0;
+  onmessage: ((message: { data: string }) => void) | null = null;
+  onclose: ((event: { code: number; reason: string }) => void) | null = null;
+  close() {}
+  send() {}
+}
+
 test("where no connection can be opened it asks again and again, and says so", async () => {
   vi.useFakeTimers();
   try {
     let news = 0;
     const sockets: FakeSocket[] = [];
-    class FakeSocket extends EventTarget {
-      readyState = 0;
-      onmessage: unknown = null;
-      onclose: ((event: { code: number; reason: string }) => void) | null = null;
-      close() {}
-      send() {}
-    }
     const made = new BuildStream("3fa9", {
       onNews: () => (news += 1),
       socket: () => {

@@ -28,6 +28,9 @@ const WATCHDOG_MS = 10_000;
 const PING_MS = 15_000;
 export const POLL_MS = 2_000;
 const HIDDEN_MS = 500;
+/** With so many lines at once there are more behind them: drawing each frame of them would keep the rest waiting. */
+const MANY_LINES = 200;
+const FLOOD_MS = 100;
 /** Tries without a connection after which the pages ask again and again instead. */
 const TRIES_BEFORE_POLLING = 2;
 const FINAL: Record<number, Link> = {
@@ -47,6 +50,7 @@ export class BuildStream {
   #timers: Record<"retry" | "dog" | "ping" | "poll", ReturnType<typeof setTimeout> | undefined>;
   #waiting: Frame[] = [];
   #flushing = false;
+  #floods = false;
   #wantsLog = false;
   /** Where the stream stands; with the log on, where both stand. */
   #cursor = "";
@@ -138,7 +142,9 @@ export class BuildStream {
     this.#waiting.push(frame);
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#hooks.onFrame(() => this.#flush());
+    const next = () => this.#hooks.onFrame(() => this.#flush());
+    if (this.#floods) setTimeout(next, FLOOD_MS);
+    else next();
   }
 
   #flush(): void {
@@ -165,6 +171,7 @@ export class BuildStream {
         if (this.#wantsLog && type !== "hello" && type !== "subscribed") this.#logCursor = place;
       }
     }
+    this.#floods = lines.length >= MANY_LINES;
     this.log.add(lines);
     this.#set({ heardAt: this.#hooks.now(), lines: this.log.version });
     if (news || resync) this.#hooks.onNews(resync);

@@ -66,12 +66,14 @@ export function LogPage({ id }: { readonly id: string }) {
   }, [found, lines, version]);
   const total = shown.length;
 
+  // The same function each time: with another one the places of all rows are counted anew.
+  const keyOf = useCallback((index: number) => lines.all[shown[index] ?? 0]?.seq ?? index, [lines, shown]);
   const rows = useVirtualizer({
     count: total,
     getScrollElement: () => box.current,
     estimateSize: () => ROW,
     overscan: 12,
-    getItemKey: (index) => lines.all[shown[index] ?? 0]?.seq ?? index,
+    getItemKey: keyOf,
   });
 
   useEffect(() => {
