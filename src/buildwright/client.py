@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
-    from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts
+    from buildwright.views.contracts import (
+        ContractsChange,
+        ContractText,
+        ContractView,
+        RewrittenContract,
+        TakenContracts,
+    )
     from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.interview import InterviewEntry, InterviewView
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
     from buildwright.wiring.cluster import Fetched
     from buildwright.wiring.interviewing import InterviewMessage
     from buildwright.wiring.prompt import PromptView
+    from buildwright.wiring.rewriting import RewriteWish
     from buildwright.wiring.runners import Runners
 
 
@@ -96,6 +103,12 @@ class ContractClient(Protocol):
         self, project_id: str, contract_type: ContractType, content: str, version: int | None = None
     ) -> ContractsChange:
         """Keep a text as the next version, made from `version`. Raises BadSpec, Conflict when there is a newer one."""
+
+    async def rewrite(self, project_id: str, contract_type: ContractType, wish: RewriteWish) -> RewrittenContract:
+        """Return a contract with a passage as a model has rewritten it; nothing is kept.
+
+        Raises NotFound, Forbidden, Refused, BadSettings (no key) and ModelFailed.
+        """
 
     async def generate(
         self, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False

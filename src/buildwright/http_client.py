@@ -36,7 +36,7 @@ from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.http_team import HttpTeam
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
-from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts
+from buildwright.views.contracts import ContractsChange, ContractText, ContractView, RewrittenContract, TakenContracts
 from buildwright.views.costs import CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
@@ -60,6 +60,7 @@ from buildwright.wiring.cluster import Fetched
 from buildwright.wiring.interviewing import InterviewMessage
 from buildwright.wiring.prompt import PromptView
 from buildwright.wiring.repositories import found_in
+from buildwright.wiring.rewriting import RewriteWish
 from buildwright.wiring.runners import Runners
 
 if TYPE_CHECKING:
@@ -345,6 +346,14 @@ class HttpContracts:
         named = {"If_Match": f'"{version}"'} if version is not None else {}
         path = f"/projects/{project_id}/contracts/{contract_type}"
         return _contracts_change(await self._wire.put(path, {"content": content}, **named))
+
+    async def rewrite(self, project_id: str, contract_type: ContractType, wish: RewriteWish) -> RewrittenContract:
+        """See `ContractClient.rewrite`."""
+        if wish.cassette:
+            raise errors.Refused("the model of a server cannot be played", fix="leave `--cassette` out")
+        body = {name: value for name, value in wish._asdict().items() if value and name != "cassette"}
+        found = await self._wire.post(f"/projects/{project_id}/contracts/{contract_type}/rewrite", body)
+        return RewrittenContract.model_validate_json(json.dumps(found))
 
     async def generate(
         self, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False

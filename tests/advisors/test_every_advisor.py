@@ -15,6 +15,7 @@ from buildwright.advisors.diagnoser import ModelDiagnoser, diagnoser_prompt
 from buildwright.advisors.instructions import instruction_digests, instructions_of
 from buildwright.advisors.planner import ModelPlanner, planner_prompt, reviser_prompt
 from buildwright.advisors.reviewer import ModelReviewer, reviewer_prompt
+from buildwright.advisors.rewriter import ModelRewriter, rewriter_prompt
 from buildwright.advisors.sealer import ModelSealer, sealer_prompt
 from buildwright.core.apply import fold
 from buildwright.core.build import Build
@@ -22,6 +23,7 @@ from buildwright.core.event import AnyEvent, BuildCreated, PlanMade, Recorded, S
 from buildwright.core.finding import Finding, Report
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
+from buildwright.core.passage import Passage
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph, ModelFailed
@@ -96,6 +98,13 @@ ADVISORS = {
         {"decision": "approve", "summary": "fine"},
         lambda found: found.decision == "approve",
         lambda text: reviewer_prompt(review(text)),
+    ),
+    "rewriter": Advised(
+        "final_result_passage",
+        lambda model, door: ModelRewriter(0).rewrite("ui", "# UI\n\n- A page.\n", Passage(3, 3), "more", model, door),
+        {"text": "- A page and more."},
+        lambda found: found.text == "- A page and more.",
+        lambda text: rewriter_prompt("ui", text, Passage(1, 1), text),
     ),
     "sealer": Advised(
         "final_result_sealed_tests",

@@ -50,6 +50,7 @@ def test_what_starts_something_says_that_it_takes_a_key() -> None:
         "/projects/{project_id}/build/resume",
         "/projects/{project_id}/build/interject",
         "/projects/{project_id}/questionnaire",
+        "/projects/{project_id}/contracts/{contract_type}/rewrite",
         "/events",
         "/api/devteam/automation/initialize",
     }

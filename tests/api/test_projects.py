@@ -184,6 +184,7 @@ PATHS: dict[tuple[str, str], object] = {
     ("GET", "/contracts/export"): None,
     ("GET", "/contracts/ui"): None,
     ("PUT", "/contracts/ui"): {"content": "# Mine\n"},
+    ("POST", "/contracts/ui/rewrite"): {"text": "Say more.", "first": 1},
     ("GET", "/contracts/ui/versions"): None,
     ("GET", "/contracts/ui/diff"): None,
     ("POST", "/questionnaire"): {"message": "hello"},

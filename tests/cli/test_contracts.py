@@ -279,3 +279,22 @@ def test_all_of_it_through_a_server(program: Program, repository: Path, tmp_path
         assert "Nothing in build" in ask("contracts", "stale", "calc")
         ask("contracts", "export", "calc", "-o", tmp_path / "c.zip")
         assert program("contracts", "list", "other", **there).code == 2
+
+
+def test_a_model_rewrites_a_paragraph_and_only_yes_saves_it(calculator: Program, tmp_path: Path) -> None:
+    cassette = tmp_path / "rewriter.json"
+    turn = {"when": {"tool": "final_result_passage"}, "reply": {"json": {"text": "- Sums are exact to the cent."}}}
+    cassette.write_text(json.dumps({"version": 1, "turns": [turn]}), encoding="utf-8")
+    before = calculator("contracts", "show", "calc", "blueprint").out
+    line = 1 + next(at for at, text in enumerate(before.splitlines()) if "Exact sums" in text)
+    asked = ("contracts", "rewrite", "calc", "blueprint", str(line), "-m", "say how exact", "--cassette", cassette)
+    shown = calculator(*asked)
+    assert shown.code == 0, shown.err
+    assert "+- Sums are exact to the cent." in shown.out.splitlines()
+    assert "--yes saves it" in shown.err
+    assert calculator("contracts", "show", "calc", "blueprint").out == before
+    saved = calculator(*asked, "--yes")
+    assert "blueprint is at version 2" in saved.out
+    assert "- Sums are exact to the cent." in calculator("contracts", "show", "calc", "blueprint").out.splitlines()
+    none = calculator("contracts", "rewrite", "calc", "blueprint", "two", "-m", "x")
+    assert (none.code, "name one as 12" in none.err) == (2, True)

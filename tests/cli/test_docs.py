@@ -17,7 +17,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8
 BELOW: dict[str, list[tuple[str, ...]]] = {
     "db": [("migrate",), ("rollback",), ("version",), ("rebuild-stats",)],
     "cluster": [("up",), ("down",), ("status",)],
-    "contracts": [("generate",), ("list",), ("show",), ("edit",), ("diff",), ("stale",), ("take",), ("export",)],
+    "contracts": [
+        (name,) for name in ("generate", "list", "show", "edit", "rewrite", "diff", "stale", "take", "export")
+    ],
     "pr": [("open",), ("feedback",)],
     "repo": [("list",), ("connect",), ("disconnect",), ("audits",)],
     "task": [("add",), ("edit",), ("drop",), ("merge",), ("split",), ("reorder",), ("redo",), ("undo",)],

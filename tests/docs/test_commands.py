@@ -25,7 +25,7 @@ BELOW = {
     "task": {"add", "edit", "drop", "merge", "split", "reorder", "redo", "undo"},
     "pr": {"open", "feedback"},
     "repo": {"list", "connect", "disconnect", "audits"},
-    "contracts": {"generate", "list", "show", "edit", "diff", "stale", "take", "export"},
+    "contracts": {"generate", "list", "show", "edit", "rewrite", "diff", "stale", "take", "export"},
     "db": {"migrate", "rollback", "version", "rebuild-stats"},
     "cluster": {"up", "down", "status"},
     "lessons": {"list", "show", "forget", "export", "import"},

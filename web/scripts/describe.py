@@ -54,6 +54,7 @@ USED = {
     f"{PROJECT}/contracts/draft": ("get",),
     f"{PROJECT}/contracts/take": ("post",),
     f"{PROJECT}/contracts/{{contract_type}}": ("get", "put"),
+    f"{PROJECT}/contracts/{{contract_type}}/rewrite": ("post",),
     f"{PROJECT}/contracts/{{contract_type}}/versions": ("get",),
     f"{PROJECT}/contracts/{{contract_type}}/diff": ("get",),
     "/api/targets": ("get",),

@@ -143,6 +143,41 @@ async def edit(
 
 
 @contracts.command
+async def rewrite(
+    project: _Project,
+    contract: _Type,
+    lines: Annotated[str, Parameter(help="A line of the paragraph, as `12`, or the lines themselves, as `12-15`.")],
+    /,
+    *,
+    message: Annotated[str, Parameter(name=["--message", "-m"], help="What is to change there.")],
+    model: Annotated[str, Parameter(help="Which model rewrites, else that of interviews.")] = "",
+    cassette: Annotated[Path | None, Parameter(help="A file that plays the model.")] = None,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], help="Save it without asking.")] = False,
+    json: _Json = False,
+) -> None:
+    """Have a model rewrite a paragraph of a contract; you see the difference before it is saved."""
+    from buildwright.wiring.rewriting import RewriteWish
+
+    output = Output(json)
+    first, last = _lines(lines)
+    wish = RewriteWish(message, first, last, model=model, cassette=str(cassette) if cassette else "")
+    async with session() as app:
+        project_id, name = await app.contracts.find(project)
+        found = await app.contracts.rewrite(project_id, contract, wish)
+        if output.json and not yes:
+            output.data(found.model_dump(mode="json"))
+            return
+        for line in found.diff.splitlines() if not output.json else ():
+            output.print(line)
+        seen = yes or output.can_ask  # without a terminal nobody has seen it yet
+        if found.diff and not (seen and output.confirm(f"Save it as version {found.version + 1}?", yes)):
+            output.say("Nothing is changed." if seen else "Nothing is changed: --yes saves it.")
+            return
+        change = await app.contracts.save(project_id, contract, found.content, found.version)
+    _say_change(output, change, name, f"is as it was: the model has left {contract} as it is")
+
+
+@contracts.command
 async def diff(
     project: _Project,
     contract: _Type,
@@ -246,6 +281,18 @@ async def export(
         output.data({"path": str(path), "files": list(bound.files)})
     else:
         output.print(f"{path}: {len(bound.files)} contracts")
+
+
+def _lines(text: str) -> tuple[int, int]:
+    """Return the first and the last line that a text names, 0 for the last if it names one. Raises Refused."""
+    import re
+
+    from buildwright.errors import Refused
+
+    found = re.fullmatch(r"([1-9][0-9]{0,5})(?:-([1-9][0-9]{0,5}))?", text)
+    if found is None:
+        raise Refused(f"{text} names no lines", fix="name one as 12, or several as 12-15")
+    return int(found[1]), int(found[2] or 0)
 
 
 def _print_list(output: Output, found: tuple[ContractView, ...]) -> None:

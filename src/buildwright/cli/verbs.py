@@ -33,6 +33,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     "contracts": (
         "buildwright contracts generate shop --answers answers.yaml",
         "buildwright contracts edit shop schema",
+        'buildwright contracts rewrite shop ui 12 -m "say what the empty page shows"',
         "buildwright contracts stale shop",
         "buildwright contracts take shop",
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from pydantic import Field
@@ -98,6 +99,23 @@ class ContractsChange(Record):
     build_id: str = ""
     """The project's newest build that runs from contracts; "" without one."""
     stale: tuple[StaleTask, ...] = ()
+
+
+class RewrittenContract(Record):
+    """A contract in which a model has rewritten a passage; nothing of it is kept."""
+
+    project_id: str
+    contract_type: ContractType
+    version: int
+    """The newest version, from which it is saved."""
+    first: int
+    last: int
+    """The lines of the passage, before it was rewritten."""
+    content: str
+    diff: str
+    """How it differs from the text that was given, as a unified diff; "" when it does not."""
+    cost_usd: Decimal | None
+    """What the request cost; None when its model has no price."""
 
 
 class TakenContracts(Record):

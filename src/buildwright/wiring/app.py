@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from buildwright.wiring.interviewing import Interviewing, OwnInterviews
     from buildwright.wiring.prompt import PromptView
     from buildwright.wiring.repositories import OwnRepositories
+    from buildwright.wiring.rewriting import Rewriting
     from buildwright.wiring.runners import Runners
     from buildwright.wiring.team import OwnTeam
     from buildwright.workspace import GitWorkspace
@@ -230,7 +231,18 @@ class App:
         """The contracts of this user's projects in the store."""
         from buildwright.wiring.contracts import OwnContracts
 
-        return OwnContracts(self.settings, self.builds, self.clock, self.ask)
+        return OwnContracts(self.settings, self.builds, self.clock, self.ask, lambda: self.rewriting)
+
+    @property
+    def rewriting(self) -> Rewriting:
+        """What rewrites contracts of all users of this store."""
+        from buildwright.wiring.contracts import Contracting
+        from buildwright.wiring.project_models import ProjectModels
+        from buildwright.wiring.rewriting import Rewriting
+
+        records = self.interviewing.records
+        models = ProjectModels(self.settings, self.clock, records, lambda: self.gateway)
+        return Rewriting(models, Contracting(records, self.builds, self.clock), masker_of(self.settings))
 
     @property
     def team(self) -> OwnTeam:

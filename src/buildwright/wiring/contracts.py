@@ -18,6 +18,7 @@ from buildwright.views.contracts import (
     ContractsChange,
     ContractText,
     ContractView,
+    RewrittenContract,
     TakenContracts,
     contract_text,
     contract_view,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from buildwright.store.contracts import ContractRecord
     from buildwright.store.projects import ProjectRecord
     from buildwright.store.records import Records
+    from buildwright.wiring.rewriting import RewriteWish, Rewriting
 
     AskBuild = Callable[[str, BuildCommand], Awaitable[CommandResult]]
 
@@ -90,14 +92,14 @@ class Contracting:
 
         `version` is the one that it was made from. Raises BadSpec (with the line), Conflict when there is a newer one.
         """
-        project = await self._own(user_id, project_id)
+        project = await self.own(user_id, project_id)
         return await self._keep(project, await self._edited(user_id, project_id, contract_type, content, version))
 
     async def impact(
         self, user_id: str, project_id: str, contract_type: ContractType, content: str, version: int | None = None
     ) -> ContractsChange:
         """Return what `save` would say of a text, and keep nothing. Raises what it does."""
-        project = await self._own(user_id, project_id)
+        project = await self.own(user_id, project_id)
         new = await self._edited(user_id, project_id, contract_type, content, version)
         now = self.clock.now()
         shown = ContractsChange(project_id=project.id, contracts=tuple(contract_view(one, now, now) for one in new))
@@ -131,7 +133,7 @@ class Contracting:
         """
         from buildwright.advisors.contracts import check_contract, contracts_from
 
-        project = await self._own(user_id, project_id)
+        project = await self.own(user_id, project_id)
         told = interview if interview is not None else await self._interview(project)
         if not told.answers:
             raise BadSpec(
@@ -157,7 +159,7 @@ class Contracting:
         """Return the contracts that the answers of the interview so far would make; () before there is an answer."""
         from buildwright.advisors.contracts import contracts_from
 
-        project = await self._own(user_id, project_id)
+        project = await self.own(user_id, project_id)
         told = await self._interview(project)
         if not told.answers:
             return ()
@@ -167,11 +169,11 @@ class Contracting:
 
     async def stale(self, user_id: str, project_id: str) -> ContractsChange:
         """Return which work of the project's newest build its contracts make stale as they are now."""
-        return await self._keep(await self._own(user_id, project_id), [])
+        return await self._keep(await self.own(user_id, project_id), [])
 
     async def spec(self, user_id: str, project_id: str, folder: str = "") -> Spec:
         """Return what a build from the newest contracts is to build. Raises BadSpec, BadGraph, BadSettings (the folder)."""
-        project = await self._own(user_id, project_id)
+        project = await self.own(user_id, project_id)
         contracts = tuple(one.contract for one in await self._newest(user_id, project_id))
         return spec_of(contracts, project.name, folder)
 
@@ -182,7 +184,7 @@ class Contracting:
         """
         from buildwright.engine.contracts_command import TakeContracts
 
-        project = await self._own(user_id, project_id)
+        project = await self.own(user_id, project_id)
         row = await self.records.runs.latest_by_project(project.id)
         build = await self.builds.load(row.build_id) if row is not None else None
         if build is None or build.spec.contracts is None:
@@ -193,7 +195,8 @@ class Contracting:
         contracts = tuple(one.contract for one in await self._newest(user_id, project_id))
         return build, TakeContracts(spec_of(contracts, build.spec.title, build.spec.contracts.folder))
 
-    async def _own(self, user_id: str, project_id: str) -> ProjectRecord:
+    async def own(self, user_id: str, project_id: str) -> ProjectRecord:
+        """Return a user's project. Raises NotFound, Forbidden."""
         project = await self.records.projects.get(project_id)
         if project.user_id != user_id:
             raise Forbidden("this project belongs to another user", fix="name a project of your own")
@@ -235,11 +238,14 @@ class Contracting:
 class OwnContracts:
     """Implements `ContractClient` on the store of this machine, for the user of the settings."""
 
-    def __init__(self, settings: Settings, builds: Builds, clock: Clock, ask: AskBuild) -> None:
+    def __init__(
+        self, settings: Settings, builds: Builds, clock: Clock, ask: AskBuild, rewriting: Callable[[], Rewriting]
+    ) -> None:
         self._settings = settings
         self._builds = builds
         self._clock = clock
         self._ask = ask
+        self._rewriting = rewriting
         self._user = settings.user
 
     @asynccontextmanager
@@ -279,6 +285,10 @@ class OwnContracts:
         """See `ContractClient.save`."""
         async with self._open() as kept:
             return await kept.save(self._user, project_id, contract_type, content, version)
+
+    async def rewrite(self, project_id: str, contract_type: ContractType, wish: RewriteWish) -> RewrittenContract:
+        """See `ContractClient.rewrite`."""
+        return await self._rewriting().rewrite(self._user, project_id, contract_type, wish)
 
     async def generate(
         self, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False

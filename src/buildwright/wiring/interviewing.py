@@ -21,14 +21,13 @@ from buildwright.core.interview_steps import (
     spec_of_interview,
     with_reply,
 )
-from buildwright.core.limits import Options
-from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.sanitize import sanitize
 from buildwright.core.terminal import clean
 from buildwright.errors import Forbidden
-from buildwright.ports import Clock, ModelAccess, Purse, PurseName, Spend
+from buildwright.ports import Clock, Spend
 from buildwright.store.values import plain
 from buildwright.views.interview import InterviewEntry, InterviewView, interview_view
+from buildwright.wiring.project_models import ProjectModels
 
 if TYPE_CHECKING:
     from buildwright.core.secrets import Masker
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from buildwright.store.interviews import KeptInterview
     from buildwright.store.projects import ProjectRecord
     from buildwright.store.records import Records
-
-MODEL = "BUILDWRIGHT_INTERVIEW_MODEL"
-"""The environment variable with the model that interviews, unless a message names one."""
 
 
 class InterviewMessage(NamedTuple):
@@ -154,35 +150,18 @@ class Interviewing:
     ) -> InterviewView:
         """Ask the interviewer, and keep what it answers; if it fails, its cost alone."""
         from buildwright.advisors.interviewer import ModelInterviewer
-        from buildwright.gateway.model_list import check_model
 
         interview = heard.interview
-        model = message.model or self.settings.environment.get(MODEL, "").strip() or DEFAULT_MODEL
-        options = Options(cassette=message.cassette)
-        if not message.cassette:
-            await check_model(model, self.settings.environment, self.settings.home)
-        # Counted where the budgets of builds look: what the user's day and the project have cost.
-        owner = project.user_id
-        purses = tuple(
-            Purse(name)
-            for name in (PurseName("month", owner), PurseName("day", owner), PurseName("project", owner, project.id))
-        )
-        number = interview.turns + 1
-        access = ModelAccess(f"interview-{project.id}", "", number, options, purses=purses, kept=False, model=model)
-        gateway = self.gateway()
-        door = await gateway.open(access)
+        models = ProjectModels(self.settings, self.clock, self.records, self.gateway)
+        opened = await models.open(project, interview.turns + 1, message.model, message.cassette)
         masked = tuple(each.model_copy(update={"text": plain(self.mask(each.text))}) for each in message.material)
         told = _words(on_reply, self.mask) if on_reply is not None else None
         reply = None
         try:
-            found = await ModelInterviewer().reply(interview, heard.asked, masked, model, door, told)
+            found = await ModelInterviewer().reply(interview, heard.asked, masked, opened.model, opened.door, told)
             reply = sanitize(found, self.mask)
         finally:
-            await gateway.shut(door)
-            spends = gateway.metered(door)
-            cost = _sum(interview.cost, spends)
-            if spends:
-                await self.records.interviews.count(project.id, owner, number, spends, self.clock.now())
+            cost = _sum(interview.cost, await models.shut(opened))
             paid = interview.model_copy(update={"cost": cost, "turns": interview.turns + 1})
             after = with_reply(paid, reply) if reply is not None else paid
             view = await self._keep(project, version, after, reply.reply if reply is not None else heard.done)

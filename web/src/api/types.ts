@@ -71,4 +71,5 @@ export type ContractView = Schemas["ContractView"];
 export type ContractText = Schemas["ContractText"];
 export type ContractsChange = Schemas["ContractsChange"];
 export type ContractType = ContractView["contract_type"];
+export type RewrittenContract = Schemas["RewrittenContract"];
 export type Taken = Schemas["TakenContracts"];

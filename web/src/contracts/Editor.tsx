@@ -12,8 +12,9 @@ import { Panel } from "../ui/Panel";
 import { Problem, Skeleton } from "../ui/States";
 import { count, short } from "../ui/words";
 import styles from "./contracts.module.css";
-import { draftOf, keepDraft, lineIn } from "./drafts";
+import { draftOf, keepDraft, lineIn, linesOf } from "./drafts";
 import { Preview } from "./Preview";
+import { Rewrite } from "./Rewrite";
 import { Stale } from "./Stale";
 import { Versions } from "./Versions";
 
@@ -65,7 +66,12 @@ function Text({ id, found, onSaved }: TextProps) {
   const [refused, setRefused] = useState<Refusal | null>(null);
   const [impact, setImpact] = useState<ContractsChange | null>(null);
   const [busy, setBusy] = useState(false);
+  const [passage, setPassage] = useState<ReturnType<typeof linesOf> | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
+  const rewrite = useCallback(() => {
+    const { selectionStart = 0, selectionEnd = 0 } = field.current ?? {};
+    setPassage(linesOf(text, selectionStart, selectionEnd));
+  }, [text]);
   const asked = useCallback(
     async (query: string): Promise<ContractsChange | null> => {
       setBusy(true);
@@ -110,8 +116,14 @@ function Text({ id, found, onSaved }: TextProps) {
           run: () => void look(),
         },
         { id: "edit-contract", title: "Edit this contract", keys: "e", run: () => field.current?.focus() },
+        {
+          id: "rewrite-passage",
+          title: "Rewrite the paragraph at the cursor, or what is selected",
+          keys: "w",
+          run: rewrite,
+        },
       ],
-      [id, look, type],
+      [id, look, rewrite, type],
     ),
   );
   return (
@@ -126,6 +138,9 @@ function Text({ id, found, onSaved }: TextProps) {
                 Discard
               </Button>
             )}
+            <Button disabled={busy || !text.trim()} onClick={rewrite}>
+              Rewrite
+            </Button>
             <Button look="primary" disabled={!isChanged || busy} onClick={() => void look()}>
               Save
             </Button>
@@ -155,6 +170,19 @@ function Text({ id, found, onSaved }: TextProps) {
       </Panel>
       <Preview id={id} found={found} text={text} />
       <Versions id={id} found={found} onRestore={(old) => change(old, found.version)} />
+      {passage && (
+        <Rewrite
+          id={id}
+          type={type}
+          text={text}
+          {...passage}
+          onTake={(next) => {
+            change(next);
+            setPassage(null);
+          }}
+          onClose={() => setPassage(null)}
+        />
+      )}
       {impact && (
         <Dialog label="What this makes stale" onClose={() => setImpact(null)}>
           <div className={styles.ask}>

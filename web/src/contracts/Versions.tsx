@@ -6,11 +6,11 @@ import { contractVersions } from "../api/queries";
 import type { ContractText } from "../api/types";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
-import { cx } from "../ui/cx";
 import { Panel } from "../ui/Panel";
 import { Problem } from "../ui/States";
 import { count, moment, short } from "../ui/words";
 import styles from "./contracts.module.css";
+import { Difference } from "./Difference";
 
 interface Props {
   readonly id: string;
@@ -72,23 +72,5 @@ export function Versions({ id, found, onRestore }: Props) {
         </div>
       )}
     </Panel>
-  );
-}
-
-function Difference({ text }: { readonly text: string }) {
-  if (!text) return <p className={styles.quiet}>They are the same.</p>;
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a long text scrolls, also by keyboard
-    <pre className={styles.diff} tabIndex={0}>
-      {text.split("\n").map((line, at) => (
-        <span
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line is known by its number
-          key={at}
-          className={cx(line.startsWith("+") && styles.more, line.startsWith("-") && styles.less)}
-        >
-          {`${line}\n`}
-        </span>
-      ))}
-    </pre>
   );
 }

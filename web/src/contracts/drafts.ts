@@ -36,3 +36,10 @@ export function keepDraft(project: string, type: string, draft: KeptDraft | null
 export function lineIn(message: string): number {
   return Number(/^[\w./-]+:(\d+)/.exec(message)?.[1] ?? 0);
 }
+
+/** The lines, from 1, that a selection touches; without one `last` is 0, for the paragraph around the cursor. */
+export function linesOf(text: string, start: number, end: number): { first: number; last: number } {
+  const upto = (place: number) => text.slice(0, place).split("\n").length;
+  if (end <= start) return { first: upto(start), last: 0 };
+  return { first: upto(start), last: upto(text[end - 1] === "\n" ? end - 1 : end) };
+}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import Header, Query, Response
+from fastapi import Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from buildwright.api import operations
 from buildwright.api.bodies import Router
+from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.routes.steer import ask
@@ -22,8 +23,16 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused
 from buildwright.request_model import RequestModel
-from buildwright.views.contracts import ContractsChange, ContractText, ContractView, TakenContracts, taken_contracts
+from buildwright.views.contracts import (
+    ContractsChange,
+    ContractText,
+    ContractView,
+    RewrittenContract,
+    TakenContracts,
+    taken_contracts,
+)
 from buildwright.wiring.contracts import Contracting, zipped
+from buildwright.wiring.rewriting import RewriteWish
 
 router = Router(prefix="/projects/{project_id}/contracts", tags=["contracts"])
 
@@ -53,6 +62,18 @@ class ContractWish(RequestModel):
     """A contract as it is to be."""
 
     content: Annotated[str, Field(max_length=LARGEST)]
+
+
+class PassageWish(RequestModel):
+    """What is to change in a passage of a contract."""
+
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST_ANSWER, pattern=r"\S", description="What to change.")]
+    first: Annotated[int, Field(ge=1, le=LARGEST, description="The first line of the passage, from 1.")]
+    last: Annotated[int, Field(ge=0, le=LARGEST, description="Its last line; 0 for the paragraph around `first`.")] = 0
+    content: Annotated[
+        str, Field(max_length=LARGEST, description="The text that has the passage; else that of the newest version.")
+    ] = ""
+    model: Annotated[str, Field(max_length=200, description="The model that rewrites, else the server's.")] = ""
 
 
 class ContractList(BaseModel):
@@ -181,6 +202,32 @@ async def put_contract(
     newest = await kept.text(project.user_id, project.id, contract_type)
     response.headers["ETag"] = f'"{newest.version}"'
     return change
+
+
+@router.post(
+    "/{contract_type}/rewrite",
+    response_model=RewrittenContract,
+    responses=responses(403, 404, 502, 507),
+    openapi_extra=KEYED,
+)
+async def rewrite_contract(
+    contract_type: ContractType,
+    wish: PassageWish,
+    project: OwnProject,
+    site: SiteOf,
+    caller: CallerOf,
+    request: Request,
+) -> Response:
+    """Return the contract with a passage as a model has rewritten it, and the difference. Nothing is kept."""
+    await site.rates.take(operations.BUILDS, caller.user_id)
+
+    async def work() -> tuple[int, dict[str, Any], str]:
+        wanted = RewriteWish(**wish.model_dump())
+        found = await site.app.rewriting.rewrite(project.user_id, project.id, contract_type, wanted)
+        return 200, found.model_dump(mode="json"), ""
+
+    path = f"POST /projects/{project.id}/contracts/{contract_type}/rewrite"
+    return await site.asked.once(request, caller.user_id, path, work)
 
 
 @router.get("/{contract_type}/versions", responses=responses(403, 404))
