@@ -20,8 +20,8 @@ def test_a_build_proves_itself(program: Program, repository: Path, tmp_path: Pat
     built = program("build", tasks, "--repo", repository, *shell(command, *check), "--json")
     assert built.code == 0, built.err
     (audit,) = program("why", "newest", "--json").object["audits"]
-    assert (audit["phase"], audit["ok"]) == ("Phase 0", True)
-    assert "Audit of Phase 0: passed. Every check passed it." in program("why", "newest").out
+    assert (audit["phase"], audit["ok"]) == ("Phase 1", True)
+    assert "Audit of Phase 1: passed. Every check passed it." in program("why", "newest").out
     told = program("evidence", "--out", tmp_path / "ev", "--notes", "--json")
     assert told.code == 0, told.err
     bundle = Path(told.object["bundle"])

@@ -551,7 +551,7 @@ class Build:
     def phase_name(self, place: int) -> str:
         """Return the name of a phase by the place of its milestone; the number where the plan gives none."""
         names = self.plan.milestones if self.plan is not None else ()
-        return (names[place] if place < len(names) else "") or f"Phase {place}"
+        return (names[place] if place < len(names) else "") or f"Phase {place + 1}"
 
     @property
     def needs_diagnosis(self) -> bool:

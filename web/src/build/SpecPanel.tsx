@@ -1,9 +1,8 @@
 // The user's own text as the progress bar: each part in the colour of its state, with what builds and proves it.
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { spec } from "../api/queries";
 import type { Spec, SpecPiece } from "../api/types";
-import { buildAddress } from "../shell/router";
+import { buildAddress, setQuery, useQueryValue } from "../shell/router";
 import { Badge } from "../ui/Badge";
 import { Bar } from "../ui/Bar";
 import { Button } from "../ui/Button";
@@ -23,7 +22,7 @@ function nameOf(document: string, piece: SpecPiece): string {
 
 export function SpecPanel({ id }: { readonly id: string }) {
   const found = useQuery(spec(id)).data;
-  const [chosen, setChosen] = useState("");
+  const chosen = useQueryValue("part");
   if (!found) {
     return (
       <Panel title="What you asked for">
@@ -64,16 +63,17 @@ export function SpecPanel({ id }: { readonly id: string }) {
                   {document.pieces?.map((piece) => (
                     <Piece
                       key={piece.start}
+                      build={id}
+                      name={nameOf(document.name, piece)}
                       piece={piece}
-                      chosen={nameOf(document.name, piece) === chosen}
-                      onChoose={() => setChosen(nameOf(document.name, piece))}
+                      chosen={chosen}
                     />
                   ))}
                 </div>
               </article>
             ))}
           </div>
-          {piece && <Evidence build={id} found={found} piece={piece} onClose={() => setChosen("")} />}
+          {piece && <Evidence build={id} found={found} piece={piece} onClose={() => setQuery("part", "")} />}
         </div>
       </div>
     </Panel>
@@ -97,27 +97,29 @@ function Uncovered({ found }: { readonly found: Spec }) {
 }
 
 interface PieceProps {
+  readonly build: string;
+  readonly name: string;
   readonly piece: SpecPiece;
-  readonly chosen: boolean;
-  readonly onChoose: () => void;
+  /** The name of the part whose evidence is shown. */
+  readonly chosen: string;
 }
 
-function Piece({ piece, chosen, onChoose }: PieceProps) {
+function Piece({ build, name, piece, chosen }: PieceProps) {
   if (!piece.asks) return piece.kind === "heading" ? <strong>{piece.text}</strong> : piece.text;
   const state = piece.state ?? "grey";
   const [before, words, after] = /^(\s*)([\s\S]*?)(\s*)$/.exec(piece.text)?.slice(1) ?? ["", piece.text, ""];
   return (
     <>
       {before}
-      <button
-        type="button"
-        className={cx(styles.piece, styles[state], chosen && styles.chosen)}
-        aria-pressed={chosen}
-        onClick={onChoose}
+      {/* A link, not a button: its lines break with those of the text around it. */}
+      <a
+        className={cx(styles.piece, styles[state], name === chosen && styles.chosen)}
+        aria-current={name === chosen ? "true" : undefined}
+        href={`${buildAddress(build)}?part=${encodeURIComponent(name)}`}
       >
         <span className="sr-only">{WORDS[state]}: </span>
         {words}
-      </button>
+      </a>
       {after}
     </>
   );

@@ -168,11 +168,13 @@ function Attempts({ found }: { readonly found: Why }) {
             </p>
             <p className={styles.quiet}>{moment(one.started_at)}</p>
             {one.detail && <p>{one.detail}</p>}
-            <ul className={styles.lines}>
-              {one.findings?.map((line) => (
-                <li key={line}>{line}</li>
-              ))}
-            </ul>
+            {(one.findings ?? []).length > 0 && (
+              <ul className={styles.findings}>
+                {one.findings?.map((line) => (
+                  <li key={line}>{line}</li>
+                ))}
+              </ul>
+            )}
           </li>
         ))}
       </ol>

@@ -4,13 +4,22 @@ import type { Build, Task } from "../api/types";
 import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
-import { cx } from "../ui/cx";
 import { Panel } from "../ui/Panel";
 import { Empty } from "../ui/States";
+import { Cell, type Column, Table, TaskName } from "../ui/Table";
 import { dollars, duration, said } from "../ui/words";
 import styles from "./build.module.css";
 
 const AT_ONCE = 100;
+const COLUMNS: readonly Column[] = [
+  { title: "State" },
+  { title: "Task" },
+  { title: "Phase", look: "middle" },
+  { title: "Agent", look: "middle" },
+  { title: "Attempt", look: "number" },
+  { title: "Time", look: "number" },
+  { title: "Cost", look: "number" },
+];
 
 export function TaskTable({ build }: { readonly build: Build }) {
   const [typed, setTyped] = useState("");
@@ -79,36 +88,11 @@ export function TaskTable({ build }: { readonly build: Build }) {
         </div>
       }
     >
-      <div className={styles.tableWrap}>
-        <table className={styles.table}>
-          <thead>
-            <tr>
-              <th scope="col">State</th>
-              <th scope="col">Task</th>
-              <th scope="col" className={styles.middle}>
-                Phase
-              </th>
-              <th scope="col" className={styles.middle}>
-                Agent
-              </th>
-              <th scope="col" className={styles.number}>
-                Attempt
-              </th>
-              <th scope="col" className={styles.number}>
-                Time
-              </th>
-              <th scope="col" className={styles.number}>
-                Cost
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {found.slice(0, most).map((task) => (
-              <Row key={task.id} build={build.id} task={task} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={COLUMNS} first={128}>
+        {found.slice(0, most).map((task) => (
+          <Row key={task.id} build={build.id} task={task} />
+        ))}
+      </Table>
       {found.length === 0 && (
         <Empty button={<Button onClick={showAll}>Show all tasks</Button>}>No task is like that.</Empty>
       )}
@@ -128,19 +112,21 @@ const Row = memo(function Row({ build, task }: { readonly build: string; readonl
       <td>
         <Badge word={task.phase} />
       </td>
-      <td className={styles.name}>
-        <a href={`${buildAddress(build)}?task=${encodeURIComponent(task.id)}`}>{task.title || task.id}</a>{" "}
-        <code className={styles.quiet}>{task.id}</code>
-        {task.reason && <p className={cx(styles.reason)}>{task.reason}</p>}
-      </td>
-      <td className={styles.middle}>{task.milestone}</td>
-      <td className={styles.middle}>
+      <TaskName
+        href={`${buildAddress(build)}?task=${encodeURIComponent(task.id)}`}
+        id={task.id}
+        title={task.title}
+      >
+        {task.reason && <p className={styles.reason}>{task.reason}</p>}
+      </TaskName>
+      <Cell look="middle">{task.milestone}</Cell>
+      <Cell look="middle">
         {task.agent}
         {task.model && <span className={styles.quiet}> {task.model}</span>}
-      </td>
-      <td className={styles.number}>{task.attempt || ""}</td>
-      <td className={styles.number}>{task.seconds == null ? "" : duration(task.seconds)}</td>
-      <td className={styles.number}>{cost ? dollars(cost) : ""}</td>
+      </Cell>
+      <Cell look="number">{task.attempt || ""}</Cell>
+      <Cell look="number">{task.seconds == null ? "" : duration(task.seconds)}</Cell>
+      <Cell look="number">{cost ? dollars(cost) : ""}</Cell>
     </tr>
   );
 });

@@ -4,8 +4,19 @@ import type { PlanRow } from "../api/types";
 import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
 import { cx } from "../ui/cx";
+import { Cell, type Column, Table, TaskName } from "../ui/Table";
 import { duration } from "../ui/words";
 import styles from "./plan.module.css";
+
+const COLUMNS: readonly Column[] = [
+  { title: "Chosen", isUnseen: true },
+  { title: "Task" },
+  { title: "State" },
+  { title: "Wave", look: "middle" },
+  { title: "Needs", look: "middle" },
+  { title: "Files", look: "middle" },
+  { title: "Time", look: "number" },
+];
 
 interface Props {
   readonly build: string;
@@ -22,67 +33,42 @@ export function Rows({ build, rows, here, chosen, onHere, onToggle }: Props) {
     body.current?.rows[here]?.scrollIntoView?.({ block: "nearest" });
   }, [here]);
   return (
-    <div className={styles.tableWrap}>
-      <table className={styles.table}>
-        <thead>
-          <tr>
-            <th scope="col">
-              <span className="sr-only">Chosen</span>
-            </th>
-            <th scope="col">Task</th>
-            <th scope="col">State</th>
-            <th scope="col" className={styles.middle}>
-              Wave
-            </th>
-            <th scope="col" className={styles.middle}>
-              Needs
-            </th>
-            <th scope="col" className={styles.middle}>
-              Files
-            </th>
-            <th scope="col" className={styles.number}>
-              Time
-            </th>
-          </tr>
-        </thead>
-        <tbody ref={body}>
-          {rows.map((row, at) => (
-            <tr
-              key={row.task.id}
-              className={cx(at === here && styles.here)}
-              aria-current={at === here ? "true" : undefined}
-              onClick={() => onHere(at)}
-              onFocus={() => onHere(at)}
-            >
-              <td>
-                <input
-                  type="checkbox"
-                  aria-label={`Choose ${row.task.id}`}
-                  checked={chosen.has(row.task.id)}
-                  disabled={!row.may_change}
-                  title={row.why_not || undefined}
-                  onChange={() => onToggle(row.task.id)}
-                />
-              </td>
-              <td className={styles.name}>
-                <a href={`${buildAddress(build)}?task=${encodeURIComponent(row.task.id)}`}>
-                  {row.task.title}
-                </a>{" "}
-                <code className={styles.quiet}>{row.task.id}</code>
-                {row.on_critical_path && <span className={styles.quiet}> · longest chain</span>}
-                {row.task.milestone && <span className={styles.quiet}> · {row.task.milestone}</span>}
-              </td>
-              <td>
-                <Badge word={row.state} />
-              </td>
-              <td className={styles.middle}>{row.wave}</td>
-              <td className={styles.middle}>{row.task.depends_on.join(", ")}</td>
-              <td className={styles.middle}>{row.task.files_expected.join(", ")}</td>
-              <td className={styles.number}>{duration(row.task.minutes * 60)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table columns={COLUMNS} first={44} body={body}>
+      {rows.map((row, at) => (
+        <tr
+          key={row.task.id}
+          className={cx(at === here && styles.here)}
+          aria-current={at === here ? "true" : undefined}
+          onClick={() => onHere(at)}
+          onFocus={() => onHere(at)}
+        >
+          <td className={styles.choice}>
+            <input
+              type="checkbox"
+              aria-label={`Choose ${row.task.id}`}
+              checked={chosen.has(row.task.id)}
+              disabled={!row.may_change}
+              title={row.why_not || undefined}
+              onChange={() => onToggle(row.task.id)}
+            />
+          </td>
+          <TaskName
+            href={`${buildAddress(build)}?task=${encodeURIComponent(row.task.id)}`}
+            id={row.task.id}
+            title={row.task.title}
+          >
+            {row.on_critical_path && <span className={styles.quiet}> · longest chain</span>}
+            {row.task.milestone && <span className={styles.quiet}> · {row.task.milestone}</span>}
+          </TaskName>
+          <td>
+            <Badge word={row.state} />
+          </td>
+          <Cell look="middle">{row.wave}</Cell>
+          <Cell look="middle">{row.task.depends_on.join(", ")}</Cell>
+          <Cell look="middle">{row.task.files_expected.join(", ")}</Cell>
+          <Cell look="number">{duration(row.task.minutes * 60)}</Cell>
+        </tr>
+      ))}
+    </Table>
   );
 }

@@ -1,12 +1,16 @@
 // How numbers and times are written. It knows nothing of builds.
 
-/** Seconds as people say them: 8 s, 3 min 05 s, 2 h 10 min. */
+/** Seconds as people say them: 8 s, 3 min 05 s, 4 min, 2 h 10 min. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
-  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+  if (minutes < 60) return `${minutes} min${more(whole % 60, "s")}`;
+  return `${Math.floor(minutes / 60)} h${more(minutes % 60, "min")}`;
+}
+
+function more(number: number, unit: string): string {
+  return number ? ` ${String(number).padStart(2, "0")} ${unit}` : "";
 }
 
 /** The range between two amounts, each written by `write`; one amount where both are written alike. */
@@ -54,7 +58,7 @@ export function moment(at: string): string {
 /** A word of the server as the page writes it. */
 export function said(word: string): string {
   const text = word.replaceAll("_", " ");
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return text.replace(/^(api|ui)\b|^./, (first) => first.toUpperCase());
 }
 
 /** A number of bytes: 812 B, 3.4 kB, 1.2 MB. */
