@@ -170,7 +170,7 @@ async def rewrite(
         for line in found.diff.splitlines() if not output.json else ():
             output.print(line)
         seen = yes or output.can_ask  # without a terminal nobody has seen it yet
-        if found.diff and not (seen and output.confirm(f"Save it as version {found.version + 1}?", yes)):
+        if found.diff and not (seen and await output.confirm(f"Save it as version {found.version + 1}?", yes)):
             output.say("Nothing is changed." if seen else "Nothing is changed: --yes saves it.")
             return
         change = await app.contracts.save(project_id, contract, found.content, found.version)

@@ -156,8 +156,8 @@ def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Findin
 def with_way_out(one: Finding, step: str) -> Finding:
     """Return the finding with a fix, if it has none and its message tells that a host's name could not be looked up.
 
-    Or that rustup has not got the project's toolchain, that pnpm cannot read its lock file, that a certificate is not trusted, or that a connection was
-    refused, which in a check most often means a service outside of its sandbox.
+    Or that rustup has not got the project's toolchain, that pnpm cannot read its lock file, that a certificate is not
+    trusted, or that a connection was refused, which in a check most often means a service outside of its sandbox.
 
     `step` is the key of `[network]`. Programs that ask no proxy look names up themselves, which nothing in a sandbox
     answers.
