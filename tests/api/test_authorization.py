@@ -156,9 +156,10 @@ async def test_a_browser_at_the_front_page_is_led_to_sign_in_and_then_to_the_pag
         ("/", {"Accept": "application/json"}),
         ("/", {**page, "Authorization": "Bearer x"}),
         ("/api/builds", page),
-        ("//", page),
+        ("/api/nothing", page),
     ):
         assert (await filled.nobody.get(path, headers=headers)).status == 401, (path, headers)
+    assert (await filled.nobody.get("//", headers=page)).headers["location"] == "/sign-in", "it leads nowhere else"
     assert (await filled.nobody.post("/", headers=page)).status == 401
     site = filled.served.site
     cookie = f"{COOKIE}={site.signer.issue(OWNER, 'session', 600, site.app.clock.now())}"

@@ -191,6 +191,7 @@ PATHS: dict[tuple[str, str], object] = {
     ("GET", "/questionnaire/state"): None,
     ("PUT", "/questionnaire/answers/A1"): {"text": "Mine."},
     ("GET", "/members"): None,
+    ("POST", "/leave"): None,
     ("PUT", "/members/bob"): {"role": "viewer"},
     ("DELETE", "/members/bob"): None,
 }

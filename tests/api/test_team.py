@@ -418,3 +418,30 @@ async def test_the_page_has_what_the_caller_sees_and_a_command_for_each_action(s
     assert (await ann.ask(remove["method"], remove["path"])).status == 200
     assert (await bob.ask(token["revoke"]["method"], token["revoke"]["path"])).status == 204
     assert (await bob.get("/api/team")).status == 401
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_answers_say_what_their_reader_may_not_do(shared: Filled) -> None:
+    """It is what a request then says, so a page can keep its buttons from being pressed."""
+    served, seeds = shared.served, shared.seeds
+    body = {"project_id": seeds.project, "tasks": TASKS, "options": {**NOTHING, "by_hand": True}}
+    build = (await served.client.post("/api/builds", body)).json["build_id"]
+    for name, refused in (
+        (OWNER, set()),
+        ("mai", {"delete"}),
+        ("mem", {"delete", "share", "steer", "change"}),
+        ("vic", {"delete", "share", "steer", "change", "say", "review", "start"}),
+    ):
+        client = served.client if name == OWNER else await served.user(name)
+        told = (await client.get(f"/api/builds/{build}")).json["refused"]
+        of_project = (await client.get(f"/projects/{seeds.project}/page")).json["refused"]
+        assert (set(told), set(of_project)) == (refused, refused), name
+        assert ("steer" in refused) is ((await client.post(f"/api/builds/{build}/pause")).status == 403)
+        needs = (await client.get("/api/home")).json["inbox"]
+        (need,) = [one for one in needs if one["build"] == build]
+        assert bool(need["remedies"]) is ("steer" not in refused), name
+        assert need.get("refused", "") == told.get("steer", "")
+    assert told["steer"] == (
+        "your role in this build is viewer, which does not allow this: ask its owner or a maintainer"
+    )
+    assert (await served.client.post(f"/api/builds/{build}/stop")).status in {200, 202}

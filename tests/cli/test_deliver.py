@@ -130,6 +130,23 @@ def test_a_build_without_a_result_or_an_end_is_not_delivered(
     assert hosted.writes == []
 
 
+def test_a_push_elsewhere_is_for_once_and_the_pull_request_stays_the_one_that_is_updated(
+    program: Program, hosted: Hosted, repository: Path, three: Path
+) -> None:
+    build(program, three, repository, "--deliver", "pr")
+    first = hosted.commit_of("made")
+    assert program("deliver", "newest", "--to", "push", "--branch", "plain").code == 0
+    hosted.reviews = [{"id": 5, "user": {"login": "ada"}, "author_association": "OWNER", "body": "More, please."}]
+    added = program("pr", "feedback", "newest", "--json")
+    assert added.object["added"] == ["pr-r5"], added.err
+    ended = program("run", "newest")
+    assert ended.code == 0, ended.err
+    assert hosted.commit_of("plain") == first
+    assert git(hosted.folder, "show", "made:pr-r5.txt") == "pr-r5"
+    assert len(hosted.pulls) == 1
+    assert "| pr-r5 | Review by ada | done |" in hosted.pulls[0]["body"]
+
+
 @pytest.mark.parametrize("point", ["before", "after"])
 def test_one_that_is_killed_meanwhile_opens_one_request(
     program: Program, hosted: Hosted, repository: Path, three: Path, point: str

@@ -39,6 +39,7 @@ USED = {
     f"{BUILD}/pause": ("post",),
     f"{BUILD}/resume": ("post",),
     f"{BUILD}/say": ("post",),
+    f"{BUILD}/deliver": ("post",),
     f"{BUILD}/stop": ("post",),
     f"{BUILD}/messages": ("get",),
     f"{BUILD}/plan": ("get", "put"),

@@ -56,12 +56,13 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"why{_ID} base", "GET /api/builds/{id}/base"),
         (rf"why{_ID} stuck", "GET /api/builds/{id}/stuck"),
         (rf"why{_ID}{_TASK}", "GET /api/builds/{id}/why/{task}"),
-        (rf"(?P<verb>resume|run|stop|pause){_ID}", "POST /api/builds/{id}/{verb}"),
+        (rf"(?P<verb>resume|run|stop|pause|deliver){_ID}", "POST /api/builds/{id}/{verb}"),
         (r"(?P<verb>resume|run|stop|pause)", "POST /api/builds/{{build_id}}/{verb}"),
         (rf"(?P<verb>gates|events|logs|diff){_ID}", "GET /api/builds/{id}/{verb}"),
         (rf"status{_ID}", "GET /api/builds/{id}"),
         (r"status", "GET /api/builds"),
         (r"lessons list", "GET /api/lessons"),
+        (r"user members PROJECT", "GET /projects/{{project_id}}/members"),
         (r"user list", "GET /api/users"),
         (r"user show \S+", "GET /api/users/{{user_id}}"),
         (r"user set(?: NAME)?", "PATCH /api/users/{{user_id}}"),
@@ -172,6 +173,8 @@ def _field_in(command: str, option: str) -> str:
     if command.startswith("resume"):
         if option == "--max-cost":
             return "`budget_usd`"
+        if option == "--deliver":
+            return "`options.deliver`"
         field = f"options.{last}" if last in OptionsChange.model_fields else field
     return _quoted(field) if field else option
 

@@ -102,7 +102,7 @@ class _Request:
         self._commands = prefers_commands(headers) or scope["path"] == ASSISTANTS  # they know commands: each is a tool
         try:
             problem = await self._refusal(scope, headers)
-            if problem is not None and problem.status == 401 and wants_page(scope["method"], headers):
+            if problem is not None and problem.status == 401 and _opens_page(scope, headers):
                 await RedirectResponse(_sign_in_for(scope), 303)(scope, receive, self._answer)
                 return
             if problem is not None:
@@ -215,6 +215,11 @@ class _Request:
             seconds=round(seconds, 4),
             correlationId=self._correlation_id,
         )
+
+
+def _opens_page(scope: Scope, headers: Headers) -> bool:
+    """Return whether a person opens an address of the pages in a browser, whether or not there is a page."""
+    return wants_page(scope["method"], headers) and not scope["path"].startswith("/api/")
 
 
 def _sign_in_for(scope: Scope) -> str:

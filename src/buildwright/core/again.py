@@ -155,6 +155,8 @@ def build_reopened(build: Build, _event: e.BuildReopened, at: datetime) -> Chang
     """Go on where the build ended: what was at work is begun anew, as after a crash."""
     changes: Changes = {
         "control": Control.RUNNING,
+        "options": build.options.model_copy(update={"delivery": build.lasting_delivery}),
+        "usual_delivery": None,
         "outcome": None,
         "message": "",
         "finished_at": None,

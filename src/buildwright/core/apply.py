@@ -410,7 +410,8 @@ def _delivered(build: Build, event: e.BuildDelivered, _at: datetime) -> Changes:
         # Journals of before tell it by the draft; without gates every pull request is one.
         "delivered_in_part": event.in_part or (event.draft and build.options.gates),
     }
-    return there | ({"pull_request": event.pull_request} if event.pull_request else {})
+    request: Changes = {"pull_request": event.pull_request, "pull_request_ref": event.ref}
+    return there | (request if event.pull_request else {})
 
 
 def _delivery_failed(build: Build, event: e.DeliveryFailed, _at: datetime) -> Changes:
@@ -423,9 +424,12 @@ def _delivery_failed(build: Build, event: e.DeliveryFailed, _at: datetime) -> Ch
 
 def _delivery_requested(build: Build, event: e.DeliveryRequested, _at: datetime) -> Changes:
     assert build.outcome is not None
+    assert build.finished_at is not None
     return {
+        # A pull request is updated from then on; a push or a branch is for once.
+        "usual_delivery": None if event.delivery.kind == "pr" else build.lasting_delivery,
         "options": build.options.model_copy(update={"delivery": event.delivery}),
-        "past_end": PastEnd(build.outcome, build.message),
+        "past_end": PastEnd(build.outcome, build.message, build.finished_at),
         "stage": Stage.DELIVERING,
         "control": Control.RUNNING,
         "outcome": None,
@@ -440,14 +444,15 @@ def _delivery_requested(build: Build, event: e.DeliveryRequested, _at: datetime)
     }
 
 
-def _finished(_build: Build, event: e.BuildFinished, at: datetime) -> Changes:
+def _finished(build: Build, event: e.BuildFinished, at: datetime) -> Changes:
     ended = Control.STOPPED if event.outcome in {"stopped", "aborted"} else Control.FINISHED
     return {
         "stage": Stage.FINISHED,
         "control": ended,
         "outcome": event.outcome,
         "message": event.message,
-        "finished_at": at,
+        # Its work has not taken longer because it was delivered later.
+        "finished_at": build.past_end.at if build.past_end is not None else at,
         "pause": None,
         "past_end": None,
     }

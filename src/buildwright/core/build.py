@@ -369,6 +369,7 @@ class PastEnd(NamedTuple):
 
     outcome: Outcome
     message: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -482,6 +483,8 @@ class Build:
     delivered_commit: str = ""
     pull_request: str = ""
     """Address of the newest pull request's page; it stays when the build goes on."""
+    pull_request_ref: str = ""
+    """Full name of its branch; "" in journals of before, whose `delivered` ends with it."""
     delivered_in_part: bool = False
     """Whether what was delivered last is what a failing build had proven, to look at, and not its result."""
     deliveries: int = 0
@@ -489,6 +492,8 @@ class Build:
     delivery_temporary: bool = True
     past_end: PastEnd | None = None
     """While what a build that has ended has landed is delivered at the user's request: how it had ended."""
+    usual_delivery: Delivery | None = None
+    """Where the result goes if the build goes on, where it was last delivered elsewhere for once."""
     # talk and money
     pause: Pause | None = None
     step: AskedStep | None = None
@@ -510,6 +515,11 @@ class Build:
     @property
     def is_terminal(self) -> bool:
         return self.control in {Control.FINISHED, Control.STOPPED}
+
+    @property
+    def lasting_delivery(self) -> Delivery:
+        """Where the result goes if the build goes on."""
+        return self.usual_delivery or self.options.delivery
 
     @property
     def is_whole(self) -> bool:

@@ -28,7 +28,8 @@ from buildwright.core.action import (
     SealTests,
     VerifyBuild,
 )
-from buildwright.core.build import Build, Control, PastEnd, Stage, TaskPhase, budget_mark, can_be_reopened
+from buildwright.core.build import Build, Control, Stage, TaskPhase, budget_mark, can_be_reopened
+from buildwright.core.delivery_again import delivered_again, ended_as_before, is_given_up
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.fault import Fault
 from buildwright.core.heap import pop
@@ -57,7 +58,7 @@ def decide(build: Build) -> Decision:
         case Control.FINISHED | Control.STOPPED:
             return Decision()
         case Control.STOPPING if build.past_end is not None:
-            return Decision(facts=(_as_before(build.past_end),))
+            return Decision(facts=(ended_as_before(build.past_end),))
         case Control.STOPPING:
             outcome: e.Outcome = "aborted" if build.stop_how == "abort" else "stopped"
             return Decision(facts=(e.BuildFinished(outcome=outcome, message=build.message),))
@@ -66,7 +67,8 @@ def decide(build: Build) -> Decision:
             told = _budget_told(build)
             return Decision(facts=told) if told else Decision(actions=_wanted(build), start=False)
         case Control.RUNNING if build.past_end is not None:
-            return _delivers_again(build, build.past_end)
+            facts, actions = delivered_again(build, build.past_end)
+            return Decision(facts, actions)
         case Control.RUNNING:
             if facts := _budget_told(build) or _follows(build):
                 return Decision(facts=facts)
@@ -404,24 +406,7 @@ def _owes_result(build: Build) -> bool:
     """Return whether a failing build that asks no user has changes that landed and are not delivered yet."""
     options = build.options
     asked = options.on_failure == "pause" or options.delivery.kind == "none" or not options.lanes
-    return not (asked or _is_given_up(build) or build.head in {build.delivered_commit, build.base})
-
-
-def _delivers_again(build: Build, end: PastEnd) -> Decision:
-    """Deliver what a build that had ended has landed. It ends as it had, whether that succeeds or not."""
-    if build.delivered_commit == build.head or _is_given_up(build):
-        return Decision(facts=(_as_before(end),))
-    return Decision(actions=(Deliver(build.head, build.deliveries + 1),))
-
-
-def _as_before(end: PastEnd) -> AnyEvent:
-    return e.BuildFinished(outcome=end.outcome, message=end.message)
-
-
-def _is_given_up(build: Build) -> bool:
-    """Return whether a delivery has failed for good, or often enough."""
-    limit = build.options.limits.pushes
-    return bool(build.delivery_error) and (not build.delivery_temporary or build.deliveries >= limit)
+    return not (asked or is_given_up(build) or build.head in {build.delivered_commit, build.base})
 
 
 def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
@@ -431,7 +416,7 @@ def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
         return refused
     if build.delivered_commit and build.delivered_commit == build.head and not build.delivered_in_part:
         return (e.BuildFinished(outcome="succeeded"),)
-    if _is_given_up(build):
+    if is_given_up(build):
         return (e.BuildPaused(reason="delivery", message=build.delivery_error),)
     return ()
 

@@ -20,7 +20,8 @@ from buildwright.errors import IllegalMove
 class DeliverBuild(BuildCommand):
     """Deliver what a build that has ended has landed: as a pull request (the open one is updated), a push, or a branch.
 
-    The build ends again as it had. Of one that has not succeeded, the pull request is a draft.
+    The build ends again as it had. Of one that has not succeeded, the pull request is a draft. If the build continues, the
+    pull request is updated; a push and a branch are for once.
     """
 
     name = "deliver"
@@ -58,5 +59,5 @@ class DeliverBuild(BuildCommand):
 
     def delivery_of(self, build: Build) -> Delivery:
         """Return where what has landed goes, with what the build's options say of the rest."""
-        old = build.options.delivery
+        old = build.lasting_delivery
         return old.model_copy(update={"kind": self.deliver, "branch": self.branch or old.branch})

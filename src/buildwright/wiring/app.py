@@ -596,7 +596,8 @@ class App:
 
         if not build.pull_request:
             raise IllegalMove("the build has opened no pull request", fix="deliver it so: --deliver pr")
-        branch = build.delivered.rpartition(" ")[2].removeprefix("refs/heads/")
+        ref = build.pull_request_ref or build.delivered.rpartition(" ")[2]
+        branch = ref.removeprefix("refs/heads/")
         address = await self.workspace.address_of(build.repository, build.options.delivery.remote)
         tasks = tasks_of(build, await comments_on(address, branch, self.settings))
         if not tasks:

@@ -7,6 +7,7 @@ import { BuildPage } from "../build/BuildPage";
 import { HomePage } from "../home/HomePage";
 import { LiveBuild } from "../live/LiveBuild";
 import { Layout } from "../shell/Layout";
+import { RightsInBuild, RightsInProject } from "../shell/RightsIn";
 import { followLink, type Place, placeOf, usePath } from "../shell/router";
 import { Empty, Problem, Skeleton } from "../ui/States";
 
@@ -83,7 +84,9 @@ function Page({ place }: { readonly place: Place }) {
       const Part = OF_PROJECT[place.page];
       return (
         <Suspense fallback={WAITING}>
-          <Part key={place.project} id={place.project} />
+          <RightsInProject id={place.project}>
+            <Part key={place.project} id={place.project} />
+          </RightsInProject>
         </Suspense>
       );
     }
@@ -93,9 +96,11 @@ function Page({ place }: { readonly place: Place }) {
       const Part = place.page === "build" ? BuildPage : PARTS[place.page];
       return (
         <LiveBuild key={place.build} id={place.build}>
-          <Suspense fallback={WAITING}>
-            <Part id={place.build} />
-          </Suspense>
+          <RightsInBuild id={place.build}>
+            <Suspense fallback={WAITING}>
+              <Part id={place.build} />
+            </Suspense>
+          </RightsInBuild>
         </LiveBuild>
       );
     }

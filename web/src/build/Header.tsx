@@ -4,13 +4,14 @@ import { type ReactNode, useMemo, useState } from "react";
 import { forecast } from "../api/queries";
 import type { Build } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
-import { useActions } from "../shell/kept";
+import { type Action, useActions } from "../shell/kept";
 import { type Steering, useSteer } from "../shell/steer";
 import { Badge } from "../ui/Badge";
 import { Bar } from "../ui/Bar";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
+import { useRefused } from "../ui/Rights";
 import ui from "../ui/ui.module.css";
 import { useTick } from "../ui/useTick";
 import { count, dollars, duration, range, short } from "../ui/words";
@@ -22,6 +23,7 @@ export function stateOf(build: Build): string {
   return build.control === "running" ? build.stage : build.control;
 }
 
+const NO_ACTIONS: readonly Action[] = [];
 const BUSY = ["working", "judging", "merging"];
 
 export function Header({ build, readAt }: { readonly build: Build; readonly readAt: number }) {
@@ -93,6 +95,7 @@ function Elapsed({ build, readAt }: { readonly build: Build; readonly readAt: nu
 function Actions({ build }: { readonly build: Build }) {
   const [stopping, setStopping] = useState(false);
   const { busy, steer } = useSteer(build.id);
+  const refused = useRefused("steer");
   const name = short(build.id);
   const runs = build.control === "running";
   const offered = useMemo(() => {
@@ -139,12 +142,13 @@ function Actions({ build }: { readonly build: Build }) {
           ]),
     ];
   }, [build.control, build.outcome, build.pause?.reason, name, runs, steer]);
-  useActions(offered);
+  useActions(refused ? NO_ACTIONS : offered);
   return (
     <div className={styles.actions}>
       {offered.map((one) => (
         <Button
           key={one.id}
+          act="steer"
           look={one.id === "stop" ? "danger" : "plain"}
           disabled={busy !== ""}
           title={one.command}

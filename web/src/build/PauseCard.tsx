@@ -9,6 +9,7 @@ import { useSteer } from "../shell/steer";
 import { Icon } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Refused } from "../ui/Rights";
 import { Skeleton } from "../ui/States";
 import { useTick } from "../ui/useTick";
 import { duration, said } from "../ui/words";
@@ -79,6 +80,7 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
           ))}
         </ul>
       )}
+      <Refused act="steer" />
       <label htmlFor={id} className={styles.label}>
         Tell the agents <span className={styles.quiet}>(optional; an approval needs its reason here)</span>
       </label>
@@ -87,6 +89,7 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
         {found.choices.map((choice) => (
           <li key={choice.command + choice.name}>
             <Button
+              act="steer"
               look={
                 choice.name === "abort"
                   ? "danger"

@@ -8,6 +8,7 @@ import { type Steering, useSteer } from "../shell/steer";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
+import { Refused } from "../ui/Rights";
 import { short } from "../ui/words";
 import styles from "./build.module.css";
 
@@ -27,11 +28,26 @@ export function TaskActions({ build, found }: { readonly build: string; readonly
   const again = OVER.includes(state.phase) || state.phase === "failed";
   return (
     <section className={styles.taskActions} aria-label={`What to do with ${task.id}`}>
-      {again && <Button onClick={() => setDoing("redo")}>Try it again …</Button>}
-      {FREE.includes(state.phase) && <Button onClick={() => setDoing("drop")}>Skip it …</Button>}
-      {state.phase === "done" && <Button onClick={() => setDoing("undo")}>Take it back …</Button>}
-      <Button onClick={() => setDoing("add")}>Add a task after it …</Button>
+      {again && (
+        <Button act="steer" onClick={() => setDoing("redo")}>
+          Try it again …
+        </Button>
+      )}
+      {FREE.includes(state.phase) && (
+        <Button act="steer" onClick={() => setDoing("drop")}>
+          Skip it …
+        </Button>
+      )}
+      {state.phase === "done" && (
+        <Button act="steer" onClick={() => setDoing("undo")}>
+          Take it back …
+        </Button>
+      )}
+      <Button act="steer" onClick={() => setDoing("add")}>
+        Add a task after it …
+      </Button>
       <a href={buildAddress(build, "plan")}>Change the plan</a>
+      <Refused act="steer" />
       {doing === "redo" && (
         <Asking
           title={`Try ${task.id} again?`}

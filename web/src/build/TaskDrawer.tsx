@@ -8,6 +8,7 @@ import { useSteer } from "../shell/steer";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Refused } from "../ui/Rights";
 import { Problem, Skeleton } from "../ui/States";
 import { dollars, duration, moment, short } from "../ui/words";
 import styles from "./build.module.css";
@@ -225,9 +226,10 @@ export function SayBox({ build, task = "" }: { readonly build: string; readonly 
         <textarea rows={2} value={text} onChange={(event) => setText(event.target.value)} />
       </label>
       <div>
-        <Button type="submit" disabled={!text.trim() || busy !== ""}>
+        <Button type="submit" act="say" disabled={!text.trim() || busy !== ""}>
           Send
         </Button>
+        <Refused act="say" />
         <Command line={`buildwright say ${short(build)} "…"${task ? ` --task ${task}` : ""}`} />
       </div>
     </form>

@@ -1,19 +1,22 @@
 // What a build came to: what was built of what was asked, with its proof; what was left out; and how to take it from here.
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useId, useState } from "react";
 import { buildPath } from "../api/client";
 import { build as buildQuery, instructions, spec, summary } from "../api/queries";
 import type { Build, Instructions, Spec, SpecPiece, Summary } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { buildAddress } from "../shell/router";
+import { useSteer } from "../shell/steer";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Checks } from "../ui/Checks";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
+import { Refused } from "../ui/Rights";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { count, dollars, duration, moment, said, short } from "../ui/words";
 import styles from "./complete.module.css";
+import { Spent } from "./Spent";
 
 const WORDS = { grey: "not built", blue: "in work", green: "proven", red: "failed" } as const;
 const BADGES = { grey: "waiting", blue: "working", green: "done", red: "failed" } as const;
@@ -55,6 +58,8 @@ export function CompletePage({ id }: { readonly id: string }) {
           <LeftOut build={build.data} />
           <Built id={id} />
           <Take id={id} />
+          {build.data.outcome && <Deliver build={build.data} />}
+          <Spent id={id} />
           <Proof id={id} figures={figures} />
         </>
       )}
@@ -211,6 +216,60 @@ function Take({ id }: { readonly id: string }) {
           </li>
         ))}
       </ol>
+    </Panel>
+  );
+}
+
+const GOALS = [
+  { to: "pr", title: "Open a pull request", done: "It is pushed, and its pull request opened or updated." },
+  { to: "push", title: "Push it", done: "It is pushed." },
+] as const;
+
+/** Brings what has landed elsewhere after the end; the pull request that is open is updated. */
+function Deliver({ build }: { readonly build: Build }) {
+  const { busy, steer } = useSteer(build.id);
+  const [branch, setBranch] = useState("");
+  const field = useId();
+  const name = short(build.id);
+  const named = branch.trim();
+  return (
+    <Panel title="Deliver it">
+      <div className={styles.deliver}>
+        <Refused act="steer" />
+        {build.delivery_error && <p role="alert">The newest delivery failed: {build.delivery_error}</p>}
+        <label htmlFor={field}>
+          Branch <span className={styles.quiet}>(the one that it has when left out)</span>
+        </label>
+        <input
+          id={field}
+          value={branch}
+          maxLength={200}
+          autoComplete="off"
+          spellCheck={false}
+          onChange={(event) => setBranch(event.target.value)}
+        />
+        {GOALS.filter((one) => one.to === "pr" || build.outcome === "succeeded").map(
+          ({ to, title, done }) => (
+            <div key={to} className={styles.goal}>
+              <Button
+                act="steer"
+                look={to === "pr" ? "primary" : "plain"}
+                disabled={busy !== ""}
+                onClick={() =>
+                  void steer({
+                    part: "deliver",
+                    body: { deliver: to, branch: named },
+                    done: `Asked. ${done}`,
+                  })
+                }
+              >
+                {to === "pr" && build.pull_request ? "Update the pull request" : title}
+              </Button>
+              <Command line={`buildwright deliver ${name} --to ${to}${named && ` --branch ${named}`}`} />
+            </div>
+          ),
+        )}
+      </div>
     </Panel>
   );
 }

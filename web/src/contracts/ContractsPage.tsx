@@ -78,7 +78,7 @@ function Make({ id }: { readonly id: string }) {
       <Empty
         button={
           <div className={styles.row}>
-            <Button look="primary" onClick={() => void make()}>
+            <Button act="change" look="primary" onClick={() => void make()}>
               Make them of the answers
             </Button>
             <a href={projectAddress(id, "interview")}>To the interview</a>
@@ -167,7 +167,7 @@ function Changed({ id, change, onDone }: ChangedProps) {
           <Stale build={change.build_id ?? ""} stale={stale} />
           {refused && <Problem message={refused.message} fix={refused.fix} />}
           <div className={styles.row}>
-            <Button look="primary" disabled={busy} onClick={() => void take()}>
+            <Button act="change" look="primary" disabled={busy} onClick={() => void take()}>
               Take them into the build
             </Button>
             <Button onClick={onDone}>Leave the build as it is</Button>

@@ -138,10 +138,10 @@ function Text({ id, found, onSaved }: TextProps) {
                 Discard
               </Button>
             )}
-            <Button disabled={busy || !text.trim()} onClick={rewrite}>
+            <Button act="change" disabled={busy || !text.trim()} onClick={rewrite}>
               Rewrite
             </Button>
-            <Button look="primary" disabled={!isChanged || busy} onClick={() => void look()}>
+                        <Button act="change" look="primary" disabled={!isChanged || busy} onClick={() => void look()}>
               Save
             </Button>
           </span>
@@ -195,7 +195,7 @@ function Text({ id, found, onSaved }: TextProps) {
               <Button autoFocus onClick={() => setImpact(null)}>
                 Go on editing
               </Button>
-              <Button look="primary" disabled={busy} onClick={() => void save()}>
+              <Button act="change" look="primary" disabled={busy} onClick={() => void save()}>
                 Save it
               </Button>
             </div>

@@ -54,7 +54,7 @@ export function Versions({ id, found, onRestore }: Props) {
                 <Button look="bare" onClick={() => void compare(one.version)}>
                   Compare<span className="sr-only"> version {one.version}</span>
                 </Button>
-                <Button look="bare" onClick={() => void restore(one.version)}>
+                <Button act="change" look="bare" onClick={() => void restore(one.version)}>
                   Restore<span className="sr-only"> version {one.version}</span>
                 </Button>
               </span>

@@ -65,6 +65,7 @@ function One({ need }: { readonly need: Need }) {
           ))}
         </ul>
       )}
+      {need.refused && <p className={styles.refused}>{said(need.refused)}.</p>}
       <ul className={styles.remedies}>
         {need.remedies?.map((remedy) => (
           <Way

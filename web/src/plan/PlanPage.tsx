@@ -87,7 +87,13 @@ function Plan({ plan }: { readonly plan: PlanTable }) {
       >
         <div className={styles.tools} role="toolbar" aria-label="Change the plan">
           {actions.map((one) => (
-            <Button key={one.id} title={`${one.title} (${one.keys})`} disabled={!one.ready} onClick={one.run}>
+            <Button
+              key={one.id}
+              act="steer"
+              title={`${one.title} (${one.keys})`}
+              disabled={!one.ready}
+              onClick={one.run}
+            >
               {one.short} <kbd className={styles.kbd}>{one.keys}</kbd>
             </Button>
           ))}
@@ -166,7 +172,7 @@ function Approve({ plan, busy, onChange }: ApproveProps) {
         first as you like.
       </p>
       <div className={styles.row}>
-        <Button look="primary" disabled={busy} onClick={() => void onChange(change)}>
+        <Button act="steer" look="primary" disabled={busy} onClick={() => void onChange(change)}>
           Approve the plan
         </Button>
         <Command line={`buildwright resume ${name}`} />

@@ -44,7 +44,9 @@ export function WholePlan({ build, version }: { readonly build: string; readonly
       title="The plan as a text"
       aside={
         text === null ? (
-          <Button onClick={() => void open()}>Edit the whole plan</Button>
+          <Button act="steer" onClick={() => void open()}>
+            Edit the whole plan
+          </Button>
         ) : (
           <Button look="bare" onClick={() => setText(null)}>
             Close

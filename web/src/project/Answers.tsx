@@ -98,7 +98,7 @@ function One({ answer, onChange }: OneProps) {
           {answer.origin === "assumed" && <span className={styles.quiet}> (assumed)</span>}
           {answer.source && <span className={styles.quiet}> ({answer.source})</span>}
         </p>
-        <Button look="bare" onClick={() => setText(answer.text)}>
+        <Button act="change" look="bare" onClick={() => setText(answer.text)}>
           Change<span className="sr-only"> {answer.id}</span>
         </Button>
       </div>
@@ -124,7 +124,7 @@ function One({ answer, onChange }: OneProps) {
         onKeyDown={(event) => event.key === "Escape" && setText(null)}
       />
       <div className={styles.row}>
-        <Button type="submit" disabled={!text.trim()}>
+        <Button act="change" type="submit" disabled={!text.trim()}>
           Save {answer.id}
         </Button>
         <Button look="bare" onClick={() => setText(null)}>

@@ -111,10 +111,10 @@ export function BuildForm({ found }: { readonly found: ProjectOverview }) {
         {plan && <Expected plan={plan} />}
         {refused && <Problem message={refused.message} fix={refused.fix} />}
         <div className={styles.row}>
-          <Button id="start-build" type="submit" look="primary" disabled={!ready || busy !== ""}>
+          <Button id="start-build" act="start" type="submit" look="primary" disabled={!ready || busy !== ""}>
             {busy === "build" ? "It begins …" : "Start the build"}
           </Button>
-          <Button disabled={!ready || busy !== ""} onClick={() => void asked("build/plan")}>
+          <Button act="start" disabled={!ready || busy !== ""} onClick={() => void asked("build/plan")}>
             {busy === "build/plan" ? "Planning …" : "What would it take?"}
           </Button>
           <Command line={commandOf(found.command, wish)} />

@@ -91,11 +91,11 @@ function Begin({ id, onBegin, onSpec }: BeginProps) {
       </p>
       <div className={styles.row}>
         {spec > 0 && (
-          <Button look="primary" onClick={onSpec}>
+          <Button act="change" look="primary" onClick={onSpec}>
             Ask only for what the spec leaves open
           </Button>
         )}
-        <Button look={spec > 0 ? "plain" : "primary"} onClick={onBegin}>
+        <Button act="change" look={spec > 0 ? "plain" : "primary"} onClick={onBegin}>
           Begin the interview
         </Button>
       </div>
@@ -116,28 +116,34 @@ function Suggestions({ found, turn }: { readonly found: Interview; readonly turn
     <ul className={styles.suggestions} aria-label="Suggested answers">
       {suggestions.map((text, at) => (
         <li key={text}>
-          <Button className={styles.suggestion} onClick={() => void turn.say({ message: String(at + 1) })}>
+          <Button
+            act="change"
+            className={styles.suggestion}
+            onClick={() => void turn.say({ message: String(at + 1) })}
+          >
             <kbd className={ui.kbd}>{at + 1}</kbd> {text}
           </Button>
         </li>
       ))}
       {suggestions.length > 0 && (
         <li>
-          <Button onClick={() => void turn.say({ message: "decide for me" })}>
+          <Button act="change" onClick={() => void turn.say({ message: "decide for me" })}>
             <kbd className={ui.kbd}>d</kbd> Decide for me
           </Button>
         </li>
       )}
       {(found.can_undo ?? 0) > 0 && (
         <li>
-          <Button look="bare" onClick={() => void turn.say({ message: "undo" })}>
+          <Button act="change" look="bare" onClick={() => void turn.say({ message: "undo" })}>
             <kbd className={ui.kbd}>u</kbd> Undo
           </Button>
         </li>
       )}
       {!found.question && !found.is_complete && (
         <li>
-          <Button onClick={() => void turn.say({ message: "" })}>Go on</Button>
+          <Button act="change" onClick={() => void turn.say({ message: "" })}>
+            Go on
+          </Button>
         </li>
       )}
     </ul>
@@ -197,7 +203,7 @@ function AnswerBox({ turn, asked }: { readonly turn: Turn; readonly asked: boole
         onDragLeave={() => setOver(false)}
         onDrop={(event) => void dropped(event)}
       />
-      <Button type="submit" disabled={turn.busy || !text.trim()}>
+      <Button act="change" type="submit" disabled={turn.busy || !text.trim()}>
         Send
       </Button>
       {wrong && (

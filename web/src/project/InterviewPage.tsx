@@ -170,7 +170,7 @@ function Talk({ id, found, turn }: TalkProps) {
       {wrong && <Problem message={wrong.message} fix={wrong.fix} />}
       {found.is_complete && (
         <div className={styles.row}>
-          <Button look="primary" onClick={() => void generate()}>
+          <Button act="change" look="primary" onClick={() => void generate()}>
             Make the contracts
           </Button>
           <Command line={`buildwright contracts generate ${short(id)}`} />

@@ -9,14 +9,21 @@ import { duration, moment } from "../ui/words";
 import { audit, audits } from "./queries";
 import styles from "./repos.module.css";
 
-export function Audits({ repository }: { readonly repository: Connected }) {
+interface Props {
+  readonly repository: Connected;
+  /** Whether news arrives by itself. */
+  readonly live: boolean;
+}
+
+export function Audits({ repository, live }: Props) {
   const open = useQueryValue("audit");
   const branch = useQueryValue("branch");
-  const { data, error } = useQuery(audits(repository.id, branch));
+  const { data, error } = useQuery(audits(repository.id, branch, live));
   const branches = [...new Set(data?.items.map((one) => one.branch))];
   return (
     <Panel
       title={`Audits of ${repository.name}`}
+      count={live ? "live" : "asked for every few seconds"}
       aside={
         (branch || branches.length > 1) && (
           <select
@@ -56,7 +63,7 @@ export function Audits({ repository }: { readonly repository: Connected }) {
                   {moment(one.queued_at)}
                 </time>
               </button>
-              {one.id === open && <Found repository={repository.id} shown={one} />}
+              {one.id === open && <Found repository={repository.id} shown={one} live={live} />}
             </li>
           ))}
         </ol>
@@ -76,8 +83,14 @@ const LOOKS: Record<string, string> = {
   "not run": "skipped",
 };
 
-function Found({ repository, shown }: { readonly repository: string; readonly shown: Audit }) {
-  const { data } = useQuery(audit(repository, shown.id));
+interface FoundProps {
+  readonly repository: string;
+  readonly shown: Audit;
+  readonly live: boolean;
+}
+
+function Found({ repository, shown, live }: FoundProps) {
+  const { data } = useQuery(audit(repository, shown.id, live));
   const checks = data?.checks ?? shown.checks ?? [];
   return (
     <div className={styles.found}>

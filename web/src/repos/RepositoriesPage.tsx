@@ -11,11 +11,13 @@ import { Panel } from "../ui/Panel";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { count, moment } from "../ui/words";
 import { Audits } from "./Audits";
+import { useAuditNews } from "./news";
 import { connected, repositories, useConnecting } from "./queries";
 import styles from "./repos.module.css";
 
 export function RepositoriesPage() {
-  const { data, error, refetch } = useQuery(connected());
+  const live = useAuditNews();
+  const { data, error, refetch } = useQuery(connected(live));
   const asked = useQueryValue("repository");
   const items = data?.items ?? [];
   const chosen = items.find((one) => one.id === asked) ?? items[0];
@@ -34,7 +36,7 @@ export function RepositoriesPage() {
           <Skeleton widths={[60, 100, 100]} />
         </Panel>
       )}
-      {chosen && <Audits key={chosen.id} repository={chosen} />}
+      {chosen && <Audits key={chosen.id} repository={chosen} live={live} />}
       <Picker />
     </div>
   );

@@ -5,17 +5,26 @@ import { ask, Refusal, read } from "../api/client";
 import type { Audit, AuditPage, Connected, Repositories } from "../api/types";
 import { toast } from "../shell/kept";
 
-const LIVE_MS = 1_000;
+const OPEN_MS = 1_000;
 const IDLE_MS = 10_000;
+/** With news: for what another server of a cluster does, which is not heard of. */
+const LIVE_MS = 30_000;
 const place = (id: string, part = "") => `/repos/${encodeURIComponent(id)}${part}`;
+
+/** What news of an audit makes old: not what was found at GitHub. */
+export const ofRepositories = {
+  queryKey: ["repos"],
+  type: "active",
+  predicate: ({ queryKey }: { readonly queryKey: readonly unknown[] }) => queryKey[1] !== "found",
+} as const;
 
 const isOpen = (one: Audit) => one.status === "queued" || one.status === "running";
 
-export const connected = () =>
+export const connected = (live = false) =>
   queryOptions({
     queryKey: ["repos", "connected"],
     queryFn: ({ signal }) => read<{ readonly items: readonly Connected[] }>("/repos/connected", signal),
-    refetchInterval: IDLE_MS,
+    refetchInterval: live ? LIVE_MS : IDLE_MS,
   });
 
 export const repositories = (search: string) =>
@@ -26,19 +35,20 @@ export const repositories = (search: string) =>
     staleTime: 60_000,
   });
 
-export const audits = (id: string, branch: string) =>
+export const audits = (id: string, branch: string, live: boolean) =>
   queryOptions({
     queryKey: ["repos", id, "audits", branch],
     queryFn: ({ signal }) =>
       read<AuditPage>(place(id, `/audits?limit=30&branch=${encodeURIComponent(branch)}`), signal),
-    refetchInterval: (query) => (query.state.data?.items.some(isOpen) ? LIVE_MS : IDLE_MS),
+    refetchInterval: (query) => (live ? LIVE_MS : query.state.data?.items.some(isOpen) ? OPEN_MS : IDLE_MS),
   });
 
-export const audit = (id: string, name: string) =>
+export const audit = (id: string, name: string, live: boolean) =>
   queryOptions({
     queryKey: ["repos", id, "audit", name],
     queryFn: ({ signal }) => read<Audit>(place(id, `/audits/${encodeURIComponent(name)}`), signal),
-    refetchInterval: (query) => (query.state.data && isOpen(query.state.data) ? LIVE_MS : false),
+    refetchInterval: (query) =>
+      query.state.data && isOpen(query.state.data) ? (live ? LIVE_MS : OPEN_MS) : false,
   });
 
 /** `busy` is what is being asked for, "" for nothing. */

@@ -3,6 +3,7 @@ import { useSteer } from "../shell/steer";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
+import { Refused } from "../ui/Rights";
 import { count, short } from "../ui/words";
 import styles from "./review.module.css";
 import { bodyOf, commandOf, type Draft, linesOf, NO_DRAFT } from "./rows";
@@ -25,6 +26,7 @@ export function DraftPanel({ build, draft, onChange }: Props) {
   return (
     <Panel title="Your comments" count={comments.length || undefined} className={styles.draft}>
       <div className={styles.draftBody}>
+        <Refused act="review" />
         {comments.length === 0 && (
           <p className={styles.quiet}>
             Choose the number of a line, or press <kbd>c</kbd>, and write what is to change. Comments wait
@@ -68,14 +70,10 @@ export function DraftPanel({ build, draft, onChange }: Props) {
                 }}
               />
             </label>
-            <Button look="primary" aria-disabled={busy !== ""} onClick={() => void send()}>
+            <Button act="review" look="primary" aria-disabled={busy !== ""} onClick={() => void send()}>
               Send {count(comments.length, "comment")}
             </Button>
-            {command ? (
-              <Command line={command} />
-            ) : (
-              <p className={styles.quiet}>The command line has no comments on lines that are gone.</p>
-            )}
+            <Command line={command} />
           </>
         )}
       </div>

@@ -81,11 +81,11 @@ export function linesOf(comment: Pick<ReviewComment, "line" | "end_line">): stri
   return comment.end_line > comment.line ? `${comment.line}-${comment.end_line}` : String(comment.line);
 }
 
-/** The command line that sends the same; "" where it cannot, because a comment is on a line that is gone. */
+/** The command line that sends the same. A line that was removed has a minus before its number. */
 export function commandOf(build: string, draft: Draft): string {
-  if (draft.comments.some((one) => one.side === "old")) return "";
   const comments = draft.comments.map(
-    (one) => ` --comment ${quoted(`${one.path}:${linesOf(one)}: ${one.text}`)}`,
+    (one) =>
+      ` --comment ${quoted(`${one.path}:${one.side === "old" ? "-" : ""}${linesOf(one)}: ${one.text}`)}`,
   );
   const message = draft.message.trim();
   return `buildwright review ${build}${comments.join("")}${message && ` -m ${quoted(message)}`}`;

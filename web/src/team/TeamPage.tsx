@@ -46,6 +46,7 @@ function Content({ page }: { readonly page: Team }) {
           <UserRow user={page.me} busy={busy} act={act} />
         )}
       </Panel>
+      <GitHub account={page.github} busy={busy} act={act} />
       <Panel title="Your tokens" count={tokens.length}>
         {tokens.length === 0 && <Empty command="buildwright token --label laptop">No token counts.</Empty>}
         {tokens.map((token) => (
@@ -77,7 +78,7 @@ function Doing({ action, busy, act, danger }: RowProps & { action: TeamAction; d
       <Button look={danger ? "danger" : "plain"} disabled={busy} onClick={() => void act(action)}>
         {action.words}
       </Button>
-      <Command line={action.command} />
+      {action.command && <Command line={action.command} />}
     </div>
   );
 }
@@ -117,6 +118,29 @@ function UserRow({
         />
       ))}
     </div>
+  );
+}
+
+function GitHub({ account, busy, act }: RowProps & { readonly account: Team["github"] }) {
+  const { login, link, unlink } = account;
+  if (!login && !link) return null;
+  return (
+    <Panel title="Your account of GitHub">
+      <div className={styles.row}>
+        <p className={styles.quiet}>
+          {login ? (
+            <>
+              Linked to <strong>{login}</strong>: you can sign in with it, and it opens the repositories that
+              you connect. {unlink && "Without it they are audited no more."}
+            </>
+          ) : (
+            "None is linked. With one you can sign in, and connect repositories."
+          )}
+        </p>
+        {link && <Doing action={link} busy={busy} act={act} />}
+        {unlink && <Doing action={unlink} busy={busy} act={act} danger />}
+      </div>
+    </Panel>
   );
 }
 

@@ -13,11 +13,15 @@ export function useDo(): { busy: boolean; act: (action: TeamAction, user?: strin
     async (action: TeamAction, user = ""): Promise<void> => {
       setBusy(true);
       try {
-        await change(
+        const answer = await change<{ readonly address?: string } | undefined>(
           action.method,
           action.path.replace("{user}", encodeURIComponent(user)),
           action.body ?? undefined,
         );
+        if (action.leads && answer?.address) {
+          location.assign(answer.address);
+          return;
+        }
         toast({ text: `Done: ${action.words.toLowerCase()}` });
       } catch (error) {
         const refused = error instanceof Refusal ? error : new Refusal(0, String(error), "");
