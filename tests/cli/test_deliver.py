@@ -130,6 +130,30 @@ def test_a_build_without_a_result_or_an_end_is_not_delivered(
     assert hosted.writes == []
 
 
+def test_a_branch_that_cannot_be_is_told_at_once_and_the_build_stays_as_it_is(
+    program: Program, hosted: Hosted, repository: Path, three: Path
+) -> None:
+    build(program, three, repository)
+    before = program("status", "newest", "--json").object["version"]
+    for to, name, code, words in (
+        ("branch", "../x", 2, "cannot be a branch name"),
+        ("push", "../x", 2, "cannot be a branch name"),
+        ("branch", "main", 7, "is checked out"),
+        ("branch", "made/below", 7, "stands in the way"),
+    ):
+        ended = program("deliver", "newest", "--to", to, "--branch", name)
+        assert (ended.code, words in ended.err) == (code, True), ended.err
+    assert program("status", "newest", "--json").object["version"] == before
+    git(hosted.folder, "branch", "theirs", "main")
+    git(repository, "switch", "-q", "--orphan", "theirs")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "Foreign")
+    git(repository, "push", "-q", "-f", str(hosted.folder), "theirs")
+    git(repository, "switch", "-q", "main")
+    foreign = program("deliver", "newest", "--to", "push", "--branch", "theirs")
+    assert (foreign.code, "commits that are not of this build" in foreign.out) == (1, True), foreign.out
+    assert program("status", "newest", "--json").object["outcome"] == "succeeded"
+
+
 def test_a_push_elsewhere_is_for_once_and_the_pull_request_stays_the_one_that_is_updated(
     program: Program, hosted: Hosted, repository: Path, three: Path
 ) -> None:

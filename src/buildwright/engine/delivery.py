@@ -36,7 +36,7 @@ async def deliver(bench: ActionContext, action: Deliver, build: Build) -> e.Buil
     except Conflict as conflict:
         return e.DeliveryFailed(message=told(conflict), temporary=False)
     except Refused as refusal:
-        if delivery.kind != "pr":
+        if delivery.kind != "pr" and build.past_end is None:
             raise
         return e.DeliveryFailed(message=told(refusal), temporary=False)
     return e.BuildDelivered(

@@ -470,6 +470,7 @@ class App:
         if isinstance(command, DeliverBuild):
             build = await self.builds.load(build_id)
             delivery = command.delivery_of(build)
+            await self.workspace.foresee(build_id, build.repository, "", delivery)
             await self._check_forge(build.repository, build.options.model_copy(update={"delivery": delivery}))
         if names := dict.fromkeys(task.agent for task in command.asks_of_machine()[1] if task.agent):
             await self._check_agents(await self.builds.load(build_id), names)

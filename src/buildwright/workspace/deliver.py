@@ -96,12 +96,14 @@ class Delivering:
             await _check_ours(self._git, pin, goal, before, ours or landed or pin.target.commit, moved=bool(ours))
 
     async def foresee(self, build_id: str, repository: str, delivery: Delivery) -> None:
-        """Raise Conflict when the branch cannot be made in a repository on this machine, or is checked out there."""
+        """Raise Conflict when the branch cannot be made in a repository on this machine, or is checked out there.
+
+        Raises BadRepository for a name that git does not take.
+        """
+        ref = _ref(build_id, delivery)
         source = locate(repository, self._environment)
         if delivery.kind == "branch" and source.git_dir is not None:
-            await self._check_free(
-                _Goal(source, _ref(build_id, delivery), "", True, writing=_receiver(source, _QUIET_RECEIVER))
-            )
+            await self._check_free(_Goal(source, ref, "", True, writing=_receiver(source, _QUIET_RECEIVER)))
 
     async def _check_free(self, goal: _Goal) -> str:
         """Return the commit that the branch is at, "" when there is none. Raises Conflict when it cannot be written."""

@@ -32,7 +32,7 @@ export async function inBrowser(what) {
       void dialog.dismiss();
     });
     await page.goto(`${given.address}/sign-in?token=${given.token}&next=${given.next ?? "/"}`);
-    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
     const said = await what(page, context).catch(async (error) => {
       const shown = await page.locator("body").innerText();
       throw new Error(`${error.message}\n${faults.join("\n")}\nThe page showed:\n${shown.slice(0, 4_000)}`);

@@ -1,7 +1,15 @@
 // Keeps the pages of one build up to date: the one WebSocket of the tab, and what it makes old is read anew.
-import { useQueryClient } from "@tanstack/react-query";
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
-import { ofBuild } from "../api/queries";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  createContext,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useSyncExternalStore,
+} from "react";
+import { build, ofBuild } from "../api/queries";
 import { Refresher } from "./refresher";
 import { BuildStream, type StreamState } from "./stream";
 
@@ -37,7 +45,25 @@ export function LiveBuild({ id, children }: { readonly id: string; readonly chil
     stream.open();
     return () => stream.close();
   }, [stream]);
+  useOpenedAgain(id, stream);
   return <Stream value={stream}>{children}</Stream>;
+}
+
+/** The stream of a build that has ended is over. A user may open the build again: then it is followed again. */
+function useOpenedAgain(id: string, stream: BuildStream): void {
+  const { data, dataUpdatedAt } = useQuery(build(id));
+  const { link } = useSyncExternalStore(stream.subscribe, stream.state);
+  const endedAt = useRef(0);
+  const goesOn = data !== undefined && !data.outcome;
+  useEffect(() => {
+    if (link === "ended") endedAt.current = Date.now();
+  }, [link]);
+  useEffect(() => {
+    // What was read before the end came says nothing.
+    if (link !== "ended" || !goesOn || dataUpdatedAt <= endedAt.current) return;
+    stream.close();
+    stream.open();
+  }, [link, goesOn, dataUpdatedAt, stream]);
 }
 
 export function useStream(): BuildStream {

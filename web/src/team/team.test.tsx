@@ -22,6 +22,7 @@ const user = {
 };
 const PAGE = {
   me: user,
+  github: { login: "" },
   users: [
     {
       ...user,
