@@ -136,3 +136,38 @@ def test_tests_of_one_side_are_shown_and_left_out_for_changes_of_the_other(
     said = program("gates", "newest", "a").out
     assert "the change touches only its pages, and these tests are of its API" in said
     assert "these tests are of its pages" not in said
+
+
+@pytest.mark.parametrize(
+    ("branch", "words"),
+    [("a..b", "a..b"), ("main", "checked out"), ("main/x", "stands in the way"), ("free/one", "")],
+)
+def test_a_branch_that_cannot_be_made_is_found_before_the_start(
+    program: Program, repository: Path, branch: str, words: str
+) -> None:
+    commit(repository, {"test_a.py": PASSES})
+    done = program("check", "--repo", repository, "--branch", branch)
+    assert (done.code == 0) is not words, done.err
+    assert words in done.err
+    assert not words or "fix:" in done.err
+
+
+def test_a_default_branch_that_cannot_be_made_is_found_too(program: Program, repository: Path) -> None:
+    commit(repository, {"test_a.py": PASSES})
+    git(repository, "branch", "buildwright")
+    done = program("check", "--repo", repository)
+    assert done.code != 0
+    assert "The branch buildwright stands in the way" in done.err
+
+
+def test_set_up_is_lent_the_settings_of_package_managers(program: Program, repository: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings"
+    settings.write_text("registry=http://127.0.0.1:9/\n//127.0.0.1:9/:_authToken=token-of-ours\n")
+    mine = {"NPM_CONFIG_USERCONFIG": str(settings)}
+    commit(repository, {"test_a.py": PASSES})
+    look = ("check", "--repo", repository, "--setup", "cat ~/.npmrc")
+    assert program(*look, **mine).code == 3
+    lent = program(*look, "--package-settings", "--verbose", **mine)
+    assert lent.code == 0, lent.out
+    assert "_authToken=[secret]" in lent.err
+    assert "token-of-ours" not in lent.err + lent.out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.gates.causes import with_cause, with_way_out
+from buildwright.gates.causes import with_cause, with_settings, with_way_out
 from buildwright.gates.reporting import finding
 from buildwright.time_advice import time_advice
 
@@ -113,3 +113,21 @@ def test_a_lock_file_of_another_pnpm_is_named() -> None:
     said = " WARN  Ignoring not compatible lockfile at /x/pnpm-lock.yaml\n ERR_PNPM_NO_LOCKFILE  Cannot install"
     one = with_way_out(finding("setup.failed", f"`pnpm install` exited with code 1.\n{said}"), "setup")
     assert "another pnpm has written pnpm-lock.yaml" in one.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ERROR: No matching distribution found for ours", True),
+        ("npm error code E404\nnpm error 404 Not Found - GET https://registry.example/@ours%2fx", True),
+        ("npm error code E401", True),
+        ("ERR_PNPM_FETCH_404  GET https://registry.example/ours: Not Found - 404", True),
+        ("YN0035: ours: Package not found\n  Response Code: 404 (Not Found)", True),
+        ("Because ours was not found in the package registry and your project depends on ours", True),
+        ("SyntaxError: no", False),
+    ],
+)
+def test_settings_that_were_not_lent_are_named_where_a_package_is_missing(said: str, told: bool) -> None:
+    missing = finding("setup.failed", f"`install` exited with code 1.\n{said}")
+    assert ("--package-settings" in with_settings(missing, [".npmrc", "PIP_INDEX_URL"]).fix) is told
+    assert not with_settings(missing, []).fix

@@ -38,6 +38,10 @@ async def check(
     grant_needs: Annotated[
         bool, Parameter(help="Give its commands what `buildwright.toml` asks for from outside, as of `build`.")
     ] = False,
+    package_settings: Annotated[
+        bool, Parameter(help="Show set-up alone your settings of package managers, as of `build`.")
+    ] = False,
+    branch: Annotated[str, Parameter(help="Branch for the result, as of `build`: whether it can be made.")] = "",
     gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0,
     sandbox: Annotated[
         Literal["auto", "bubblewrap", "container", "none"], Parameter(help="What contains checks.")
@@ -53,7 +57,7 @@ async def check(
     """
     output, settings = Output(json), Settings.load()
     kept = KeptVerdicts(settings.home / "verdicts")
-    given = CheckOptions(check, setup, bring, grant_needs, gate_time, sandbox, lfs)
+    given = CheckOptions(check, setup, bring, grant_needs, package_settings, branch, gate_time, sandbox, lfs)
     question = _question(settings, repo, base, given._asdict())
     known = kept.get(question) if question else None
     if known is not None:
@@ -77,6 +81,8 @@ class CheckOptions(NamedTuple):
     setup: tuple[str, ...] = ()
     bring: tuple[str, ...] = ()
     grant_needs: bool = False
+    package_settings: bool = False
+    branch: str = ""
     gate_time: float = 120.0
     sandbox: Literal["auto", "bubblewrap", "container", "none"] = "auto"
     lfs: bool = False

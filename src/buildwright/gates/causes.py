@@ -8,7 +8,7 @@ import os
 import posixpath
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from buildwright.brought_files import is_there
@@ -48,6 +48,11 @@ _NAME_PNPM = (
     " (`packageManager` in package.json may name it; npm install -g pnpm@VERSION), or write the file anew with"
     " `pnpm install`, and commit it"
 )
+_NOT_IN_REGISTRY = re.compile(
+    r"(?i)No matching distribution found|was not found in the package registry|\bE40[134]\b|ERR_PNPM_FETCH_40[134]"
+    r"|Response Code: 40[134]|\b40[134] (?:Not Found|Unauthorized|Forbidden)|Could not find artifact|doesn't match any versions"
+)
+"""What package managers say of what a registry does not have, or does not give."""
 _UNANSWERED = re.compile(r"(?i)connection refused|ECONNREFUSED|couldn't connect to server")
 _OWN_LOOPBACK = (
     "nothing answered there: each check has a loopback of its own; if this is a service that you run, name it in"
@@ -178,6 +183,21 @@ def with_way_out(one: Finding, step: str) -> Finding:
     fix = (
         f"this step does not reach {host}: if that is meant, name it in [network] {step} of buildwright.toml and say"
         f' --grant-needs; for a program that asks no proxy: [network] {step} = "all"'
+    )
+    return one.model_copy(update={"fix": fix})
+
+
+def with_settings(one: Finding, settings: Iterable[str]) -> Finding:
+    """Return the finding of a set-up with a fix, if it has none and misses a package that settings of the user may lead to.
+
+    `settings`: the user's files and variables for package managers that set-up was not given.
+    """
+    named = sorted(settings)
+    if one.fix or one.severity != "error" or not named or not _NOT_IN_REGISTRY.search(one.message):
+        return one
+    fix = (
+        f"if it comes from a registry of yours: set-up does not see your {', '.join(named[:MOST_NAMED])};"
+        " --package-settings lends them to it"
     )
     return one.model_copy(update={"fix": fix})
 

@@ -21,7 +21,7 @@ from buildwright.core.sanitize import sanitize
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
-from buildwright.gates.causes import refused_by_the_wall, with_cause, with_lack, with_way_out
+from buildwright.gates.causes import refused_by_the_wall, with_cause, with_lack, with_settings, with_way_out
 from buildwright.gates.certificates import lend_certificates
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
@@ -115,8 +115,10 @@ class ProjectRun:
         self._share = share
         self._needs = toolchain.needs
         shown = judged.options.package_settings
-        self._settings = found_settings(os.environ) if shown else {}
-        self._registries = found_variables(os.environ) if shown else {}
+        settings, registries = found_settings(os.environ), found_variables(os.environ)
+        self._settings = settings if shown else {}
+        self._registries = registries if shown else {}
+        self._not_lent = () if shown else (*settings, *registries)
         self._certificates: dict[str, str] | None = None
         self._mask = masking(Supplies())
         self._witness = PytestWitness(private)
@@ -332,6 +334,8 @@ class ProjectRun:
         if not findings and done.exit_code != 0:
             step = "setup" if gate == "setup" else "checks"
             findings = [with_way_out(failed(f"{gate}.failed", command, done), step)]
+            if step == "setup":
+                findings = [with_settings(one, self._not_lent) for one in findings]
         findings += refused_by_the_wall(gate, command, done)
         return judgement(gate, kind, findings, done.output, self._evidence(command, done, None))
 

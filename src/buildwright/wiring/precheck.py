@@ -40,10 +40,12 @@ async def precheck(
 ) -> PrecheckView:
     """Find what would judge the repository, tell that, and unless `run` is False let it judge as a build does first.
 
-    Raises BadRepository, BadSettings (buildwright.toml is wrong), GateBroken, DiskFull.
+    Raises BadRepository, BadSettings (buildwright.toml is wrong), Conflict (a branch in the way of the result's),
+    GateBroken, DiskFull.
     """
     place = f"{PLAN}{uuid.uuid4()}"
-    target = await workspace.prepare(place, new.repository, new.base, lfs=new.options.lfs)
+    delivery = new.options.delivery if run else None
+    target = await workspace.prepare(place, new.repository, new.base, delivery, lfs=new.options.lfs)
     try:
         build = _unwritten(place, new, target.commit, target.tree, world)
         view = await _found(build, world, workspace, target.notes)
