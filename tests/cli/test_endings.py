@@ -252,8 +252,11 @@ def test_a_base_that_fails_ends_a_build_that_asks_nobody_before_it_pays(
     assert "start again with --accept-base goal" in ended.out
     assert "task.started" not in program("events", "").out
     assert re.search(r"why [0-9a-f]{8} base\n$", ended.out)
-    for shown in program("status").out, program("why", "", "base").out:
+    for shown in program("status").out, program("why", "", "base").out, program("why", "").out:
         assert "no a.txt yet" in shown
+    why = program("why", "")
+    assert "It failed: your project already fails its own checks" in why.out
+    assert re.search(r"Next: .*why [0-9a-f]{8} base\n$", why.err)
 
 
 def test_the_last_lines_of_what_failed_are_on_the_screen(program: Program, repository: Path, tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_who_is_not_to_be_asked_pays_nothing_for_a_base_that_fails(planned: bool
         ("pytest", "check.tool_missing", "machine", "this machine lacks a program"),
         ("pytest", "check.timeout", "limits", "a limit ended a check"),
         ("setup", "check.timeout", "limits", "a limit ended a check"),
+        ("pytest", "check.limit", "limits", "a limit ended a check"),
         ("checks", "checks.none", "base", "no tests or checks were found"),
     ],
 )

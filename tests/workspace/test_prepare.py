@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -26,6 +27,20 @@ async def test_a_plain_repository_is_pinned_once(workspace: GitWorkspace, tmp_pa
     assert await GitWorkspace(tmp_path / "home", dict(os.environ)).prepare("build-1", str(repository)) == first
     second = await workspace.prepare("build-2", str(repository))
     assert second.commit == git(repository, "rev-parse", "HEAD") != first.commit
+
+
+async def test_a_file_in_place_of_its_lfs_pointer_is_no_change(workspace: GitWorkspace, tmp_path: Path) -> None:
+    """Git asks the filter what such a file is, where its times do not tell; ours runs none."""
+    content = b"large\n" * 1000
+    digest = hashlib.sha256(content).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n".encode()
+    repository = make(tmp_path / "r", {"a.bin": pointer, "b.bin": pointer, "dir/c d.bin": pointer})
+    for name in ("a.bin", "dir/c d.bin"):
+        (repository / name).write_bytes(content)
+    assert not (await workspace.prepare("b", str(repository))).notes
+    (repository / "b.bin").write_bytes(content[:-1] + b"?")
+    told = (await workspace.prepare("c", str(repository))).notes
+    assert told == ("1 uncommitted change is left out; commit to include them.",)
 
 
 async def test_uncommitted_changes_are_counted_and_stay(workspace: GitWorkspace, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ async def take(
         if before is not None:
             print_difference(output, before, difference(before, after.plan.graph))
         output.print(f"Build {after.id[:8]} has the contracts as they are now.")
-        await say_next(app, after, output)
+        await say_next(app, before, after, output)
 
 
 @contracts.command

@@ -54,4 +54,4 @@ async def feedback(
             return
         for one in added:
             output.print(f"Added {one.id}: {one_line(one.title, 200)}")
-        await say_next(app, after, output)
+        await say_next(app, before, after, output)

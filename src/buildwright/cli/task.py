@@ -280,7 +280,7 @@ async def _replan(build: str, command: BuildCommand, output: Output) -> None:
             output.data({"build": found.id, "added": added, "edited": edited, "dropped": dropped, "total": after.total})
             return
         print_difference(output, found, differs)
-        await say_next(app, after, output)
+        await say_next(app, found, after, output)
 
 
 @task.command
@@ -331,15 +331,19 @@ async def _again(build: str, command: RedoTask | UndoTask, output: Output) -> No
             output.print(f"What {', '.join(back)} landed will be taken back{then}.")
         else:
             output.print(f"{command.task} will be attempted again.")
-        await say_next(app, after, output)
+        await say_next(app, found, after, output)
 
 
-async def say_next(app: Client, after: Build, output: Output) -> None:
-    """Say what the user does next, where the build is paused or no process carries it out."""
+async def say_next(app: Client, before: Build | None, after: Build, output: Output) -> None:
+    """Say whether a build that was paused or over goes on now, and what the user does next where nothing carries it out."""
     from buildwright.cli.runners_text import nobody
     from buildwright.cli.summary import answer_of
 
     crew = await app.crew(after.id)
+    if before is not None and before.pause is not None and after.pause is None:
+        output.print("That answers the pause: the build goes on.")
+    elif before is not None and before.is_terminal and not after.is_terminal:
+        output.print("The build had ended, and goes on.")
     if after.pause is not None:
         output.say(f"The build is paused. Next: {answer_of(after)}")
     elif not (crew.works or crew.is_there):
@@ -366,7 +370,7 @@ async def _change(
     for word, names in (("Added", added), ("Edited", edited), ("Dropped", drop)):
         if names:
             output.print(f"{word} {', '.join(names)}.")
-    await say_next(app, after, output)
+    await say_next(app, build, after, output)
 
 
 def _last_phase(build: Build) -> str:

@@ -80,6 +80,11 @@ async def _show_build(output: Output, build: str) -> int:
     output.print(f"Build {view.build[:8]}: {view.title}", style="bold")
     if view.pause is not None:
         print_pause(output, view.build, view.pause)
+    if view.message:
+        first, *rest = view.message.splitlines()
+        output.print(f"It {_ENDED.get(view.outcome, 'ended')}: {first}", style="red", wrap=True)
+        for line in rest:
+            output.print(f"  {line.strip()}", wrap=True)
     if not view.audits:
         output.print("It has no plan yet, so it has no phases.")
     for one in view.audits:
@@ -87,8 +92,12 @@ async def _show_build(output: Output, build: str) -> int:
         output.print(f"Audit of {one.phase}: {said}. {one.answer}", style="red" if one.ok is False else "", wrap=True)
         for finding in one.findings:
             print_finding(output, finding)
-    output.say(typed(f"Next: buildwright gates {view.build[:8]}"))
+    following = f"why {view.build[:8]} base" if view.base_refused else f"gates {view.build[:8]}"
+    output.say(typed(f"Next: buildwright {following}"))
     return Exit.DONE
+
+
+_ENDED = {"failed": "failed", "stopped": "was stopped", "aborted": "was given up"}
 
 
 def _print_base(output: Output, view: BaseView) -> None:

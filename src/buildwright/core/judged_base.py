@@ -14,7 +14,7 @@ NO_CHECK = "checks.none"
 """Finding of a base with nothing to check it with: a question before the start, not a failed task."""
 
 _LONGEST_REASON = 2_000
-_FAULTS: Mapping[str, Fault] = {"check.timeout": "limits", "check.tool_missing": "machine"}
+_FAULTS: Mapping[str, Fault] = {"check.timeout": "limits", "check.limit": "limits", "check.tool_missing": "machine"}
 _BEFORE_ANY_CHANGE: Mapping[Fault, str] = {
     "base": "your project already fails its own checks, before any change by Buildwright",
     "setup": "the set-up of your project already fails, before any change by Buildwright",

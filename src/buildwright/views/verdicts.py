@@ -10,6 +10,7 @@ from buildwright.core import event as e
 from buildwright.core.build import Build, TaskState, no_task
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding, Report, Verdict
+from buildwright.core.judged_base import base_refusal
 from buildwright.core.record import Record
 from buildwright.views.overview import PauseView, pause_view
 
@@ -96,16 +97,22 @@ class PhaseAnswer(Record):
 
 
 class WhyBuildView(Record):
-    """Why a build stands where it does as a whole: its pause, and the audit of each of its phases."""
+    """Why a build stands where it does as a whole: its pause or end, and the audit of each of its phases."""
 
     build: str
     title: str
+    outcome: str = ""
+    """How it ended, "" while it has not."""
+    message: str = ""
+    """Why it ended so, where it did not succeed."""
+    base_refused: bool = False
+    """Whether it ended on its base, before any task: `why_base` says more."""
     pause: PauseView | None = None
     audits: tuple[PhaseAnswer, ...] = ()
 
 
 def why_build(build: Build, gates: GatesView) -> WhyBuildView:
-    """Return why a build is paused, and the audits of its phases in the order of the plan.
+    """Return why a build is paused or ended as it did, and the audits of its phases in the order of the plan.
 
     `gates` are the verdicts of the whole build.
     """
@@ -115,6 +122,9 @@ def why_build(build: Build, gates: GatesView) -> WhyBuildView:
     return WhyBuildView(
         build=build.id,
         title=build.spec.title,
+        outcome=build.outcome or "",
+        message=build.message if build.outcome not in {None, "succeeded"} else "",
+        base_refused=build.is_terminal and bool(base_refusal(build)),
         pause=pause_view(build, build.pause) if build.pause is not None else None,
         audits=tuple(_answer(build, name, found.get(name)) for name in names),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import os
 import re
 import shlex
@@ -17,12 +18,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadRepository, GitFailed
+from buildwright.workspace.attributes import POINTER_BYTES, read_pointer
 from buildwright.workspace.git import Git, GitAnswer, check_revision, mask, persistently
 from buildwright.workspace.user_settings import UserSettings
 
 _SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DIRTY_FILES = 20_000
+_MOST_POINTERS = 100
 _EXCLUDE_SIZE = 64_000
 
 
@@ -341,9 +344,10 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
             fresh = await view(
                 "ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory"
             )
+            same = await _as_their_pointers(git, shadow, source, commit, changed.output.split(b"\0")[:-1])
         except GitFailed:
             return ["Uncommitted changes, if there are any, are left out."]
-    count = changed.output.count(b"\0") + fresh.output.count(b"\0")
+    count = changed.output.count(b"\0") - same + fresh.output.count(b"\0")
     if count == 0:
         return []
     return [f"{count} uncommitted change{'s are' if count > 1 else ' is'} left out; commit to include them."]
@@ -376,3 +380,29 @@ async def _ask_remote(git: Git, source: Source, base: str) -> Head:
         return Head(base, "", len(base), base, refs=refs)
     known = ", ".join(name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/"))[:200]
     raise BadRepository(f"The remote has no branch or tag {base!r}.", fix=f"Name one that is there; branches: {known}.")
+
+
+async def _as_their_pointers(git: Git, git_dir: Path, source: Source, commit: str, changed: list[bytes]) -> int:
+    """Return how many changed files are what a pointer of Git LFS stands for: no filter of theirs runs to tell git so."""
+    same = 0
+    for path in map(os.fsdecode, changed[:_MOST_POINTERS]):
+        listed = await git.run(git_dir, "ls-tree", "-l", "-z", commit, "--", path)
+        found = listed.output.partition(b"\t")[0].split()
+        if len(found) != len(("mode", "type", "id", "size")) or not found[3].isdigit() or int(found[3]) > POINTER_BYTES:
+            continue
+        pointer = read_pointer((await git.run(git_dir, "cat-file", "blob", found[2].decode())).output)
+        if pointer is not None and await asyncio.to_thread(_stands_for, pointer, Path(source.work_tree or "", path)):
+            same += 1
+    return same
+
+
+def _stands_for(pointer: tuple[str, int], file: Path) -> bool:
+    """Return whether a file has the content of this SHA-256 and size."""
+    digest, size = pointer
+    try:
+        if file.is_symlink() or file.stat().st_size != size:
+            return False
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == digest
+    except OSError:
+        return False
