@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
 
 
@@ -33,6 +35,30 @@ def test_a_branch_in_the_way_is_answered_with_another(program: Program, reposito
     assert program("resume", "--branch", "other").code == 0
     listed = subprocess.run(["git", "branch"], cwd=repository, capture_output=True, text=True, check=True)
     assert "other" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("branch", "words"), [("a..b", "cannot be a branch name"), ("main", "checked out"), ("theirs", "not of this build")]
+)
+def test_a_branch_that_cannot_take_the_result_is_refused_before_anything_is_tried_again(
+    program: Program, repository: Path, tmp_path: Path, branch: str, words: str
+) -> None:
+    one = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A"})
+    assert program("build", one, "--repo", repository, *shell("exit 1", "--no-gates", "--attempts", "1")).code == 4
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+    if branch == "theirs":
+        for command in (
+            ("checkout", "-q", "-b", "theirs"),
+            (*who, "commit", "-q", "--allow-empty", "-m", "Other"),
+            ("checkout", "-q", "-"),
+        ):
+            subprocess.run(["git", *command], cwd=repository, check=True)
+    refused = program("resume", "--retry", "--branch", branch)
+    assert (refused.code not in {0, 4}, words in refused.err, "  fix: " in refused.err) == (True, True, True), (
+        refused.err
+    )
+    assert program("status", "--json").object["pause"]["reason"] == "failure"
+    assert [event["type"] for event in program("events", "").lines].count("task.started") == 1
 
 
 def test_options_out_of_bounds_are_named(program: Program, three: Path) -> None:

@@ -464,9 +464,8 @@ class App:
             command = await self._looked_up(await self.builds.load(build_id), command)
         if isinstance(command, ResumeBuild) and command.options is not None and command.options.model:
             await self._check_model(await self.builds.load(build_id), command.options)
-        if isinstance(command, ResumeBuild) and command.options is not None and command.options.deliver:
-            build = await self.builds.load(build_id)
-            await self._check_forge(build.repository, command.options.of(build.options))
+        if isinstance(command, ResumeBuild) and command.options is not None:
+            await self._check_delivery(await self.builds.load(build_id), command.options)
         if isinstance(command, DeliverBuild):
             build = await self.builds.load(build_id)
             delivery = command.delivery_of(build)
@@ -480,6 +479,17 @@ class App:
         if self.in_cluster and command.wakes:
             await self.advance(build_id)
         return result
+
+    async def _check_delivery(self, build: Build, change: OptionsChange) -> None:
+        """Check that the result can go where a change of the options says, as before a build. Raises what `start` does."""
+        options = change.of(build.options)
+        if change.deliver:
+            await self._check_forge(build.repository, options)
+        if options.delivery != build.options.delivery and options.lanes:
+            if build.base:
+                await self.workspace.prepare(build.id, build.repository, build.base_ref, options.delivery)
+            else:
+                await self.workspace.foresee(build.id, build.repository, "", options.delivery)
 
     @asynccontextmanager
     async def runs(self) -> AsyncIterator[BuildQueries]:
