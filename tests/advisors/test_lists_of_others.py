@@ -111,6 +111,31 @@ class TestSpecKit:
         two = "```\na\n```\n\n```\nb\n```\n"
         assert (parse_spec(two, "spec.md").title, parse_spec(two, "spec.md").text) == ("spec", two)
 
+    def test_what_stands_in_a_comment_is_no_task_and_is_named(self) -> None:
+        text = (
+            "# Tasks: x\n\n## Phase 1: A\n\n<!--\n- [ ] T009 Later\n-->\n- [ ] T001 Now\n  <!-- - [ ] T010 Never -->\n"
+        )
+        spec = parse_spec(text, "tasks.md")
+        assert needs(spec) == {"T001": ()}
+        assert noted(spec, "T009").startswith("T009 (line 6), T010 (line 9): not in the list")
+
+    def test_what_is_struck_through_is_left_out_and_named(self) -> None:
+        text = "## Phase 1: A\n- [ ] ~~T001 Gone~~\n- [ ] T002 ~~Gone too~~\n- [ ] T003 Stays (depends on T001)\n"
+        spec = parse_spec(text, "tasks.md")
+        assert needs(spec) == {"T003": ()}
+        assert noted(spec, "struck through") == "T001, T002: struck through, so left out"
+
+    @pytest.mark.parametrize("line", ["T002 - Parse", "T002 [P]: Parse", "**T002 [P]** Parse", "T002 \u2014 Parse"])
+    def test_titles_begin_with_their_words(self, line: str) -> None:
+        spec = parse_spec(f"## Phase 1: A\n- [ ] T001 First\n- [ ] {line}\n", "tasks.md")
+        assert tasks_of(spec)["T002"].title == "Parse"
+
+    @pytest.mark.parametrize("line", ["T002\u2013T004 Parse", "T002, T003 Parse", "T002/T003 Parse"])
+    def test_a_line_for_several_tasks_is_an_error(self, line: str) -> None:
+        with pytest.raises(BadSpec, match="names several tasks") as caught:
+            parse_spec(f"## Phase 1: A\n- [ ] T001 First\n- [ ] {line}\n", "tasks.md")
+        assert caught.value.line == 3
+
     def test_dotted_and_bold_ids_and_ranges(self) -> None:
         text = (
             "- [ ] T009 [P] Nine\n- [ ] T009.5 [P] Between\n- [ ] **T010** [P] Ten\n"
@@ -227,6 +252,21 @@ class TestTaskMaster:
         spec = parse_spec(json.dumps({"master": {"tasks": tasks}}), "tasks.json")
         assert needs(spec) == {"cli": (), "docs": ("cli",)}
         assert noted(spec, "done").startswith("core")
+
+    def test_other_tags_open_statuses_and_keys_that_are_not_read_are_named(self) -> None:
+        tasks = [
+            {"id": 1, "title": "A", "status": "review", "dependencies": [], "acceptanceCriteria": "It adds."},
+            {"id": 2, "title": "B", "status": "in-progress", "dependencies": [1], "complexityScore": 7},
+        ]
+        other = {"tasks": [{"id": 1, "title": "Other"}]}
+        spec = parse_spec(json.dumps({"master": {"tasks": tasks}, "later": other}), "tasks.json")
+        assert needs(spec) == {"1": (), "2": ("1",)}
+        assert spec.notes == (
+            "1: review, so open: built like any other",
+            "2: in-progress, so open: built like any other",
+            "'acceptanceCriteria': keys that are not read",
+            "later: other tags, so left out (choose one with --tag)",
+        )
 
     def test_a_tag_is_chosen_by_name(self) -> None:
         text = json.dumps({tag: {"tasks": [{"id": 1, "title": tag, "dependencies": []}]} for tag in ("one", "two")})
@@ -353,6 +393,23 @@ class TestNumberedLists:
     def test_boxes_without_numbers_are_free_text(self) -> None:
         assert parse_spec("# Wishes\n- [ ] fast\n- [ ] 99.9 percent up\n- [ ] small\n", "spec.md").form == "markdown"
 
+    def test_a_checkpoint_is_left_out_and_named_unless_it_asks_for_more(self) -> None:
+        text = (
+            "# Implementation Plan\n\n- [ ] 1. Parse\n- [ ] 2. Checkpoint - Ensure all tests pass\n"
+            "  - Ensure all tests pass, ask the user if questions arise.\n"
+            "- [ ] 3. Checkpoint\n  - Write the report\n- [ ] 4. Final checkpoint: make sure all tests pass\n"
+        )
+        spec = parse_spec(text, "tasks.md")
+        assert list(tasks_of(spec)) == ["1", "3"]
+        assert noted(spec, "checkpoint").startswith("2, 4: a checkpoint, so left out")
+
+    def test_boxes_that_are_hidden_or_ticked_without_a_number_are_named(self) -> None:
+        text = "- [ ] 1. Parse\n<!--\n- [ ] 2. Later\n-->\n```\n- [ ] 3. Sample\n```\n- [x] Done\n- [ ] 4. Show\n"
+        spec = parse_spec(text, "tasks.md")
+        assert list(tasks_of(spec)) == ["1", "4"]
+        assert noted(spec, "fence or a comment").endswith("line 3, 6")
+        assert noted(spec, "ticked") == "line 8 has no number and is ticked, so it is not a task: Done"
+
 
 class TestStories:
     STORY = """\
@@ -386,6 +443,17 @@ Use Decimal.
         assert tasks["1.2.3"].acceptance == ("Division by zero says so",)
         assert "Subtask 2.1: exact" in tasks["1.2.2"].goal
         assert "Use Decimal." in spec.text
+
+    def test_boxes_outside_of_its_tasks_are_named(self) -> None:
+        text = (
+            "# Story 1.2: Names\n\n## Tasks / Subtasks\n\n- [ ] Task 1\n\n## Dev Notes\n\n- [x] Read\n\n"
+            "## Senior Developer Review (AI)\n\n### Action Items\n\n- [ ] [High] Handle errors\n"
+        )
+        spec = parse_spec(text, "1.2.names.md")
+        assert [task.title for task in tasks_of(spec).values()] == ["Task 1"]
+        assert spec.notes == (
+            "line 15 is in the section Senior Developer Review (AI), so it is not a task: [High] Handle errors",
+        )
 
     def test_the_sprint_status_is_named(self) -> None:
         with pytest.raises(BadSpec, match="sprint status") as caught:
@@ -500,6 +568,26 @@ class TestBeads:
         assert noted(spec, "'someday'").startswith("b-2")
         with pytest.raises(BadSpec, match="the other way round"):
             parse_spec(json.dumps({**issues[0], "blocks": ["b-2"]}), "issues.jsonl")
+
+    def test_what_an_export_holds_beside_work_is_named(self) -> None:
+        text = "\n".join((
+            json.dumps({"_type": "beads-jsonl", "version": 1}),
+            issue("a"),
+            issue("b", _type="issue", dependencies=[link("b", "external:shop:api"), link("b", "gone", "related")]),
+            issue("mail", issue_type="message"),
+            issue("form", is_template=True),
+            json.dumps({"_type": "memory", "key": "k", "value": "Use tabs."}),
+        ))  # fmt: skip
+        spec = parse_spec(text, "issues.jsonl")
+        assert needs(spec) == {"a": (), "b": ()}
+        assert spec.notes == (
+            "no issue but of the type 'beads-jsonl', so left out: line 1",
+            "no issue but of the type 'memory', so left out: line 6",
+            "b: needs external:shop:api: not waited for",
+            "b: linked by 'related', which gives no order",
+            "mail: of the type 'message', which is not work, so left out",
+            "form: a template, so left out",
+        )
 
     def test_json_lines_of_our_own_tasks(self) -> None:
         text = '{"id": "a", "title": "A", "goal": "g"}\n{"id": "b", "title": "B", "depends_on": ["a"]}\n'

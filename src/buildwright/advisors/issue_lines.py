@@ -1,12 +1,13 @@
 """Reads beads' `issues.jsonl`: one JSON object a line. Must never do I/O.
 
 Source of the format: exports of beads 1.x. `blocks` dependencies give the order; the other end of one is `issue_id`.
-An epic with open parts is replaced by them. Closed and deferred issues are left out and named.
+An epic with open parts is replaced by them. Closed and deferred issues are left out and named, and so is what an export
+holds beside work: memories, its header, messages, templates.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -25,6 +26,10 @@ _IS_PART: Final = "parent-child"
 _ENDED: Final = frozenset({"closed", "tombstone"})
 _PUT_OFF: Final = frozenset({"deferred", "pinned", "hooked"})
 _AT_WORK: Final = frozenset({"open", "in_progress", "blocked", "review"})
+_NO_WORK: Final = frozenset({"message", "event", "gate", "agent", "role", "rig", "convoy", "slot"})
+"""Types of issues by which programs talk to each other."""
+_ELSEWHERE: Final = "external:"
+"""How a dependency on another project begins: `external:PROJECT:CAPABILITY`."""
 _HIGHEST: Final = 4
 
 
@@ -33,8 +38,12 @@ class Link(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    depends_on_id: TaskId
+    depends_on_id: TaskId | Annotated[str, Field(pattern=rf"^{_ELSEWHERE}\S{{1,200}}$")]
     type: str = "blocks"
+
+    @property
+    def is_here(self) -> bool:
+        return not self.depends_on_id.startswith(_ELSEWHERE)
 
     @model_validator(mode="before")
     @classmethod
@@ -56,6 +65,8 @@ class Issue(BaseModel):
     status: str = "open"
     priority: int = Field(default=2, ge=0, le=_HIGHEST)
     issue_type: str = "task"
+    ephemeral: bool = False
+    is_template: bool = False
     dependencies: tuple[Link, ...] = ()
 
     @field_validator("description", "design", "notes", "acceptance_criteria", "dependencies", mode="before")
@@ -65,7 +76,14 @@ class Issue(BaseModel):
 
     @property
     def is_open(self) -> bool:
-        return self.status not in _ENDED | _PUT_OFF
+        return self.status not in _ENDED | _PUT_OFF and not self.no_work
+
+    @property
+    def no_work(self) -> str:
+        """Why it is nothing to build, whatever its status; "" for work."""
+        if self.issue_type in _NO_WORK:
+            return f"of the type {self.issue_type!r}, which is not work"
+        return "a template" if self.is_template else "kept for a moment only (ephemeral)" if self.ephemeral else ""
 
 
 _KEYS: Final = frozenset(Issue.model_fields) - {"dependencies"}
@@ -89,11 +107,21 @@ def are_issues(values: list[tuple[int, Any]]) -> bool:
     return len(issues) == len(values) and any("issue_type" in value for value in issues)
 
 
+def _of_another_kind(value: Any) -> str:
+    """Return what a line is that is no issue, such as a memory; "" for an issue."""
+    kind = value.get("_type", "issue") if isinstance(value, dict) else "issue"
+    return "" if kind == "issue" else str(kind)[:40]
+
+
 def parse_issues(values: list[tuple[int, Any]], text: str, name: str, title: str) -> Spec:
     """Return the spec. Raises BadSpec or BadGraph with the line."""
     issues: dict[str, Issue] = {}
     lines: dict[str, int] = {}
+    others: dict[str, list[str]] = {}
     for number, value in values:
+        if kind := _of_another_kind(value):
+            others.setdefault(kind, []).append(str(number))
+            continue
         try:
             issue = validate(Issue, under_one_key([value], "dependencies", _KEYS, name, ())[0], name)
         except BadSpec as bad:
@@ -107,7 +135,8 @@ def parse_issues(values: list[tuple[int, Any]], text: str, name: str, title: str
     if not tasks:
         raise BadSpec("every issue is closed or deferred", file=name, fix="open an issue: there is nothing to build")
     graph = checked_graph(Graph(tasks=tasks), text, name, lines)
-    return Spec(title=title, source=name, form="beads", graph=graph, notes=tuple(reader.notes()))
+    notes = [f"no issue but of the type {kind!r}, so left out: line {named(found)}" for kind, found in others.items()]
+    return Spec(title=title, source=name, form="beads", graph=graph, notes=(*notes, *reader.notes()))
 
 
 class _Issues:
@@ -121,7 +150,8 @@ class _Issues:
         self._whole: dict[str, str] = {}
         for issue in issues.values():
             for link in issue.dependencies:
-                self._find(issue, link.depends_on_id)
+                if link.is_here and link.type in _ORDERS | {_IS_PART}:
+                    self._find(issue, link.depends_on_id)
                 if link.type == _IS_PART and issue.is_open:
                     self._parts.setdefault(link.depends_on_id, []).append(issue.id)
                     self._whole[issue.id] = link.depends_on_id
@@ -152,7 +182,7 @@ class _Issues:
             if one is not issue:
                 context.append(f"Part of: {one.title}\n{one.description}".strip())
             for link in one.dependencies:
-                if link.type in _ORDERS:
+                if link.type in _ORDERS and link.is_here:
                     needed += self._stands_for(link.depends_on_id, frozenset())
             one = self._issues.get(self._whole.get(one.id, ""))
         words = "\n\n".join(part for part in (issue.description, issue.design, issue.notes) if part)
@@ -178,7 +208,9 @@ class _Issues:
         """Return what became no task, and links that give no order."""
         kinds: dict[str, list[str]] = {}
         for issue in self._issues.values():
-            if issue.status in _ENDED | _PUT_OFF:
+            if issue.no_work:
+                kinds.setdefault(f"{issue.no_work}, so left out", []).append(issue.id)
+            elif issue.status in _ENDED | _PUT_OFF:
                 kinds.setdefault(f"{issue.status}, so left out", []).append(issue.id)
             elif issue.status not in _AT_WORK and issue.id not in self._parts:
                 told = f"the status {issue.status!r} does not say that it is over: built like any other"
@@ -186,7 +218,9 @@ class _Issues:
             elif issue.id in self._parts:
                 kinds.setdefault("built by its parts", []).append(issue.id)
             for link in issue.dependencies:
-                if link.type not in _ORDERS | {_IS_PART} and issue.is_open:
+                if not link.is_here and issue.is_open:
+                    kinds.setdefault(f"needs {link.depends_on_id}: not waited for", []).append(issue.id)
+                elif link.type not in _ORDERS | {_IS_PART} and issue.is_open:
                     told = f"linked by {link.type!r}, which gives no order"
                     kinds.setdefault(told, []).append(issue.id)
         return [f"{named(ids)}: {said}" for said, ids in kinds.items()]

@@ -2,7 +2,8 @@
 
 Must never do I/O. Sources of the formats: files of OpenSpec 1.x and of Kiro's specs. A task with open sub-tasks is
 replaced by them. Both tools work a list through from top to bottom, so each task waits for the one before it. Lines
-below a task belong to it. `[-]` is begun in both, so it is open; optional tasks of Kiro are left out and named.
+below a task belong to it. `[-]` is begun in both, so it is open; optional tasks and checkpoints of Kiro are left out and
+named.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from buildwright.advisors.checklist import Box, box, lines_outside_fences, named, notes_on_marks
+from buildwright.advisors.checklist import Box, box, lines_outside_fences, named, notes_on_hidden, notes_on_marks
 from buildwright.advisors.documents import checked_graph
 from buildwright.advisors.paths import paths_in
 from buildwright.core.graph import Graph
@@ -29,6 +30,8 @@ _NEEDS: Final = re.compile(
 _HEADING: Final = re.compile(r"#{1,6}\s+(.*?)\s*#*$")
 _REQUIREMENTS: Final = re.compile(r"[-*+]?\s*_Requirements?:\s*(.+?)_\s*$", re.IGNORECASE)
 _BEGUN: Final = "-"
+_CHECKPOINT: Final = re.compile(r"\W*(?:final )?checkpoint\b", re.IGNORECASE)
+_ASKS_FOR_TESTS: Final = re.compile(r"\b(?:all|the) tests (?:still )?pass\b|\bask the user\b", re.IGNORECASE)
 
 
 @dataclass
@@ -47,6 +50,11 @@ class _Item:
     @property
     def is_open(self) -> bool:
         return self.box.is_open or self.box.mark == _BEGUN
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether it asks for no change, only for tests that pass."""
+        return bool(_CHECKPOINT.match(self.text)) and all(map(_ASKS_FOR_TESTS.search, self.lines or [self.text]))
 
     @property
     def is_optional(self) -> bool:
@@ -73,9 +81,12 @@ def parse_numbered_list(text: str, name: str, title: str) -> Spec:
     notes = [*notes_on_marks(((item.id, item.box) for item in items), _BEGUN), *notes]
     if left_out:
         notes.append(f"{named(left_out)}: optional ([ ]*), so left out (remove the asterisk to build it)")
+    if checkpoints := [item.id for item in items if item.is_open and item.is_checkpoint]:
+        notes.append(f"{named(checkpoints)}: a checkpoint, so left out: the checks judge every change")
+    notes += notes_on_hidden(text)
     tasks: list[Task] = []
     for item in items:
-        if item.is_open and not item.is_optional and not item.has_open_parts:
+        if item.is_open and not (item.is_optional or item.is_checkpoint or item.has_open_parts):
             tasks.append(_task(item, (tasks[-1].id,) if tasks else ()))
     if not tasks:
         raise BadSpec(
@@ -124,8 +135,9 @@ def _read(text: str, name: str) -> tuple[list[_Item], list[str]]:
             by_id[item.id] = item
         elif items and line.strip() and line[:1] in " \t":
             _below(items[-1], line.strip())
-        elif one is not None and one.state != "done":
-            notes.append(f"line {number} has no number, so it is not a task: {one.text}")
+        elif one is not None:
+            said = " and is ticked" if one.state == "done" else ""
+            notes.append(f"line {number} has no number{said}, so it is not a task: {one.text}")
         elif one is None and (bare := _UNBOXED.match(line)) and ("." in bare[1] or (items and "." not in items[0].id)):
             notes.append(f"line {number} has no box, so it is not a task: {bare[1]} {bare[2]}")
     return items, notes

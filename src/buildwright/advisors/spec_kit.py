@@ -23,7 +23,7 @@ from buildwright.core.task import Task
 from buildwright.errors import BadGraph, BadSpec
 
 _TASK: Final = re.compile(
-    rf"((?:\[(?:P|US\d+)\]\s*)*)[*_\[`]{{0,4}}({ID})(?![\w-])[*_\]`]{{0,4}}[:.]?[*_]{{0,3}}\s*(.*)"
+    rf"((?:\[(?:P|US\d+)\]\s*)*)[*_\[`~]{{0,4}}({ID})(?![\w-])[*_\]`~]{{0,4}}[:.]?[*_]{{0,3}}\s*(.*)"
 )
 """Marks before the id, the id, and the rest."""
 _HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
@@ -39,6 +39,10 @@ _MOST_ENDS: Final = 50
 _BEGINS: Final = re.compile(rf"(?:[\W\d_]|\[[xX]\])*(?<!\w)({ID})(?!\w|-\w)")
 """A line that begins with an id, behind any bullet, number, box, sign or markup."""
 _SOME_ID: Final = re.compile(rf"(?<!\w){ID}")
+_SEVERAL: Final = re.compile(rf"\W{{1,3}}(?:and )?{ID}(?!\w)")
+"""What follows an id where a line names more than one of them."""
+_LEADING: Final = re.compile(r"(?:[:.\u2013\u2014-]+|[*_]{1,3})\s+")
+"""What separates the words of a task from its id and marks."""
 _TWO: Final = 2
 _LONGEST_PROSE: Final = 2_000
 _MOST_PAIRS: Final = 100_000
@@ -136,7 +140,8 @@ def _unlisted(text: str, places: Mapping[str, int]) -> list[str]:
         if (begins := _BEGINS.match(line)) and begins[1] not in places:
             found.setdefault(begins[1], number)
     lines = named(f"{task} (line {number})" for task, number in found.items())
-    return [f"{lines}: not in the list, for the line has no box (write `- [ ] T012 ...` to build it)"] if found else []
+    said = "not in the list, for the line has no box or is in a fence or a comment (write `- [ ] T012 ...` to build it)"
+    return [f"{lines}: {said}"] if found else []
 
 
 def _puts_off(listed: list[_TaskLine]) -> bool:
@@ -209,6 +214,9 @@ class _Reader:
             raise BadGraph(message, file=self._name, line=one.number, key=task, fix="give every task its own id")
         self._seen[task] = one.number
         marks, words = _marks(rest)
+        if one.is_open and _SEVERAL.match(words):
+            said, fix = f"the line names several tasks: {one.text[:60]}", "write a line for each of them"
+            raise BadSpec(said, file=self._name, line=one.number, key=task, fix=fix)
         if not words:
             raise BadSpec(
                 "the task has no description", file=self._name, line=one.number, key=task, fix="say what to do"
@@ -226,8 +234,9 @@ class _Reader:
         if above is not None and one.indent > above.box.indent and not self._label:
             above.steps.append(f"- [{one.mark or ' '}] {one.text}")
         elif not one.is_open:
-            if one.state == "put off":
-                self.notes.append(f"line {one.number} is marked [-] and has no id, so it is left out: {one.text}")
+            if one.state != "done":
+                said = "marked [-]" if one.state == "put off" else "struck through"
+                self.notes.append(f"line {one.number} is {said} and has no id, so it is left out: {one.text}")
         elif _CRITERIA.search(self._label):
             heir = next(
                 (line for line in reversed(self.tasks) if line.box.is_open or line.section != self._section), None
@@ -249,7 +258,7 @@ def _marks(rest: str) -> tuple[list[str], str]:
     while found := _MARK.match(rest):
         marks.append(found[1].upper())
         rest = rest[found.end() :]
-    return marks, rest.strip()
+    return marks, _LEADING.sub("", rest.strip())
 
 
 def _code_after_tests(listed: list[_TaskLine]) -> dict[str, tuple[str, ...]]:

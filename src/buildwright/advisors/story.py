@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from buildwright.advisors.checklist import Box, box, lines_outside_fences, notes_on_marks
+from buildwright.advisors.checklist import Box, box, lines_outside_fences, notes_on_hidden, notes_on_marks
 from buildwright.advisors.documents import checked_graph
 from buildwright.advisors.paths import paths_in
 from buildwright.core.graph import Graph
@@ -64,7 +64,7 @@ def parse_stories(stories: Sequence[tuple[str, str]], name: str, title: str) -> 
             raise BadSpec(f"is story {number}, as {seen[number]} is", file=file, fix="give one of them another number")
         seen[number] = file
         if _is_done(text):
-            notes.append(f"{file}: every task of story {number} is ticked, so it is left out")
+            notes += [f"{file}: every task of story {number} is ticked, so it is left out", *_elsewhere(text)]
             continue
         one = parse_story(text, file)
         assert one.graph is not None
@@ -107,6 +107,7 @@ def parse_story(text: str, name: str) -> Spec:
     numbers = {job.id: job.box.number for job in jobs}
     graph = checked_graph(Graph(tasks=tasks), text, name, numbers)
     notes = notes_on_marks((job.id, job.box) for job in jobs if job.box.is_open or not job.has_open_steps)
+    notes += _elsewhere(text)
     shown = f"Story {story}: {title}"[:200]
     return Spec(title=shown, source=name, form="bmad", text=text, graph=graph, notes=tuple(notes))
 
@@ -127,6 +128,20 @@ def _read(text: str) -> tuple[list[_Job], dict[int, str], str, str]:
         elif _TASKS.match(section):
             _read_job(jobs, number, line, story)
     return jobs, criteria, story, title
+
+
+def _elsewhere(text: str) -> list[str]:
+    """Return notes on open boxes that no task has: in other sections of a story, in a fence or in a comment."""
+    notes: list[str] = []
+    section = ""
+    for number, line in lines_outside_fences(text):
+        if heading := _SECTION.match(line):
+            section = heading[1]
+        elif not _TASKS.match(section) and "[" in line and (one := box(number, line)) and one.is_open:
+            notes.append(
+                f"line {number} is in the section {section or 'before the first'}, so it is not a task: {one.text}"
+            )
+    return [*notes, *notes_on_hidden(text)]
 
 
 def _read_job(jobs: list[_Job], number: int, line: str, story: str) -> None:

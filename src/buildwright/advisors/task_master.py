@@ -1,9 +1,9 @@
 """Reads task-master's `tasks.json`: numbered tasks with subtasks. Must never do I/O.
 
 Source of the format: files of `task-master` 0.x, `{tasks: [...]}` or one object per tag, `{master: {tasks: [...]}}`;
-unused keys are ignored. Ids are numbers, or words where people wrote them. A task with open subtasks is replaced by them:
-what needed the task needs all of them, and they need what it needed. Done, cancelled and deferred ones are left out and
-named, and dependents do not wait for them.
+keys that are not read are named. Ids are numbers, or words where people wrote them. A task with open subtasks is replaced
+by them: what needed the task needs all of them, and they need what it needed. Done, cancelled and deferred ones are left
+out and named, and dependents do not wait for them.
 """
 
 from __future__ import annotations
@@ -41,10 +41,17 @@ _STATUSES: Final = {
 """Words for a status that people and agents write, beside the tool's own."""
 
 
+_FIGURES: Final = frozenset(
+    {"complexityScore", "recommendedSubtasks", "expansionPrompt", "complexityReasoning", "complexity", "updatedAt"}
+    | {"createdAt", "effort", "actualEffort", "assignee", "tags", "parentId", "parentTaskId", "databaseId", "displayId"}
+)
+"""Keys of a task that say nothing of what is to be done."""
+
+
 class Item(BaseModel):
     """A task or subtask."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
 
     id: TaskId
     title: str = Field(min_length=1)
@@ -120,7 +127,13 @@ def parse_task_master(data: dict[str, Any], text: str, name: str, title: str, wa
         )
     graph = Graph(tasks=tuple(nodes.task(number) for number in nodes.open))
     checked = checked_graph(graph, text, name)
-    return Spec(title=title, source=name, form="task-master", graph=checked, notes=tuple(nodes.notes()))
+    beside = [one for one in _tags(data) if (one,) != where] if where else []
+    notes = [f"{named(beside)}: other tags, so left out (choose one with --tag)"] if beside else []
+    return Spec(title=title, source=name, form="task-master", graph=checked, notes=(*nodes.notes(), *notes))
+
+
+def _tags(data: dict[str, Any]) -> list[str]:
+    return [key for key, value in data.items() if isinstance(value, dict) and "tasks" in value]
 
 
 def has_tags(data: dict[str, Any]) -> bool:
@@ -129,7 +142,7 @@ def has_tags(data: dict[str, Any]) -> bool:
 
 
 def _choose_tag(data: dict[str, Any], name: str, wanted: str) -> tuple[tuple[str, ...], Any]:
-    tags = [key for key, value in data.items() if isinstance(value, dict) and "tasks" in value]
+    tags = _tags(data)
     if not has_tags(data):
         if wanted:
             fix = "leave out --tag: the whole list is built"
@@ -180,13 +193,20 @@ class _Nodes:
     def notes(self) -> list[str]:
         """Return which items became no task, by status; those below one that is left out are left out with it."""
         kinds: dict[str, list[str]] = {}
+        unread: dict[str, None] = {}
         for number, item in self._items.items():
+            unread |= dict.fromkeys(
+                key for key, value in (item.model_extra or {}).items() if value and key not in _FIGURES
+            )
+            if number in self._open and item.status in ("in-progress", "review", "blocked"):
+                kinds.setdefault(f"{item.status}, so open: built like any other", []).append(number)
             if item.left_out:
                 kinds.setdefault(f"{item.status}, so left out", []).append(number)
             elif number not in self._open:
                 above = any(self._items[parent].left_out for parent in self._parents[number])
                 kinds.setdefault("left out with its task" if above else "built by its subtasks", []).append(number)
-        return [f"{named(numbers)}: {said}" for said, numbers in kinds.items()]
+        keys = [f"{named(map(repr, unread))}: keys that are not read"] if unread else []
+        return [*(f"{named(numbers)}: {said}" for said, numbers in kinds.items()), *keys]
 
     @property
     def open(self) -> tuple[str, ...]:
