@@ -86,4 +86,7 @@ def test_a_base_that_has_moved_is_said_when_the_same_build_goes_on(
         subprocess.run(["git", *command], cwd=repository, check=True)
     said = program(*again)
     assert (said.code != 0, "Its base has moved" in said.err, "--new" in said.err) == (True, True, True)
+    assert "--rebase" in said.err
     assert program(*again, "--new").code == 0
+    first = program("status", "--state", "paused", "--json").object["builds"][0]["build_id"]
+    assert program("resume", first, "--rebase", "--branch", "moved").code == 0

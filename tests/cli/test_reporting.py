@@ -22,7 +22,7 @@ from buildwright.cli.verbs import VERBS
 from buildwright.core import event as e
 from buildwright.errors import BadSettings
 from buildwright.wiring.notify import Listeners, Notifier, listeners_of
-from tests.cli.conftest import WRITES, Program, shell
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
 from tests.cli.test_watch import serving
 from tests.views.test_overview import FAILED, build_of, journal
 
@@ -64,6 +64,9 @@ def test_junit_has_the_tasks_and_the_gates(program: Program, repository: Path, t
     failure = suite.find("testcase[@name='b']/failure")
     assert failure is not None
     assert "exited with 1" in failure.get("message", "")
+    waits = suite.find("testcase[@name='c']/skipped")
+    assert waits is not None
+    assert "The build is paused, so nothing new starts." in waits.get("message", "")
     printed = program("gates", "--junit").out
     assert ElementTree.fromstring(printed).find("testsuite[@name='tasks']") is not None
     refused = program("build", three, "--junit", tmp_path / "no" / "report.xml")
@@ -81,6 +84,8 @@ def test_a_workflow_gets_groups_annotations_and_a_summary(
     commands = [line for line in lines if line.startswith("::")]
     groups = [line for line in commands if "group" in line]
     assert groups[0] == "::group::Prepare"
+    assert lines[lines.index("::group::Prepare") + 1].startswith("• building on main at ")
+    assert lines[lines.index("::group::Plan") + 1].startswith("• planned 3 tasks")
     assert "::group::Build" in groups
     assert groups[-1] == "::endgroup::"
     assert len(groups) == 2 * sum("::group::" in line for line in groups)
@@ -94,6 +99,18 @@ def test_a_workflow_gets_groups_annotations_and_a_summary(
     assert text.startswith("## Sample: paused")
     assert "| b | failed | 1 |" in text
     assert "`buildwright resume" in text or "buildwright resume" in text
+
+
+def test_the_summary_of_a_step_has_the_lines_that_say_why(program: Program, repository: Path, tmp_path: Path) -> None:
+    spec = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A"})
+    summary = tmp_path / "summary.md"
+    check = "sh -c 'test ! -e a.txt || { echo AssertionError: expected 3, got 4; exit 1; }'"
+    program(
+        "build", spec, "--repo", repository, *shell(WRITES, "--attempts", "1", "--check", check),
+        GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary),
+    )  # fmt: skip
+    text = summary.read_text("utf-8")
+    assert "exited with code 1.<br>AssertionError: expected 3, got 4" in text
 
 
 def test_text_of_others_holds_no_command_for_a_workflow() -> None:

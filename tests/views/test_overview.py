@@ -21,8 +21,9 @@ from buildwright.core.patch import FileChange, Patch
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph, NotFound
+from buildwright.views.command_lines import resume_line
 from buildwright.views.explain import why
-from buildwright.views.overview import build_view, headline, plan_view, running_tasks, task_counts
+from buildwright.views.overview import build_view, headline, plan_view, running_tasks, task_counts, task_view
 from tests.core.machine import START, graphs
 
 LATER = START + timedelta(hours=1)
@@ -241,6 +242,59 @@ def test_why_it_runs_failed_landed_or_was_skipped() -> None:
     done = explain("money", started("money"), finished("money"), *landed("money"))
     assert done == "It is done: attempt 1 passed and landed as c1."
     assert explain("money", *FAILED, e.TaskSkipped(task="money")).startswith("It was given up by the user")
+
+
+def test_what_was_worked_on_when_the_build_was_stopped_is_not_shown_as_at_work() -> None:
+    stopped = build_of(journal(started("money"), e.BuildFinished(outcome="stopped", message="enough")))
+    view = build_view(stopped, LATER)
+    assert (view.tasks[0].id, view.tasks[0].phase, view.running) == ("money", "waiting", ())
+    assert task_counts(stopped) == {"waiting": 4}
+    said = explain("money", started("money"), e.BuildFinished(outcome="stopped", message="enough"))
+    assert said.startswith("The build has ended (stopped) before attempt 1 had landed.")
+
+
+LATE = Finding(
+    code="check.timeout", message="tests timed out after 120 s", fix="raise the limit with --gate-time SECONDS"
+)
+LATE_CHECK = Verdict(tree="t1", reports=(Report(gate="tests", kind="test", ok=False, findings=(LATE,)),))
+
+
+@pytest.mark.parametrize(
+    ("events", "failed", "takes", "value"),
+    [
+        (
+            (finished("money"), e.PatchJudged(task="money", attempt=1, verdict=LATE_CHECK)),
+            e.TaskFailed(task="money", message="the change did not pass the checks", findings=(LATE,)),
+            "options.gate_seconds",
+            "240",
+        ),
+        (
+            (e.AgentBroke(task="money", attempt=1, kind="timeout", message="it timed out"),),
+            e.TaskFailed(task="money", message="timeout: it timed out"),
+            "options.task_seconds",
+            "600",
+        ),
+    ],
+)
+def test_what_a_limit_of_time_ended_is_offered_more_time(
+    events: Sequence[AnyEvent], failed: AnyEvent, takes: str, value: str
+) -> None:
+    recorded = journal(started("money"), *events, failed)
+    (paused,) = [fact for fact in decide(build_of(recorded)).facts if isinstance(fact, e.BuildPaused)]
+    assert (paused.reason, paused.fault) == ("failure", "limits")
+    view = build_view(build_of(journal(started("money"), *events, failed, paused)), LATER)
+    assert view.pause is not None
+    assert [choice.name for choice in view.pause.choices] == ["retry", "skip", "abort"]
+    retry = view.pause.choices[0]
+    assert (retry.takes, retry.value) == (takes, value)
+    option = "--gate-time 240" if value == "240" else "--task-time 600"
+    assert resume_line("3fa9c2d1-0000", retry) == f"buildwright resume 3fa9c2d1 --retry {option}"
+
+
+def test_the_time_of_a_task_that_is_given_up_ends_with_its_failure() -> None:
+    paused = build_of(journal(*FAILED))
+    skipped = build_of(journal(*FAILED, e.TaskSkipped(task="money")))
+    assert task_view(skipped, "money", LATER).seconds == task_view(paused, "money", LATER).seconds
 
 
 def test_why_tells_attempts_with_their_evidence() -> None:

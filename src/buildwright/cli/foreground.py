@@ -51,7 +51,7 @@ async def drive(
     listeners = listeners_of(app.settings.user_file, reporting.notify)
     notifier = Notifier(listeners, lambda trouble: output.say(f"warning: {trouble}", style="yellow", wrap=True))
     groups = ActionsGroups(output, view.build) if in_actions() and reporting.folds(output) else None
-    told = [*([groups.see] if groups is not None else []), view.on_event, *([notifier.see] if listeners else [])]
+    told = [view.on_event, *([groups.see] if groups is not None else []), *([notifier.see] if listeners else [])]
     estimating = _Estimating(app, view)
     if reporting.detail != "none" and not output.json:
         told.append(estimating.see)

@@ -16,6 +16,7 @@ from buildwright.core.build import Build, Stage, TaskPhase
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding
 from buildwright.core.judged_base import base_troubles
+from buildwright.core.terminal import lines_of
 from buildwright.views.overview import findings_of, task_view
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ActionsGroups:
         self._enter(build)
 
     def see(self, _recorded: Recorded, build: Build) -> None:
-        """Begin a group where an event began another stage."""
+        """Begin a group after the line of an event that began another stage: it says how the last one ended."""
         self._enter(build)
 
     def _enter(self, build: Build) -> None:
@@ -150,12 +151,17 @@ def markdown(view: BuildView) -> str:
         ]
         lines += [""]
     if view.pause is not None:
-        lines += [f"**Paused**: {_md(view.pause.message or view.pause.reason)}", ""]
-        lines += [f"- {_md(finding)}" for finding in view.pause.findings[:_MOST]]
+        lines += [f"**Paused**: {_md_lines(view.pause.message or view.pause.reason)}", ""]
+        lines += [f"- {_md_lines(finding)}" for finding in view.pause.findings[:_MOST]]
         reason = view.pause.reason
         ways = [f"- {_md(words_of(reason, one))}: `{command_for(view.id, one)}`" for one in view.pause.choices]
         lines += ["", *ways, ""]
     return "\n".join(lines) + "\n"
+
+
+def _md_lines(text: str) -> str:
+    """Return the first line and the last ones of foreign text, as one paragraph of plain text in Markdown."""
+    return "<br>".join(map(_md, lines_of(text)))
 
 
 def _md(text: str) -> str:

@@ -167,9 +167,11 @@ async def say_moved(app: Client, build_id: str, output: Output) -> None:
             return
         head = await read_head(Git(app.settings.home, app.settings.environment), source, found.base_ref)
         if head.commit and head.commit != found.base:
+            there = typed(f"buildwright resume {build_id[:8]} --rebase")
             output.say(
                 f"Its base has moved: the build began at {found.base[:10]}, and the newest commit is {head.commit[:10]}."
-                " To build on what you have changed there since, start a new build: --new."
+                f" To put it on what you have changed there since: `{there}`, or --new for a new build.",
+                wrap=True,
             )
 
 

@@ -559,9 +559,13 @@ class Build:
         return bool(self.unmarked or (self.unaudited and self.marks_phases))
 
     def phase_name(self, place: int) -> str:
-        """Return the name of a phase by the place of its milestone; the number where the plan gives none."""
+        """Return the name of a phase by the place of its milestone; `Phase` and its number where the plan gives none."""
         names = self.plan.milestones if self.plan is not None else ()
-        return (names[place] if place < len(names) else "") or f"Phase {place + 1}"
+        return (names[place] if place < len(names) else "") or f"Phase {self.phase_number(place)}"
+
+    def phase_number(self, place: int) -> int:
+        """Return the number, from 1, of the phase at the place of a milestone: those without tasks are not counted."""
+        return sum(1 for size in self.milestone_sizes[:place] if size) + 1
 
     @property
     def needs_diagnosis(self) -> bool:

@@ -38,6 +38,7 @@ from buildwright.core.merge import train_actions
 from buildwright.core.paths import overlapping
 from buildwright.core.repetition import same_change, same_findings
 from buildwright.core.routing import models_chosen
+from buildwright.core.timed_out import time_limit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
             state = build.task(task)
             attempts = "1 attempt" if state.attempt == 1 else f"{state.attempt} attempts"
             how = "does not fit on the new base" if state.landed else f"failed after {attempts}"
-            fault: Fault = "base" if state.landed else "agent"
+            fault: Fault = "base" if state.landed else "limits" if time_limit_of(state) else "agent"
             message = f"task {task} {how}: {state.reason}"
             return (e.BuildPaused(reason="failure", message=message, task=task, fault=fault),)
     return _over_budget(build)
@@ -371,7 +372,8 @@ def _too_much_failed(build: Build) -> str:
     if critical:
         return f"the critical task {critical[0]} failed"
     limit = build.options.limits.failed_tasks
-    return f"{len(build.failed)} tasks failed, more than the limit of {limit}" if len(build.failed) > limit else ""
+    failed = len(build.failed)
+    return f"{failed} task{'' if failed == 1 else 's'} failed, more than the limit of {limit}" if failed > limit else ""
 
 
 def _dead_end(build: Build) -> str:

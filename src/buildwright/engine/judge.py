@@ -233,7 +233,7 @@ async def _mark(bench: ActionContext, action: AuditPhase, build: Build) -> str:
     commits = build.options.commits
     trailers = (f"{BUILD_TRAILER}: {build.id}", *commits.lines)
     named = re.match(r"phase\s+(\d[\d.]*)", build.phase_name(action.phase), re.IGNORECASE)
-    number = named[1].rstrip(".") if named else sum(1 for size in build.milestone_sizes[: action.phase + 1] if size)
+    number = named[1].rstrip(".") if named else build.phase_number(action.phase)
     message = "\n".join((f"forge: Phase {number} complete", "", *trailers, ""))
     made = await workspace.rebase(
         build.id,

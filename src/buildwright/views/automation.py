@@ -16,7 +16,7 @@ from buildwright.core.build import Build, Stage, TaskPhase
 from buildwright.core.record import Record, UtcTime
 from buildwright.errors import Refused
 from buildwright.views.overview import running_tasks
-from buildwright.views.statuses import TASKS, ExecutionStatus, StageStatus
+from buildwright.views.statuses import TASKS, ExecutionStatus, StageStatus, phase_shown
 
 Need = Literal["lanes", "gates", "delivery"]
 
@@ -338,7 +338,7 @@ class Execution(BaseModel):
 
 def execution_counts(build: Build) -> TaskCounts:
     """Return the numbers of tasks by group, in O(active tasks)."""
-    running = sum(TASKS[build.task(task).phase][1] == "running" for task in build.active)
+    running = sum(TASKS[phase_shown(build, build.task(task))][1] == "running" for task in build.active)
     over = build.done + build.skipped + len(build.failed)
     return TaskCounts(
         total=build.total,

@@ -16,6 +16,7 @@ _TAKEN = {
     "options.day_budget_usd": "--max-day-cost",
     "options.project_budget_usd": "--max-project-cost",
     "options.gate_seconds": "--gate-time",
+    "options.task_seconds": "--task-time",
     "options.phase_seconds": "--phase-time",
     "options.branch": "--branch",
     "accept_plan": "--accept-plan",

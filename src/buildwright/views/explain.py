@@ -332,6 +332,8 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             return f"It failed after {_count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
         case TaskPhase.REJECTED:
             return f"Attempt {state.attempt} was refused: {_sentence(state.reason)}"
+        case TaskPhase.WORKING | TaskPhase.JUDGING | TaskPhase.MERGING if build.is_terminal:
+            return f"The build has ended ({build.outcome}) before attempt {state.attempt} had landed."
         case TaskPhase.WORKING | TaskPhase.JUDGING | TaskPhase.MERGING:
             return _at_work(build, task.id, state)
         case TaskPhase.PARKED:
@@ -390,7 +392,7 @@ def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) 
         yield "It is ready, and starts with a step when no other task is at work."
     elif not dead and not unmet and not build.is_terminal:
         slots = build.options.limits.concurrency
-        yield f"It is ready and starts when one of the {_count(slots, 'slot')} is free."
+        yield f"It is ready and starts when {'its slot' if slots == 1 else f'one of the {slots} slots'} is free."
     if build.control is not Control.RUNNING and not build.is_terminal:
         yield f"The build is {headline(build)}, so nothing new starts."
 

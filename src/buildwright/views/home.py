@@ -242,7 +242,7 @@ def _news(build: Build, events: Sequence[Recorded]) -> Iterator[NewsLine]:
         words = f"{_count(len(gone))} failed: {_named(gone)}."
         yield _line(build, "failed", words, failed[gone[-1]], gone)
     if (made := newest.get("plan.made")) is not None:
-        yield _line(build, "planned", f"It has a plan of {build.total} tasks.", made)
+        yield _line(build, "planned", f"It has a plan of {_count(build.total)}.", made)
     if (delivered := newest.get("build.delivered")) is not None and isinstance(delivered.event, e.BuildDelivered):
         event = delivered.event
         yield _line(build, "delivered", f"Its result is in {event.ref or event.kind}.", delivered, commit=event.commit)

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.finding import Report
+from buildwright.views.explain import answer_for
 from buildwright.views.overview import task_view
 from buildwright.views.verdicts import GatesView, VerdictView
 
@@ -35,16 +36,16 @@ def junit_xml(view: GatesView, build: Build | None = None) -> str:
 
 def _add_tasks(root: Element, build: Build) -> None:
     suite = SubElement(root, "testsuite", name="tasks", timestamp=build.created_at.strftime("%Y-%m-%dT%H:%M:%S"))
-    seconds = 0.0
-    for task in build.plan.graph.tasks if build.plan is not None else ():
+    seconds, plan = 0.0, build.plan
+    for task in plan.graph.tasks if plan is not None else ():
         view = task_view(build, task.id, build.updated_at)
         seconds += view.seconds or 0.0
         case = _case(suite, "tasks", task.id, view.seconds or 0.0)
         if view.phase in {TaskPhase.FAILED, TaskPhase.REJECTED}:
             failure = SubElement(case, "failure", message=_text(view.reason), type=_text(view.phase))
             failure.text = _text("\n".join(map(str, build.task(task.id).findings)))
-        elif view.phase != TaskPhase.DONE:
-            SubElement(case, "skipped", message=_text(view.reason or view.phase))
+        elif view.phase != TaskPhase.DONE and plan is not None:
+            SubElement(case, "skipped", message=_text(answer_for(build, plan, task, build.updated_at)))
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", "0")

@@ -26,9 +26,10 @@ from buildwright.core.models import named
 from buildwright.core.record import Record
 from buildwright.core.spec import Feature
 from buildwright.core.task import TaskAction, Validation
+from buildwright.core.timed_out import time_limit_of
 from buildwright.views.estimate import EstimateView
 from buildwright.views.money import LimitView, limits_that_last, ways_on
-from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
+from buildwright.views.statuses import BUSY, BuildPhase, doing, phase_shown, runtime_phase, stream_status
 from buildwright.views.stuck import proposal_lines
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
@@ -360,7 +361,7 @@ def running_clocks(build: Build) -> dict[str, datetime]:
 
 def running_tasks(build: Build) -> list[str]:
     """Return the tasks in work, in plan order: as many as the concurrency and the train allow, not the whole plan."""
-    active = [task_id for task_id in build.active if build.task(task_id).phase in BUSY]
+    active = [task_id for task_id in build.active if phase_shown(build, build.task(task_id)) in BUSY]
     if build.plan is not None:
         active.sort(key=build.plan.position.__getitem__)
     return active
@@ -370,11 +371,11 @@ def task_counts(build: Build) -> dict[str, int]:
     """Return the number of tasks by phase, in O(active tasks), so that a display may ask often."""
     counts = {"done": build.done}
     for task_id in build.active:
-        phase = build.task(task_id).phase.value
+        phase = phase_shown(build, build.task(task_id)).value
         counts[phase] = counts.get(phase, 0) + 1
     counts["failed"] = len(build.failed)
     counts["skipped"] = build.skipped
-    counts["waiting"] = build.total - sum(counts.values())
+    counts["waiting"] = build.total - (sum(counts.values()) - counts.get("waiting", 0))
     return {phase: count for phase, count in counts.items() if count}
 
 
@@ -387,7 +388,7 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
     return TaskView(
         id=task.id,
         title=task.title,
-        phase=state.phase.value,
+        phase=phase_shown(build, state).value,
         attempt=state.attempt,
         agent=state.agent or build.options.agent_for(task),
         model=_model(build, state),
@@ -580,6 +581,17 @@ _GO_ON = {
 """What going on means after a pause of this reason, where it takes no value."""
 
 
+def _retry(names: str, build: Build, task: str) -> Choice:
+    """Return the way to try failed tasks again: with more time, where it was a limit of time that ended the first."""
+    limits, limit = build.options.limits, time_limit_of(build.task(task)) if task else ""
+    if not limit:
+        return Choice(name="retry", words=f"try {names} again; a message tells the agent what to do differently")
+    what = "a check" if limit == "gate_seconds" else "an attempt"
+    seconds = limits.gate_seconds if limit == "gate_seconds" else limits.task_seconds
+    words = f"try {names} again with more time for {what}"
+    return Choice(name="retry", words=words, takes=f"options.{limit}", value=_twice(seconds))
+
+
 def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
     if build.proposal is not None:
         yield Choice(name="go", words="take the plan that the diagnosis proposes", takes="accept_plan")
@@ -587,7 +599,7 @@ def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
     names = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
     match pause.reason:
         case "failure" if failed:
-            yield Choice(name="retry", words=f"try {names} again; a message tells the agent what to do differently")
+            yield _retry(names, build, pause.task)
             yield Choice(name="skip", words=f"give up {names} and continue with the rest")
         case "base" if pause.fault == "limits":
             words = "check it again with more time; with no other limit, continue anyway"

@@ -20,7 +20,7 @@ from buildwright.views.forecast import seconds_left
 from buildwright.views.layout import layered
 from buildwright.views.overview import TaskView, task_view
 from buildwright.views.project import PhaseView, current_phase, phases_of, refused_attempts
-from buildwright.views.statuses import BUSY, MET
+from buildwright.views.statuses import BUSY, MET, phase_shown
 
 _MOST_SHARED = 200
 """Files that are told of as shared in one phase."""
@@ -144,7 +144,7 @@ def _on_rail(build: Build, phase: PhaseView, place: int, audit: Verdict | None, 
     assert plan is not None
     tasks = [task for task, milestone in zip(plan.graph.tasks, plan.milestone, strict=True) if milestone == place]
     states = {task.id: build.task(task.id) for task in tasks}
-    working = sum(state.phase in BUSY for state in states.values())
+    working = sum(phase_shown(build, state) in BUSY for state in states.values())
     return RailPhase(
         **phase.model_dump(),
         working=working,

@@ -22,6 +22,7 @@ from buildwright.views.statuses import (
     BuildStatusName,
     PhaseStatus,
     is_refusal,
+    phase_shown,
     phase_status,
     project_status,
 )
@@ -178,7 +179,7 @@ def phases_of(build: Build) -> tuple[PhaseView, ...]:
         return ()
     counts = {place: Counter[str]() for place, size in enumerate(build.milestone_sizes) if size}
     for place, task in zip(plan.milestone, plan.graph.tasks, strict=True):
-        counts[place][TASKS[build.task(task.id).phase][1]] += 1
+        counts[place][TASKS[phase_shown(build, build.task(task.id))][1]] += 1
     return tuple(
         PhaseView(
             number=number,
@@ -219,8 +220,7 @@ def phase_at(build: Build, place: int) -> tuple[str, int]:
     """Return the name and the number, from 1, of the phase at a place among the milestones; 0 before there is a plan."""
     if build.plan is None:
         return PLANNING, 0
-    number = _numbers(build).get(place, place + 1)
-    return build.plan.milestones[place] or f"Phase {number}", number
+    return build.phase_name(place), build.phase_number(place)
 
 
 def _numbers(build: Build) -> dict[int, int]:

@@ -197,7 +197,7 @@ def _interview_step(parts: ProjectParts, path: str) -> ProjectStep:
     elif parts.spec:
         words = f"A spec of {len(parts.spec.split()):,} words. An interview asks only for what it leaves open."
     elif parts.tasks:
-        words = f"A list of {parts.tasks} tasks."
+        words = f"A list of {parts.tasks} task{'' if parts.tasks == 1 else 's'}."
     else:
         words = "Nothing is said yet: the interview asks for what a builder must know."
     return ProjectStep(

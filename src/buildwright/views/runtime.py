@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from buildwright.core import event as e
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control, TaskPhase, TaskState
+from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.patch import Patch
@@ -23,7 +23,7 @@ from buildwright.core.record import Record, UtcTime
 from buildwright.core.review import review_in
 from buildwright.core.task import Task
 from buildwright.views.overview import PauseView
-from buildwright.views.statuses import ENDS, TASKS, BuildPhase, TaskStatus, runtime_phase
+from buildwright.views.statuses import ENDS, TASKS, BuildPhase, TaskStatus, phase_shown, runtime_phase
 
 # --- The records ---------------------------------------------------------------------------------------------------
 
@@ -324,11 +324,12 @@ def _graph(build: Build) -> BuildGraph | None:
     if build.plan is None:
         return None
     planned_at = build.moments["plan.made"].first
-    tasks = tuple(_task(task, build.task(task.id), planned_at) for task in build.plan.graph.tasks)
+    tasks = tuple(_task(build, task, planned_at) for task in build.plan.graph.tasks)
     return BuildGraph(tasks=tasks, notes=build.plan.graph.notes, created_at=planned_at)
 
 
-def _task(task: Task, state: TaskState, planned_at: UtcTime) -> RuntimeTask:
+def _task(build: Build, task: Task, planned_at: UtcTime) -> RuntimeTask:
+    state = build.task(task.id)
     return RuntimeTask(
         id=task.id,
         title=task.title,
@@ -336,7 +337,7 @@ def _task(task: Task, state: TaskState, planned_at: UtcTime) -> RuntimeTask:
         acceptance=task.acceptance,
         depends_on=task.depends_on,
         files_expected=task.files_expected,
-        status=TASKS[state.phase][0],
+        status=TASKS[phase_shown(build, state)][0],
         created_at=planned_at,
         completed_at=state.finished_at if state.phase is TaskPhase.DONE else None,
     )

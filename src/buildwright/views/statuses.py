@@ -167,6 +167,11 @@ class Position(NamedTuple):
     is_new: bool = False
 
 
+def phase_shown(build: Build, state: TaskState) -> TaskPhase:
+    """Return the phase of a task: one that was worked on when its build ended waits, for nothing works on it now."""
+    return TaskPhase.WAITING if build.is_terminal and state.phase in BUSY else state.phase
+
+
 def position_of(build: Build) -> Position:
     """Return the states of a build, in O(active tasks)."""
     at_work = {_phase_at_work(build.task(task_id)) for task_id in build.active}
