@@ -51,7 +51,7 @@ def test_a_build_from_spec_to_branch_and_every_way_to_look_at_it(
     diff = program("diff", short, "--json").object
     assert diff["files"] == [{"path": f"{task}.txt", "added": 1, "removed": 0} for task in "abc"]
     assert program("diff", short).out == diff["diff"]
-    assert program("diff", short, "b", "--stat").out.splitlines() == ["b.txt  +1 -0", "1 files, +1 -0"]
+    assert program("diff", short, "b", "--stat").out.splitlines() == ["b.txt  +1 -0", "1 file, +1 -0"]
 
     why = program("why", short, "b", "--json").object
     assert why["answer"].startswith("It is done: attempt 1 passed and landed as ")

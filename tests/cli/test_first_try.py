@@ -58,8 +58,22 @@ def test_an_agent_s_program_that_the_sandbox_hides_is_named_with_what_shows_it(
     path = f"{folder}:{program.environment['PATH']}"
     assert program(*build, "bubblewrap", "--agent-command", str(agent), PATH=path).code == 0
     assert program(*build, "none", "--agent-command", str(agent)).code == 0
+    inside = _agent(repository)
+    named = program(*build, "bubblewrap", "--agent-command", f"sh {inside}")
+    assert (named.code, f"fix: commit it, and name it in the repository, as ./{inside.name}" in named.err) == (78, True)
     missing = program(*build, "none", "--agent-command", "/nowhere/agent.sh")
     assert (missing.code, "there is no program /nowhere/agent.sh" in missing.err) == (78, True)
+
+
+def test_a_base_that_is_not_there_is_answered_with_branches_of_the_user(
+    program: Program, repository: Path, one: Path
+) -> None:
+    for number in range(9):
+        git(repository, "branch", f"buildwright/result-{number}")
+    refused = program("build", one, "--repo", repository, "--base", "nosuch", *shell("true", "--no-gates"))
+    assert refused.code == 2
+    named = refused.err.partition("branches: ")[2]
+    assert named.startswith(f"{git(repository, 'branch', '--show-current').strip()}, buildwright/result-")
 
 
 def test_stop_asks_which_build_is_meant_and_never_ends_one_unasked(program: Program, one: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_refused_attempts_are_listed_and_taken_out(program: Program, tmp_path: P
     assert (shown["attempt"], shown["new"]) == (2, second["kept"])
     assert "+two" in shown["diff"]
     assert "GIT binary patch" not in program("diff", build, "a", "--attempt", "1", "--json").object["diff"]
+
+
+def test_why_answers_when_the_copy_of_the_repository_is_gone(
+    program: Program, tmp_path: Path, repository: Path
+) -> None:
+    build = refused_build(program, tmp_path, repository)
+    shutil.rmtree(Path(program.environment["BUILDWRIGHT_HOME"]) / "mirrors")
+    told = program("why", build, "a")
+    assert told.code == 0, told.err
+    assert "It failed after 2 attempts" in told.out
+    assert program("diff", build, "a", "--attempt", "1").code != 0
 
 
 def test_what_cannot_be_taken_out_is_said(program: Program, tmp_path: Path, repository: Path) -> None:

@@ -12,13 +12,13 @@ import pytest
 from buildwright.cli.app import report_error
 from buildwright.cli.build_options import BuildOptions
 from buildwright.cli.current_steps import CurrentSteps, waiting_rows
-from buildwright.cli.event_text import count, tell
+from buildwright.cli.event_text import tell
 from buildwright.cli.exit_codes import MEANINGS, Exit, exit_for, exit_of
 from buildwright.cli.live import LiveView, region, status_line
 from buildwright.cli.options import options_of, read_check, read_money, read_repository
 from buildwright.cli.output import Glyphs, Output, clean, one_line, wrapped
 from buildwright.cli.summary import print_summary
-from buildwright.cli.table import Cell, Column, TableCell, cells, duration, money, table, tokens
+from buildwright.cli.table import Cell, Column, TableCell, cells, count, duration, money, table, tokens
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.limits import Delivery, Options
@@ -132,6 +132,11 @@ def steps_of(*entries: tuple[str, str, str]) -> CurrentSteps:
     for task, kind, text in entries:
         steps.hear(LogEntry(LATER - timedelta(seconds=34), task, 1, kind, text))
     return steps
+
+
+def test_while_the_repository_is_fetched_a_row_says_so() -> None:
+    assert list(CurrentSteps().rows(build_of(journal()[:1]), LATER)) == ["base  fetching the repository"]
+    assert list(CurrentSteps().rows(build_of(journal()), LATER)) == []
 
 
 def test_a_row_says_the_step_with_its_time_the_attempt_and_what_waits_for_what(monkeypatch: pytest.MonkeyPatch) -> None:

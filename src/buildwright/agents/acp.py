@@ -173,7 +173,7 @@ class AcpAgent:
         if talk.failure is None and talk.session:
             return Finished(ok=True, summary=talk.run.said.strip()[-TAIL:], conversation=kept)
         if talk.failure is None or talk.program.ran_out_of_time:
-            why = f"{self._title} was ended after {assignment.limits.task_seconds:g} s."
+            why = f"{self._title} timed out after {assignment.limits.task_seconds:g} s."
             return Finished(ok=False, failure="timeout", summary=why, conversation=kept)
         kind, why = talk.failure
         return Finished(ok=False, failure=kind, summary=f"{self._title}: {why}"[:TAIL], conversation=kept)

@@ -135,7 +135,7 @@ class ClaudeAgent:
                 await launcher.end()
                 await client.disconnect()
         if launcher.done is not None and launcher.done.exit_code is None and work.failure is not None:
-            work.fail("timeout", f"Claude Code was ended after {assignment.limits.task_seconds:g} s.")
+            work.fail("timeout", f"Claude Code timed out after {assignment.limits.task_seconds:g} s.")
         if launcher.done is not None and launcher.done.limit:
             work.fail("crashed", ended_by(launcher.done.limit))
         yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))

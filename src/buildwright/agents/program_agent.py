@@ -195,7 +195,7 @@ class ProgramAgent:
         if turn.is_done:
             return Finished(ok=True, summary=run.said[-TAIL:], conversation=kept)
         if turn.completed is not None and turn.completed.exit_code is None:
-            why = f"{self._program.title} was ended after {assignment.limits.task_seconds:g} s."
+            why = f"{self._program.title} timed out after {assignment.limits.task_seconds:g} s."
             return Finished(ok=False, failure="timeout", summary=why, conversation=kept)
         if turn.completed is not None and turn.completed.limit:
             return Finished(ok=False, failure="crashed", summary=ended_by(turn.completed.limit), conversation=kept)

@@ -37,7 +37,7 @@ async def down(
     now: Annotated[bool, Parameter(help="Do not wait for the workers to finish or save what they have.")] = False,
     json: _Json = False,
 ) -> int:
-    """End the workers, Redis and PostgreSQL of this machine. Builds are kept, and `cluster up` goes on with them."""
+    """End the workers, Redis and PostgreSQL of this machine. Builds are kept, and `cluster up` continues them."""
     from buildwright.cli.local_cluster import take_down
 
     return await take_down(Output(json), now=now)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from buildwright.cli.output import one_line
 from buildwright.cli.table import cells, duration
 from buildwright.core import event as e
-from buildwright.core.build import Build, TaskPhase
+from buildwright.core.build import Build, Stage, TaskPhase
 from buildwright.core.event import Recorded
 from buildwright.core.running_command import KIND, RunningCommand, read_running
 from buildwright.ports import LogEntry, LogLine
@@ -79,6 +79,8 @@ class CurrentSteps:
 
         A command is shortened where the line would be wider than `width`, so that its time is seen.
         """
+        if build.stage is Stage.CREATED and build.options.lanes and build.pause is None and not build.waits_for_step:
+            yield "base  fetching the repository"
         if self.step("", now):
             yield self._row("", f"{'base' if build.base_verdict is None else 'result'}  judging", now, width)
         for task in running_tasks(build):

@@ -115,7 +115,7 @@ def _thought(events: Sequence[Event]) -> Iterator[str]:
     """Say which models were chosen and what was learned and used again, as far as there is any of it."""
     from collections import Counter
 
-    from buildwright.cli.event_text import count
+    from buildwright.cli.table import count
     from buildwright.core.event import LessonLearned, LessonsGiven, ModelChosen
 
     chosen = [event for event in events if isinstance(event, ModelChosen)]

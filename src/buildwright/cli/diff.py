@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
+from buildwright.cli.table import count
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ async def diff(
         ends = {"build": build_id, "task": task, "attempt": attempt, "old": old, "new": new}
         output.data({**ends, "files": files, "diff": text})
     elif out is not None:
-        output.say(f"Written to {out}: {len(stats)} files. Next: git apply {shlex.quote(str(out))}")
+        output.say(f"Written to {out}: {count(len(stats), 'file')}. Next: git apply {shlex.quote(str(out))}")
     elif not text:
         output.say("Nothing has changed.")
     elif stat:
@@ -79,7 +80,7 @@ def _print_stats(output: Output, stats: list[FileStat]) -> None:
     for stat in stats:
         output.print(f"{stat.path:<{width}}  +{stat.added} -{stat.removed}")
     added, removed = sum(stat.added for stat in stats), sum(stat.removed for stat in stats)
-    output.print(f"{len(stats)} files, +{added} -{removed}")
+    output.print(f"{count(len(stats), 'file')}, +{added} -{removed}")
 
 
 def _print_diff(output: Output, text: str) -> None:

@@ -483,7 +483,7 @@ def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> No
         about += [size(left.bytes)] if left.bytes else []
         glyph, style = (output.glyphs.done, "green") if left.mended else (output.glyphs.bad, "yellow")
         shown = f" ({', '.join(about)})" if about else ""
-        state = "mended: " if left.mended else ""
+        state = "fixed: " if left.mended else ""
         output.print(f"{glyph} {state}{left.what}{shown}", style=style)
         output.print(f"    {left.where}")
         if left.fix:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import REASON, one_line
-from buildwright.cli.table import duration, money
+from buildwright.cli.table import count, duration, money
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded, Rejection, StepMode
@@ -49,13 +49,6 @@ def log_rows(entry: LogEntry | LogLine) -> Iterator[str]:
     who = f"{entry.task or 'build'}" + (f"#{entry.attempt}" if entry.attempt > 1 else "")
     for part in entry.text.splitlines() or [""]:
         yield f"{entry.at:%H:%M:%S} {who} {entry.kind:<8} {part}"
-
-
-def count(number: int, noun: str) -> str:
-    """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
 def options_named(changed: Iterable[str]) -> list[str]:

@@ -115,8 +115,7 @@ def _print_report(output: Output, report: Report) -> None:
 
 def run_of(proof: Evidence) -> str:
     """Return the command of a gate in words: how it ended, its time and its tests."""
-    from buildwright.cli.event_text import count
-    from buildwright.cli.table import duration
+    from buildwright.cli.table import count, duration
 
     tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
     ended = "timed out" if proof.exit_code is None else f"exit {proof.exit_code}"

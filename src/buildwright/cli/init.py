@@ -225,7 +225,7 @@ def _line(answer: Answer) -> str:
 
 
 def _progress(view: InterviewView) -> str:
-    from buildwright.cli.event_text import count
+    from buildwright.cli.table import count
 
     answers = count(sum(len(section.answers) for section in view.sections), "answer")
     done = len(view.sections) - len(view.remaining)
@@ -234,7 +234,7 @@ def _progress(view: InterviewView) -> str:
 
 def _cost(cost: InterviewCost) -> str:
     """Return what the interview cost, in words."""
-    from buildwright.cli.event_text import count
+    from buildwright.cli.table import count
 
     unpriced = f" and {count(cost.unpriced, 'request')} without a known price" if cost.unpriced else ""
     cached = f" ({cost.cache_read_tokens:,} from the provider's cache)" if cost.cache_read_tokens else ""

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from buildwright.cli.current_steps import CurrentSteps, waiting_rows
-from buildwright.cli.event_text import STYLES, EventLine, count, log_rows, tell
+from buildwright.cli.event_text import STYLES, EventLine, log_rows, tell
 from buildwright.cli.keys import Keys, keys_taken
 from buildwright.cli.output import Output, clean, shortened
-from buildwright.cli.table import duration, money, tokens
+from buildwright.cli.table import count, duration, money, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
 from buildwright.errors import BuildwrightError

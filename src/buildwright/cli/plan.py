@@ -152,8 +152,8 @@ def _write(out: Path, text: str) -> None:
 
 def _print_plan(output: Output, title: str, view: PlanView) -> None:
     """Print the tasks as a table, the milestones, the critical path, and how many tasks can run at once."""
-    from buildwright.cli.event_text import count
     from buildwright.cli.summary import estimate_words
+    from buildwright.cli.table import count
 
     columns = (
         Column("wave", right=True),

@@ -104,10 +104,13 @@ def _nothing(output: Output) -> int:
 
 def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
     """Print the prune plan: which builds, logs, mirrors, files and artifacts would go."""
+    from buildwright.cli.table import count
     from buildwright.maintenance.retention_rules import words
 
     if going.builds:
-        output.print(f"{len(going.builds)} builds that ended more than {words(rules.older_than)} ago", style="bold")
+        output.print(
+            f"{count(len(going.builds), 'build')} that ended more than {words(rules.older_than)} ago", style="bold"
+        )
         columns = [Column("build"), Column("ended"), Column("size", right=True), Column("title")]
         rows = [
             (
@@ -122,28 +125,31 @@ def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
         if len(going.builds) > _SHOWN:
             output.print(f"and {len(going.builds) - _SHOWN} more")
     for log in going.logs:
-        output.print(f"log of {log.row.build_id[:8]}: the oldest {log.lines} lines")
+        output.print(f"log of {log.row.build_id[:8]}: the oldest {count(log.lines, 'line')}")
     for mirror in going.mirrors:
         output.print(f"mirror that no build uses: {mirror.path} ({size(mirror.bytes)})")
     for old in going.files:
         output.print(f"{old.kind}: {old.path} ({size(old.bytes)})")
     if going.artifacts.number:
-        output.print(f"{going.artifacts.number} artifacts that no build needs ({size(going.artifacts.bytes)})")
+        needless = f"{count(going.artifacts.number, 'artifact')} that no build needs"
+        output.print(f"{needless} ({size(going.artifacts.bytes)})")
     if going.unfinished:
         output.print("what an earlier prune left unfinished")
     if going.live:
-        output.say(f"{going.live} builds have not ended: they and what they need stay.")
+        output.say(f"Builds that have not ended stay, with what they need: {going.live}.")
 
 
 def _tell(output: Output, gone: PruneResult) -> None:
     """Print what was removed, and how many bytes that freed."""
+    from buildwright.cli.table import count
+
     parts = [
-        f"{number} {what}"
+        count(number, what)
         for number, what in (
-            (gone.builds, "builds"),
-            (gone.log_lines, "log lines"),
-            (gone.artifacts, "artifacts"),
-            (gone.files, "old files and caches"),
+            (gone.builds, "build"),
+            (gone.log_lines, "log line"),
+            (gone.artifacts, "artifact"),
+            (gone.files, "old file"),
         )
         if number
     ]

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
+from buildwright.cli.table import count
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
@@ -102,5 +103,5 @@ def _print(output: Output, view: ReviewView) -> None:
             for line in hunk.lines:
                 mark, style = {"same": (" ", ""), "added": ("+", "green"), "removed": ("-", "red")}[line.kind]
                 output.print(f"    {mark}{line.text}", style=style)
-    asked = f", {view.unasked} hunks that no task asks for" if view.unasked else ""
-    output.print(f"{len(view.files)} files, +{view.added} -{view.removed}{asked}")
+    asked = f", {count(view.unasked, 'hunk')} that no task asks for" if view.unasked else ""
+    output.print(f"{count(len(view.files), 'file')}, +{view.added} -{view.removed}{asked}")

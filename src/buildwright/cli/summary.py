@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import REASON, Output, one_line
-from buildwright.cli.table import Column, TableCell, duration, money, table, tokens
+from buildwright.cli.table import Column, TableCell, count, duration, money, table, tokens
 from buildwright.store.kept_views import MOST_SHOWN
 from buildwright.views.command_lines import resume_line
 
@@ -55,8 +55,6 @@ def view_fields(view: BuildView, fields: dict[str, Any]) -> dict[str, object]:
 
 def estimate_words(estimate: EstimateView) -> str:
     """Return what a plan is likely to take, in one line, with what that is known from."""
-    from buildwright.cli.event_text import count
-
     words = []
     if estimate.tokens is not None:
         words.append(_span(estimate.tokens, lambda value: tokens(int(value))) + " tokens")
@@ -171,7 +169,10 @@ def ending(view: BuildView) -> Iterator[str]:
     if view.diagnosis and not (view.pause and view.pause.message == view.diagnosis):
         yield f"Diagnosis of the failures in a row: {one_line(view.diagnosis, 400)}"
     skipped = view.counts.get("skipped", 0)
-    facts = [f"{view.counts.get('done', 0)} of {view.total} tasks done", *([f"{skipped} skipped"] if skipped else [])]
+    facts = [
+        f"{view.counts.get('done', 0)} of {count(view.total, 'task')} done",
+        *([f"{skipped} skipped"] if skipped else []),
+    ]
     facts.append(duration(view.seconds))
     if view.usage.tokens:
         facts.append(f"{tokens(view.usage.tokens)} tokens")
@@ -221,7 +222,7 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     what, _, fix = pause.message.partition(" Fix: ")
     by = f" by {one_line(pause.asked_by, 80)}" if pause.asked_by else ""
     output.print(
-        f"Paused{by}: {one_line(what) or ('as you asked' if pause.reason == 'user' else pause.reason)}",
+        f"Paused{by}: {one_line(what, 600) or ('as you asked' if pause.reason == 'user' else pause.reason)}",
         style="bold",
         wrap=True,
     )

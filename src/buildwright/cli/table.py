@@ -60,6 +60,13 @@ def size(number: int) -> str:
     return f"{value:.1f} GiB"
 
 
+def count(number: int, noun: str) -> str:
+    """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Format seconds for people: 3.2 s, 2 min 5 s, 1 h 4 min."""
     if seconds < 60:

@@ -69,7 +69,7 @@ async def list_tokens(*, user: _User = "", json: _Json = False) -> None:
         output.data({"tokens": [one.model_dump(mode="json") for one in found]})
         return
     if not found:
-        output.print("No token counts.")
+        output.print(f"No token of {user or Settings.load().user} counts. Those of another user: --user NAME.")
         return
     columns = (Column("id"), Column("kind"), Column("label"), Column("made"), Column("last used"), Column("until"))
     rows = [

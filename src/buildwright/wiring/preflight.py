@@ -189,7 +189,7 @@ def _check_program(options: Options, new: NewBuild, settings: Settings, sandbox:
             return
         raise BadSettings(
             f"agents cannot see {path}: the sandbox shows them the system, the folders of PATH and the repository",
-            fix=f"add {path.parent} to PATH, or commit the program to the repository",
+            fix=_way_in(path, new, settings),
         )
     source = locate(new.repository, settings.environment)
     if source.git_dir is None or options.bring_to_agents or _has_file(source.git_dir, new.base, path, settings):
@@ -198,6 +198,19 @@ def _check_program(options: Options, new: NewBuild, settings: Settings, sandbox:
         f"{path} is not in the commit that the build starts from, and agents work in checkouts of that",
         fix="commit it, or add its folder to PATH and name it without a folder",
     )
+
+
+def _way_in(path: Path, new: NewBuild, settings: Settings) -> str:
+    """Return what lets agents see a program: its name where it lies in the repository, else where to put it."""
+    from buildwright.workspace.source import locate
+
+    source = locate(new.repository, settings.environment)
+    top = source.work_tree.resolve() if source.work_tree is not None else None
+    if source.git_dir is None or top is None or not path.resolve().is_relative_to(top):
+        return f"add {path.parent} to PATH, or commit the program to the repository"
+    inside = path.resolve().relative_to(top)
+    named = f"name it in the repository, as ./{inside.as_posix()}"
+    return named if _has_file(source.git_dir, new.base, inside, settings) else f"commit it, and {named}"
 
 
 _INTERPRETERS = frozenset({"sh", "bash", "dash", "zsh", "python", "python3", "node", "perl", "ruby"})

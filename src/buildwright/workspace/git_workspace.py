@@ -242,6 +242,8 @@ class GitWorkspace:
     async def kept(self, build_id: str) -> tuple[KeptWork, ...]:
         """See `Workspace.kept`."""
         pin = await self._mirrors.pin(build_id)
+        if not pin.mirror.is_dir():
+            raise NotFound(f"The copy of the repository of build {build_id} is gone, and what was kept in it.")
         await self._bring_kept(build_id, pin)
         return await _read_kept(self._git, pin, build_id)
 
