@@ -114,7 +114,8 @@ def test_a_named_model_stays_and_a_models_own_name_is_no_choice() -> None:
         ("rate_limit", None),
         ("auth", None),
         ("budget", None),
-        ("timeout", None),
+        ("unknown_model", "spare"),
+        ("timeout", "spare"),  # there is no smaller size
         ("refused", None),
         ("crashed", None),
     ],
@@ -127,6 +128,13 @@ def test_within_an_attempt_only_another_context_or_another_provider_helps(
     assert (chosen.model.name if chosen is not None else None) == instead
     if chosen is not None:
         assert chosen.kind == kind
+
+
+def test_a_slow_provider_gives_way_to_a_smaller_size_first() -> None:
+    build = after(started("money"), instead(1, "large", "context_length", "small"), fallback=("spare",))
+    chosen = instead_of(build.options, build.task("money"), "timeout")
+    assert chosen is not None
+    assert (chosen.model.name, chosen.reason) == ("middle", "large took its provider too long")
 
 
 def test_no_model_is_asked_twice_in_an_attempt_until_the_user_resumes() -> None:

@@ -25,6 +25,7 @@ FailureKind = Literal[
     "refused",
     "crashed",
     "unavailable",
+    "unknown_model",
     "no_change",
 ]
 
@@ -33,6 +34,7 @@ _PROVIDER_SAYS: dict[str, tuple[str, str]] = {
     "rate_limit": ("the provider allows no more requests now", "wait, or run fewer tasks at once"),
     "overloaded": ("the provider is overloaded", "wait a while, or name another model with --model"),
     "unavailable": ("the provider cannot be reached", "check the network and the address of the provider"),
+    "unknown_model": ("the provider does not have the model", "name another one with --model"),
 }
 _KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google": "GEMINI_API_KEY"}
 

@@ -7,7 +7,7 @@ is asked then, in the same attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from buildwright.core.activity import FailureKind
@@ -19,8 +19,18 @@ from buildwright.core.models import AUTO, LADDER, NamedModel, id_of, named, size
 
 _LATE: Final = frozenset({"conflict", "train", "undone"})
 """Rejections that say nothing about the model: another change was faster."""
-_SAME: Final[frozenset[str]] = frozenset({"rate_limit", "auth", "budget", "crashed", "overloaded", "unavailable"})
+_SAME: Final[frozenset[str]] = frozenset(
+    {"rate_limit", "auth", "budget", "crashed", "overloaded", "unavailable", "unknown_model"}
+)
 """Failures that the same model is asked after: waiting, a person or the machine has to help."""
+
+_GIVES_WAY: Final[Mapping[str, str]] = {
+    "overloaded": "is overloaded",
+    "unavailable": "cannot be reached",
+    "unknown_model": "is not known to its provider",
+    "timeout": "took its provider too long",
+}
+"""Failures of a model's provider that another model may not have, and what is said of the model."""
 
 
 class ChosenModel(NamedTuple):
@@ -137,8 +147,9 @@ def _next(ladder: list[NamedModel], last: NamedModel, state: TaskState, failed: 
 def instead_of(options: Options, state: TaskState, failure: FailureKind) -> ChosenModel | None:
     """Return what the running attempt asks instead of its model, which has failed so; None when nothing else helps.
 
-    A conversation that is too long goes to the next larger context, a model that cannot be reached to the next of the
-    user's fallbacks. No model is asked twice in one attempt before the user has resumed the build.
+    A conversation that is too long goes to the next larger context, a model whose provider takes too long one size down,
+    and one that has no smaller size, or cannot be reached, to the next of the user's fallbacks. No model is asked twice
+    in one attempt before the user has resumed the build.
     """
     model = named(options.models, state.model)
     if model is None:
@@ -149,12 +160,14 @@ def instead_of(options: Options, state: TaskState, failure: FailureKind) -> Chos
     if failure == "context_length":
         larger = sorted((one for one in left if _holds_more(one, model)), key=lambda one: one.context)
         return ChosenModel(larger[0], failure, f"the conversation is too long for {model.name}") if larger else None
-    if failure in {"overloaded", "unavailable"}:
-        spare = [one for one in left if one.name in options.fallback]
-        spare.sort(key=lambda one: options.fallback.index(one.name))
-        said = "is overloaded" if failure == "overloaded" else "cannot be reached"
-        return ChosenModel(spare[0], failure, f"{model.name} {said}") if spare else None
-    return None
+    if failure not in _GIVES_WAY:
+        return None
+    spare = [one for one in left if one.name in options.fallback]
+    spare.sort(key=lambda one: options.fallback.index(one.name))
+    if failure == "timeout" and model.name in LADDER:
+        smaller = [one for one in left if one.name in LADDER and size_place(one) < size_place(model)]
+        spare = [*sorted(smaller, key=size_place, reverse=True), *spare]
+    return ChosenModel(spare[0], failure, f"{model.name} {_GIVES_WAY[failure]}") if spare else None
 
 
 def _holds_more(one: NamedModel, other: NamedModel) -> bool:

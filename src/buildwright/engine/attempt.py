@@ -76,7 +76,7 @@ from buildwright.time_advice import time_advice
 METER_SECONDS = 0.5
 LONGEST_SUMMARY = 4_000
 """Characters of an agent's last text that the journal keeps."""
-NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable", "budget"}
+NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable", "unknown_model", "budget"}
 """Failures of the model's provider, or no money left: they pause the build and use up no attempt."""
 VAGUE = {"crashed", "unavailable"}
 """What an agent says that does not know why it failed: the gateway knows how its last request ended."""
@@ -293,7 +293,9 @@ async def _follow(
             kind = trouble.kind
             summary = f"{trouble.message} ({summary})" if summary else trouble.message
             summary = clean(summary, bench.world.mask)[:LONGEST_SUMMARY]
-        if switch := model_instead(bench.newest(), task, attempt, kind):
+        # An agent whose own time is over is no slow provider.
+        of_provider = kind != "timeout" or (trouble is not None and trouble.kind == kind)
+        if of_provider and (switch := model_instead(bench.newest(), task, attempt, kind)):
             return (switch,)
         if kind in NOT_THE_TASKS_FAULT:
             model = trouble.model if trouble is not None else ""

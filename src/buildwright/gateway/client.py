@@ -33,6 +33,7 @@ _FIXES: dict[FailureKind, str] = {
     "context_length": "Make the task smaller, or name a model with a longer context.",
     "rate_limit": "Wait, or run fewer tasks at once.",
     "overloaded": "Wait a while, or name another model.",
+    "unknown_model": "Name another model.",
     "timeout": "Try again; if it stays, name another model.",
 }
 

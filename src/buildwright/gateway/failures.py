@@ -18,6 +18,7 @@ _STATUSES = {
     "RESOURCE_EXHAUSTED": 429,
     "context_length_exceeded": 400,
     "request_too_large": 413,
+    "not_found_error": 404,
     "invalid_request_error": 400,
     "INVALID_ARGUMENT": 400,
 }
@@ -35,6 +36,8 @@ def failure_kind(status: int, error: ProviderError) -> FailureKind:
     words = f"{error.type} {error.message}".lower()
     if status == 413 or (status == 400 and any(word in words for word in _TOO_LONG_WORDS)):
         return "context_length"
+    if status in {403, 404} and "model" in words:
+        return "unknown_model"
     if status in {401, 403}:
         return "auth"
     if status == 402:
