@@ -18,6 +18,8 @@ class Inboxes:
     def __init__(self) -> None:
         self._inboxes: dict[str, asyncio.Queue[Message]] = {}
         self._offered: dict[str, set[str]] = {}
+        self._begun: dict[str, int] = {}
+        """The newest attempt of each task whose agent has begun here. It may have ended: its change is taken then."""
 
     def beats(self, build: Build, tasks: Iterable[str]) -> Iterator[AgentHeartbeat]:
         """Yield the signs of life of the attempts of those tasks, which this process works on.
@@ -28,7 +30,7 @@ class Inboxes:
         for task in tasks:
             state = build.task(task)
             if state.phase is TaskPhase.WORKING or (state.phase in BUSY and build.control is Control.RUNNING):
-                status = agent_status(state, at_work=task in self._inboxes)
+                status = agent_status(state, at_work=self._begun.get(task) == state.attempt)
                 assert status is not None
                 yield AgentHeartbeat(task=task, attempt=state.attempt, status=status, percent=percent)
 
@@ -39,6 +41,7 @@ class Inboxes:
         It also has the messages that the attempt heard after its newest checkpoint, before its process died.
         """
         self._inboxes[task] = asyncio.Queue()
+        self._begun[task] = build.task(task).attempt
         self._offered[task] = set()
         try:
             for note in build.task(task).heard:
