@@ -119,6 +119,14 @@ async def test_nothing_collected_is_a_no(tmp_path: Path, name: str) -> None:
     assert codes(report) == ["test.none_collected"]
 
 
+async def test_what_is_said_of_skipped_tests_is_not_of_canaries(tmp_path: Path) -> None:
+    """Canary tests fail on purpose: who reads of them looks for a fault that is none."""
+    write(tmp_path, {"a.test.js": "const { it } = require('node:test');\nit.skip('adds', () => {});\n"})
+    (report,) = await reports(tmp_path, checks=command("node --test", report="node --test"))
+    assert codes(report) == ["test.none_collected"]
+    assert report.findings[0].message == "it proved nothing: all 1 tests were skipped by `node --test`."
+
+
 async def test_a_report_that_says_failed_outweighs_exit_code_zero(tmp_path: Path) -> None:
     write(tmp_path, {"calc.py": ADD, "test_calc.py": BAD})
     *_, report = await reports(tmp_path, checks=command(f"{FAST} || true"))

@@ -68,6 +68,8 @@ class CheckRun(NamedTuple):
     wrong: tuple[Finding, ...]
     python: str = "python"
     """Path of the Python of the checks."""
+    tells_of_canaries: bool = False
+    """Whether its output also tells of tests that are not the project's."""
 
     @property
     def result(self) -> BaselineResult:
@@ -244,7 +246,7 @@ class ProjectRun:
             seen = canaries.judge(tests, completed.exit_code)
             completed = replace(completed, exit_code=seen.exit_code)
             tests, wrong = seen.tally, [*wrong, *seen.findings]
-        return CheckRun(check, completed, tests, tuple(wrong), self._python_of(check))
+        return CheckRun(check, completed, tests, tuple(wrong), self._python_of(check), canaries is not None)
 
     async def _carry_out_check(self, check: Check) -> Completed:
         """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""
@@ -380,7 +382,7 @@ def _as_it_ended(run: CheckRun, files: Path) -> list[Finding]:
     """Return what is wrong by the exit code and the tests of a run that was neither ended nor bent."""
     check, done, tests = run.check, run.completed, run.tests
     if tests is not None and (tests.ran == 0 or _says_nothing(check, done)) and not tests.findings:
-        return [_nothing_collected(check, tests, done)]
+        return [_nothing_collected(check, tests, "" if run.tells_of_canaries else f"\n{_tail(done)}")]
     if done.exit_code == 0:
         return despite_success(check, tests)
     parsed = list(tests.findings) if tests else []
@@ -422,9 +424,9 @@ def _says_nothing(check: Check, done: Completed) -> bool:
     return "pytest" in check.command and done.exit_code == _PYTEST_NOTHING
 
 
-def _nothing_collected(check: Check, tests: Tally, done: Completed) -> Finding:
+def _nothing_collected(check: Check, tests: Tally, said: str) -> Finding:
     skipped = f"all {tests.skipped} tests were skipped" if tests.skipped else "no test was found"
-    message = f"{check.name} proved nothing: {skipped} by `{check.command}`.\n{_tail(done)}"
+    message = f"{check.name} proved nothing: {skipped} by `{check.command}`.{said}"
     return finding("test.none_collected", message, fix="write tests that this command finds and that are not skipped")
 
 
