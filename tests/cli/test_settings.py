@@ -89,3 +89,12 @@ def test_a_key_of_another_form_is_said_before_it_is_sent(program: Program, tmp_p
     own = {"OPENAI_API_KEY": "any-form", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
     assert "does not look like" not in program(*words, **own).err
     assert "OPENAI_API_KEY does not look like" in program(*words, OPENAI_API_KEY="any-form").err
+
+
+def test_a_key_of_another_form_is_said_before_a_plan(program: Program, repository: Path, tmp_path: Path) -> None:
+    """The project has no checks, so that no model is asked."""
+    (tmp_path / "spec.md").write_text("# Notes\n\nKeep notes.\n", encoding="utf-8")
+    words = ("plan", tmp_path / "spec.md", "--repo", repository)
+    odd = program(*words, ANTHROPIC_API_KEY="sk-notanthropic-1234567890")
+    assert odd.err.startswith("warning: ANTHROPIC_API_KEY does not look like a key of its provider")
+    assert "does not look like" not in program(*words, ANTHROPIC_API_KEY="sk-ant-1234567890").err

@@ -12,7 +12,7 @@ from buildwright.cli.build_options import BuildOptions
 from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.reporting import PLAIN, Reporting
-from buildwright.cli.session import read_spec_or_issue, session
+from buildwright.cli.session import read_spec_or_issue, say_odd_keys, session
 
 if TYPE_CHECKING:
     from buildwright.cli.unfinished import FoundBuild
@@ -132,8 +132,7 @@ async def _start(app: Client, new: NewBuild, output: Output, reporting: Reportin
     """Create a build and return it as it began: a server begins at once, and what follows is to be shown, too."""
     from buildwright.core.apply import fold
 
-    for odd in () if new.options.cassette or app.elsewhere else app.settings.odd_keys:
-        output.say(f"warning: {odd}", style="yellow")
+    say_odd_keys(app, output, played=bool(new.options.cassette))
     build_id = await app.start(new)
     if not reporting.quiet:
         _introduce(output, build_id, new.spec, new.repository)

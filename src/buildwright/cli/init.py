@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, clean, one_line, wrapped
-from buildwright.cli.session import session
+from buildwright.cli.session import say_odd_keys, session
 from buildwright.cli.table import Column, cells, money, table
 from buildwright.errors import NotFound, Refused
 
@@ -75,6 +75,7 @@ async def init(
                 fix="say one thing at a time: `buildwright init -m TEXT`; `buildwright init --json` shows what is asked",
             )
         project_id = await _find(app, name or Path.cwd().name, project, new=new, begins=bool(steps) or not json)
+        say_odd_keys(app, output, played=bool(played) or (json and not steps))
         talk = _Talk(app.interviews, project_id, output, model, played)
         view = await app.interviews.state(project_id)
         for step in steps:

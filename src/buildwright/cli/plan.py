@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
-from buildwright.cli.session import read_spec_or_issue, session
+from buildwright.cli.session import read_spec_or_issue, say_odd_keys, session
 from buildwright.cli.table import Column, table
 from buildwright.errors import Refused
 
@@ -68,7 +67,11 @@ async def plan(
     async with session() as app:
         read = await _read(app, spec, tag, repository, output, edit=edit and out is None)
         first = "the repository is checked, then " if repo else ""
-        begins = partial(output.say, f"Planning; {first}a model reads the spec.")
+
+        def begins() -> None:
+            say_odd_keys(app, output, played=cassette is not None)
+            output.say(f"Planning; {first}a model reads the spec.")
+
         view = await app.plan(NewBuild(read, options, repository), begins)
     if out is not None:
         _write(out, plan_text(view.model_dump(mode="json"), read.text))

@@ -74,6 +74,8 @@ async def serve_on(listening: socket.socket, host: str, *, opens: str = "", json
             token = site.signer.issue(settings.user, "sign-in", SIGN_IN_SECONDS, app.clock.now())
             with _noted(settings.home / "server.json", address):
                 print(f"Buildwright listens on {address}", file=sys.stderr)  # noqa: T201
+                for odd in settings.odd_keys:
+                    print(f"warning: {odd}", file=sys.stderr)  # noqa: T201
                 print(f"Sign in once with: {address}/sign-in?token={token}", file=sys.stderr)  # noqa: T201
                 log("serving", address=address, builds="workers" if app.in_cluster else "here")
                 opening = asyncio.create_task(_open(settings.home, address, token, opens))

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildwright.cli.output import one_line
+from buildwright.cli.output import Output, one_line
 
 if TYPE_CHECKING:
     from buildwright.client import Client
@@ -38,6 +38,12 @@ async def session() -> AsyncIterator[Client]:
             return
         async with _kept_events(client):
             yield client
+
+
+def say_odd_keys(client: Client, output: Output, *, played: bool) -> None:
+    """Say which keys do not look like those of their provider, before one is sent. `played`: no model is asked."""
+    for odd in () if played or client.elsewhere else client.settings.odd_keys:
+        output.say(f"warning: {odd}", style="yellow")
 
 
 def _kept_events(client: Client) -> AbstractAsyncContextManager[None]:
