@@ -107,6 +107,36 @@ async def test_a_build_is_driven_by_hand_to_ready_on_a_real_repository(served: S
     assert (late.status, late.json["state"]) == (409, "ready")
 
 
+async def test_the_page_of_a_change_is_shown_as_a_browser_understands_it(served: Served, repository: Path) -> None:
+    command = "cat > /dev/null; printf '<!doctype html><p>un<script>1</script>' > page.html"
+    options = {**SHELL, "checks": [{"name": "tests", "command": "true"}], "agent_command": command}
+    build = await started(served.client, repository=str(repository), tasks=TASKS[:1], options=options)
+    seen = []
+    for _ in range(40):
+        if build["phase"] == "ready":
+            break
+        build = await stepped(served.client, build["build_id"])
+        validation = build["last_validation"]
+        seen.append((build["history"][-1]["action"], validation and validation["normalized_html"]))
+    page = """<!DOCTYPE html>
+<html>
+  <head></head>
+  <body>
+    <p>un<script>1</script></p>
+  </body>
+</html>"""
+    assert dict(seen) == {
+        "target.prepared": None,
+        "plan.made": None,
+        "base.judged": None,
+        "agent.finished": None,
+        "patch.judged": page,
+        "merge.prepared": page,
+        "change.landed": page,
+        "build.finished": page,
+    }
+
+
 async def test_a_second_attempt_is_iterating_then_verifying_then_reviewing(served: Served, repository: Path) -> None:
     command = 'cat > /dev/null; echo "$BUILDWRIGHT_ATTEMPT" > tries.txt'
     checks = [{"name": "tests", "command": "grep -q 2 tries.txt || test ! -e tries.txt"}]

@@ -168,7 +168,8 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_times_are_utc_and_by_default_now() -> None:
     """The records are public names, for programs that make them."""
     before = datetime.now(UTC)
-    made = buildwright.BuildHistoryEvent(phase=BuildPhase.PLANNING, action="x", details={})
+    made = buildwright.BuildHistoryEvent(phase=BuildPhase.PLANNING, action="x")
+    assert made.details == {}
     assert made.ts.tzinfo is UTC
     assert before <= made.ts <= datetime.now(UTC)
     state = buildwright.BuildState(build_id="b", project_id="p", user_id="u")

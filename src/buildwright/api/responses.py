@@ -11,12 +11,14 @@ from pydantic import TypeAdapter
 
 from buildwright.core.build import Build
 from buildwright.errors import BuildwrightError
+from buildwright.gates.syntax import is_html, normalized_html
 from buildwright.views.frames import Moment
 from buildwright.views.overview import pause_view
 from buildwright.views.runtime import (
     BuildHistoryEvent,
     BuildState,
     CanPublish,
+    PatchSet,
     history_events,
     publishable,
     response_json,
@@ -55,6 +57,9 @@ async def _head(site: ServerState, build: Build) -> bytes:
     if (patch := state.last_patch) is not None:
         patch = patch.model_copy(update={"diff": await _diff(site, build, patch.task_id)})
         state = state.model_copy(update={"last_patch": patch})
+        if state.last_validation is not None and (html := await _html(site, build, patch)):
+            validation = state.last_validation.model_copy(update={"normalized_html": html})
+            state = state.model_copy(update={"last_validation": validation})
     pause = pause_view(build, build.pause) if build.pause is not None else None
     if build.total > MANY_TASKS:
         return await asyncio.to_thread(response_json, state, pause)
@@ -75,6 +80,30 @@ async def _diff(site: ServerState, build: Build, task_id: str) -> str:
         return text.encode(errors="replace") if len(text) <= LARGEST_DIFF else b""
 
     return (await site.seen.text(("diff", build.id, change.base_tree, change.tree), made)).decode()
+
+
+async def _html(site: ServerState, build: Build, patch: PatchSet) -> str | None:
+    """Return the page of HTML that a change touched, as it was judged and as a browser understands it.
+
+    None if there is none or several, and where `_diff` has no text either.
+    """
+    verdict = build.task(patch.task_id).verdict
+    pages = [path for path in patch.touched_files if is_html(path)]
+    if verdict is None or len(pages) != 1 or not build.options.lanes:
+        return None
+    tree, path = verdict.tree, pages[0]
+
+    async def made() -> bytes:
+        try:
+            content = await site.app.workspace.read_file(build.id, tree, path, LARGEST_DIFF)
+        except BuildwrightError:
+            return b""
+        if content is None or len(content) >= LARGEST_DIFF:
+            return b""
+        html = await asyncio.to_thread(normalized_html, content.decode(errors="replace"))
+        return (html or "").encode(errors="replace")
+
+    return (await site.seen.text(("html", build.id, tree, path), made)).decode() or None
 
 
 async def _page(site: ServerState, build: Build, after: int, limit: int) -> tuple[bytes, int | None]:

@@ -23,6 +23,7 @@ _DEEPEST = "it is nested too deeply"
 _FIXTURES = frozenset(("data", "fixtures", "testdata", "__fixtures__", "snapshots"))
 _LARGEST_YAML = 200_000
 _LARGEST_HTML = 500_000
+_PAGES = ("html", "htm")
 _NO_DOCTYPE = "expected-doctype"
 """Errors of parts of pages, which are put together elsewhere."""
 _NEWER_PYTHON = re.compile(r"requires-python\s{0,9}=\s{0,9}[\"']>=\s{0,9}3\.(\d{1,3})")
@@ -151,7 +152,7 @@ def _html(path: str, text: str) -> list[Finding]:
     """Read a page by the rules of browsers. Templates are no pages before they are filled in."""
     from justhtml import JustHTML
 
-    if len(text) > _LARGEST_HTML or "{{" in text or "{%" in text or "<%" in text or "<?" in text:
+    if not _is_page(text):
         return []
     errors = JustHTML(text, collect_errors=True).errors
     return [
@@ -159,6 +160,22 @@ def _html(path: str, text: str) -> list[Finding]:
         for error in errors
         if not error.code.startswith(_NO_DOCTYPE)
     ]
+
+
+def is_html(path: str) -> bool:
+    """Return whether a file is read as a page of HTML."""
+    return path.rpartition(".")[2].lower() in _PAGES
+
+
+def _is_page(text: str) -> bool:
+    return len(text) <= _LARGEST_HTML and not any(mark in text for mark in ("{{", "{%", "<%", "<?"))
+
+
+def normalized_html(text: str) -> str | None:
+    """Return a page as a browser understands it, each element closed and indented; None for a template or a huge one."""
+    from justhtml import JustHTML
+
+    return JustHTML(text, sanitize=False).to_html() if _is_page(text) else None
 
 
 _LOOKS: dict[str, Callable[[str, str], list[Finding]]] = {
@@ -170,5 +187,5 @@ _LOOKS: dict[str, Callable[[str, str], list[Finding]]] = {
     "yml": _yaml,
     **dict.fromkeys(("js", "cjs", "mjs", "jsx"), _javascript),
     **dict.fromkeys(("ts", "cts", "mts", "tsx"), _typescript),
-    **dict.fromkeys(("html", "htm"), _html),
+    **dict.fromkeys(_PAGES, _html),
 }

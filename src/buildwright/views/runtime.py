@@ -74,7 +74,11 @@ class PatchSet(Record):
 
 
 class ValidationReport(Record):
-    """The results of the validators: scope, syntax and the task's own command."""
+    """The results of the validators: scope, syntax and the task's own command.
+
+    `normalized_html` is the page of HTML that the change touched, if it is one, as a browser understands it. It is None
+    until the caller fills it in, as for the text of a change.
+    """
 
     ok: bool
     errors: tuple[str, ...] = ()
@@ -111,7 +115,7 @@ class BuildHistoryEvent(Record):
     ts: UtcTime = Field(default_factory=_now)
     phase: BuildPhase
     action: str
-    details: dict[str, Any]
+    details: dict[str, Any] = Field(default_factory=dict)
 
 
 class BuildState(Record):
