@@ -77,12 +77,12 @@ async def test_builds_logs_costs_and_tasks_under_their_other_names(database: Pat
     assert ended == [("a",)]
     logs = "SELECT build_id, id, source, level, message FROM build_logs ORDER BY id"
     assert await ask(database, logs) == [
-        ("a", 1, "builder", "info", "said"),
-        ("a", 2, "audit", "info", "gate"),
-        ("a", 3, "system", "info", "git"),
-        ("a", 4, "builder", "warning", "warned"),
-        ("a", 5, "builder", "debug", "heard"),
-        ("a", 6, "audit", "warning", "checks: refused, 2 findings"),
+        ("a", 1, "agent", "info", "said"),
+        ("a", 2, "gate", "info", "gate"),
+        ("a", 3, "git", "info", "git"),
+        ("a", 4, "agent", "warning", "warned"),
+        ("a", 5, "agent", "debug", "heard"),
+        ("a", 6, "gate", "warning", "checks: refused, 2 findings"),
     ]
     costs = "SELECT build_id, task, model, input_tokens, output_tokens, estimated_cost_usd FROM build_costs ORDER BY id"
     assert await ask(database, costs) == [

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from buildwright.core import event as e
+from buildwright.ports import LogEntry
 from buildwright.store import revisions
 from buildwright.store.build_queries import BuildQueries
 from buildwright.store.database import Database
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.repositories import Repositories
+from buildwright.views.project import log_row
 from tests.core.test_sanitize import ALL, example
 from tests.store.process import AT, created, open_in
 from tests.store.test_views import ask
@@ -49,3 +51,33 @@ async def test_connected_repositories_have_their_other_name(database: Path | str
     await opened.close()
     question = "SELECT id, user_id, full_name, webhook_id FROM repos"
     assert await ask(database, question) == [(made.id, "ann", "ann/notes", "hook")]
+
+
+async def test_lines_of_the_log_have_the_source_and_the_level_of_the_api(database: Path | str) -> None:
+    store = await (PostgresBuilds.open(database) if isinstance(database, str) else open_in(database.parent))
+    await store.create("w", [created("w")], AT)
+    kinds = [
+        "said",
+        "printed",
+        "wrote",
+        "ran",
+        "heard",
+        "used_tokens",
+        "warned",
+        "saved",
+        "finished",
+        "command",
+        "engine",
+        "gate",
+        "git",
+    ]
+    lines = [
+        *((kind, kind) for kind in kinds),
+        ("ran", "$ make (exit code 2)"),
+        ("gate", "checks: refused, 2 findings"),
+    ]
+    await store.write_log("w", [LogEntry(AT, "", 0, kind, words) for kind, words in lines])
+    await store.close()
+    seen = await ask(database, "SELECT source, level, message FROM build_logs ORDER BY id")
+    rows = [log_row(1, AT, "", 0, kind, words) for kind, words in lines]
+    assert seen == [(row.source, row.level, row.message) for row in rows]

@@ -25,7 +25,7 @@ _OURS = (
         "plan_costs",
     ),
     *("project_contracts", "lessons", "lesson_trials", "lesson_sums"),
-    *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),
+    *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks", "repos"),
     *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),
     *("metrics_sums", "metrics_durations", "metrics_tasks", "metrics_attempts", "metrics_positions"),
     *("purses", "purse_holds", "quota_windows", "replayed_answers"),

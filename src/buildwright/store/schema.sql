@@ -483,9 +483,10 @@ SELECT e.build_id, e.seq AS id, coalesce(json_extract(replace(e.data, '\u0000', 
 FROM events e LEFT JOIN planned_tasks p ON p.build_id = e.build_id AND p.id = json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') WHERE e.type = 'tokens.used';
 CREATE VIEW build_logs AS
 SELECT build_id, seq AS id, at AS timestamp,
-    CASE WHEN kind = 'gate' THEN 'audit' WHEN kind IN ('engine', 'git') THEN 'system' ELSE 'builder' END AS source,
+    CASE WHEN kind IN ('said', 'printed', 'wrote', 'ran', 'heard', 'used_tokens', 'warned', 'saved', 'finished')
+        THEN 'agent' ELSE kind END AS source,
     CASE WHEN kind = 'warned' OR (kind = 'gate' AND (text LIKE '%: refused' OR text LIKE '%: refused, % findings'))
-            THEN 'warning' WHEN kind IN ('heard', 'used_tokens', 'saved') THEN 'debug'
+            THEN 'warning' WHEN kind IN ('printed', 'heard', 'used_tokens', 'saved') THEN 'debug'
         WHEN kind = 'ran' AND text LIKE '$ %(exit code %)' AND text NOT LIKE '%(exit code 0)' THEN 'error'
         ELSE 'info' END AS level,
     text AS message, task, attempt, kind, at AS created_at

@@ -1014,6 +1014,17 @@ UPDATE alembic_version SET version_num='0015' WHERE alembic_version.version_num 
 CREATE VIEW repos AS
 SELECT id, user_id, site, name AS full_name, webhook AS webhook_id, created_at AS connected_at, last_delivery_at
 FROM connected_repositories;
+DROP VIEW build_logs;
+CREATE VIEW build_logs AS
+SELECT build_id, seq AS id, at AS timestamp,
+    CASE WHEN kind IN ('said', 'printed', 'wrote', 'ran', 'heard', 'used_tokens', 'warned', 'saved', 'finished')
+        THEN 'agent' ELSE kind END AS source,
+    CASE WHEN kind = 'warned' OR (kind = 'gate' AND (text LIKE '%%: refused' OR text LIKE '%%: refused, %% findings'))
+            THEN 'warning' WHEN kind IN ('printed', 'heard', 'used_tokens', 'saved') THEN 'debug'
+        WHEN kind = 'ran' AND text LIKE '$ %%(exit code %%)' AND text NOT LIKE '%%(exit code 0)' THEN 'error'
+        ELSE 'info' END AS level,
+    text AS message, task, attempt, kind, at AS created_at
+FROM logs;
 DROP VIEW task_execution_log;
 CREATE VIEW task_execution_log AS
 SELECT l.build_id AS execution_id, l.seq AS id, r.project_id AS loop_id, coalesce(l.task, '') AS task_id,

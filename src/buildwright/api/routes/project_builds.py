@@ -118,7 +118,7 @@ async def build_logs(
     tail: Annotated[bool, Query(description="The newest lines instead of the oldest.")] = False,
     task: Filter = "",
     level: Annotated[LogLevel | None, Query(description="Only lines of this level.")] = None,
-    source: Annotated[Filter, Query(description="Only lines of `agent`, `engine`, `gate` or `git`.")] = "",
+    source: Annotated[Filter, Query(description="Only lines of `agent`, `command`, `engine`, `gate` or `git`.")] = "",
     search: Annotated[Filter, Query(description="Only lines with this text, in whatever case.")] = "",
 ) -> BuildLogPage:
     """Return the log of the build, page by page, searchable."""

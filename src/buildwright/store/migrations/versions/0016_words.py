@@ -1,7 +1,7 @@
 """The view of connected repositories by the name that others know; and the log of tasks with all events in words.
 
-What an accepted change has taught is a `discovery_recorded` there. Both views hold nothing, on SQLite and PostgreSQL. Must
-never import what the program uses today.
+What an accepted change has taught is a `discovery_recorded` there. `build_logs` gives sources and levels as the HTTP API
+does. Views hold nothing. On SQLite and PostgreSQL. Must never import what the program uses today.
 
 Revision ID: 0016
 """
@@ -22,6 +22,19 @@ _REPOS = """
 CREATE VIEW repos AS
 SELECT id, user_id, site, name AS full_name, webhook AS webhook_id, created_at AS connected_at, last_delivery_at
 FROM connected_repositories
+"""
+# Sources and levels are those of `GET /projects/{id}/build/logs`.
+_BUILD_LOGS = """
+CREATE VIEW build_logs AS
+SELECT build_id, seq AS id, at AS timestamp,
+    CASE WHEN kind IN ('said', 'printed', 'wrote', 'ran', 'heard', 'used_tokens', 'warned', 'saved', 'finished')
+        THEN 'agent' ELSE kind END AS source,
+    CASE WHEN kind = 'warned' OR (kind = 'gate' AND (text LIKE '%: refused' OR text LIKE '%: refused, % findings'))
+            THEN 'warning' WHEN kind IN ('printed', 'heard', 'used_tokens', 'saved') THEN 'debug'
+        WHEN kind = 'ran' AND text LIKE '$ %(exit code %)' AND text NOT LIKE '%(exit code 0)' THEN 'error'
+        ELSE 'info' END AS level,
+    text AS message, task, attempt, kind, at AS created_at
+FROM logs
 """
 _TYPES = "WHEN 'lesson.learned' THEN 'discovery_recorded' ELSE 'info' END AS event_type"
 _WORDS = """
@@ -46,15 +59,20 @@ _FIELDS = "source last name content tokens_before tokens_after percent budget_us
 
 
 def upgrade() -> None:
-    """Make the view of repositories, and that of the log anew."""
+    """Make the view of repositories, and those of the two logs anew."""
     op.execute(_REPOS.strip())
+    op.execute("DROP VIEW build_logs")
+    op.execute(_BUILD_LOGS.strip())
     audits: Any = import_module("buildwright.store.migrations.versions.0005_audits")
     log = audits._TASK_EXECUTION_LOG.replace("ELSE 'info' END AS event_type", _TYPES)
     _make_log(log.replace("WHEN 'build.finished' THEN {outcome} END", _WORDS.strip()), audits)
 
 
 def downgrade() -> None:
-    """Drop the one, and make the other as it was: no row is lost."""
+    """Drop the one, and make the others as they were: no row is lost."""
+    first: Any = import_module("buildwright.store.migrations.versions.0004_views")
+    op.execute("DROP VIEW build_logs")
+    op.execute(first._BUILD_LOGS.strip())
     audits: Any = import_module("buildwright.store.migrations.versions.0005_audits")
     _make_log(audits._TASK_EXECUTION_LOG, audits)
     op.execute("DROP VIEW repos")
