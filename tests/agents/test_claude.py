@@ -425,3 +425,15 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_without_the_program_of_the_library_the_installed_one_is_taken(tmp_path: Path) -> None:
+    library, home = tmp_path / "site" / "claude_agent_sdk", tmp_path / "home"
+    (home / ".local" / "bin").mkdir(parents=True)
+    library.mkdir(parents=True)
+    (library / "__init__.py").touch()
+    (home / ".local" / "bin" / "claude").touch(0o755)
+    ask = "from buildwright.agents.claude import find_claude; print(find_claude('/usr/bin:/bin'))"
+    env = {"HOME": str(home), "PYTHONPATH": str(library.parent)}
+    done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(home / ".local" / "bin" / "claude")

@@ -68,3 +68,31 @@ async def test_a_program_of_npm_is_shown_with_the_packages_beside_it(tmp_path: P
     text = (await Bubblewrap().run(command)).output.decode()
     assert "of the tool" in text
     assert "private-key-1" not in text
+
+
+async def test_a_program_that_bun_or_pnpm_has_installed_finds_the_packages_beside_its_own(tmp_path: Path) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    work.mkdir()
+    bun, pnpm = home / ".bun", home / ".local" / "share" / "pnpm"
+    packages = bun / "install" / "global" / "node_modules"
+    for folder in (bun / "bin", packages / "@maker" / "agent", packages / "@maker" / "agent-linux", pnpm / "bin"):
+        folder.mkdir(parents=True)
+    agent = packages / "@maker" / "agent" / "start.sh"
+    agent.write_text('#!/bin/sh\ncat "$(dirname "$(realpath "$0")")/../agent-linux/part"\n')
+    agent.chmod(0o755)
+    (packages / "@maker" / "agent-linux" / "part").write_text("the part for Linux\n")
+    (bun / "bin" / "agent").symlink_to("../install/global/node_modules/@maker/agent/start.sh")
+    stored = pnpm / "store" / "v11" / "links" / "tool" / "node_modules" / "tool"
+    for folder in (stored, pnpm / "global" / "v11" / "a1" / "node_modules"):
+        folder.mkdir(parents=True)
+    (stored / "part").write_text("the stored part\n")
+    (pnpm / "global" / "v11" / "a1" / "node_modules" / "tool").symlink_to(stored)
+    tool = pnpm / "bin" / "tool"
+    tool.write_text('#!/bin/sh\ncat "${0%/*}/../global/v11/a1/node_modules/tool/part"\n')
+    tool.chmod(0o755)
+    (pnpm / "private").write_text("private-key-1")
+    script = f"agent && tool && ls -A {pnpm} {home}"
+    done = await Bubblewrap().run(Command(("sh", "-c", script), work, {"PATH": f"{bun}/bin:{pnpm}/bin:/usr/bin:/bin"}))
+    text = done.output.decode()
+    assert (done.exit_code, text.splitlines()[:2]) == (0, ["the part for Linux", "the stored part"]), text
+    assert "private" not in text

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -28,6 +27,7 @@ from buildwright.agents.claude_session import (
     save_round,
 )
 from buildwright.agents.claude_tools import CHANGES_FILES, TAIL, TOOLS, failure_kind, path_of, ran, used, why_not
+from buildwright.agents.finding import find
 from buildwright.agents.launcher import Launcher, launching
 from buildwright.core.activity import (
     Activity,
@@ -187,13 +187,12 @@ class ClaudeAgent:
 
 
 def find_claude(path: str) -> Path | None:
-    """Return the program that came with the library, else `claude` on `path`; None without the library or the program."""
+    """Return the program that came with the library, else the installed `claude`; None without library or program."""
     library = find_spec("claude_agent_sdk")
     if library is None or library.origin is None:
         return None
     bundled = Path(library.origin).parent / "_bundled" / "claude"
-    found = bundled if bundled.is_file() else shutil.which("claude", path=path)
-    return Path(found) if found is not None else None
+    return bundled if bundled.is_file() else find("claude", path)
 
 
 def warm_up() -> None:

@@ -13,9 +13,11 @@ _BELOW_HOME = (
     ".npm-packages/bin",
     ".volta/bin",
     ".bun/bin",
-    ".local/share/pnpm",
+    ".local/share/pnpm/bin",
+    ".local/share/pnpm",  # up to pnpm 10
     ".opencode/bin",
     ".codex/bin",
+    ".claude/local",
 )
 
 

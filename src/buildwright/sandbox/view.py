@@ -91,13 +91,13 @@ def _targets(folder: Path) -> frozenset[Path]:
     """Return the folders of the programs that links in a folder lead to; of one of npm's packages, all that lie with it."""
     with os.scandir(folder) as entries:
         links = [entry.path for entry in entries if entry.is_symlink() and entry.is_file()]
-    return frozenset(_with_packages(Path(os.path.realpath(link)).parent) for link in links)
+    return frozenset(_packages_around(Path(os.path.realpath(link))) for link in links)
 
 
-def _with_packages(folder: Path) -> Path:
-    """Return the folder of packages that a folder is in, as what a program of npm's loads may lie anywhere in it."""
-    above = [one for one in (folder, *folder.parents) if one.name == "node_modules"]
-    return above[-1] if above else folder
+def _packages_around(program: Path) -> Path:
+    """Return the folder of a program, or all packages that npm or Bun has put beside its own: it may need any of them."""
+    outermost = (folder for folder in reversed(program.parents) if folder.name == "node_modules")
+    return next(outermost, program.parent)
 
 
 def _needed_by(folder: Path) -> Iterator[Path]:
@@ -114,6 +114,9 @@ def _needed_by(folder: Path) -> Iterator[Path]:
     elif prefix.name == ".cargo":
         # The programs there only call a toolchain; .cargo itself may hold a registry token.
         yield prefix.parent / ".rustup"
+    elif folder.name == "bin" and prefix.name == "pnpm":
+        # Scripts there start programs below `global`, whose files are links into `store`.
+        yield from (prefix / name for name in ("global", "store"))
     elif folder.name == "bin" and _is_installation(prefix):
         yield from _programs_of(prefix)
 
