@@ -19,6 +19,8 @@ _SETTINGS = {
     "telemetry": {"enabled": False},
     "general": {"enableAutoUpdate": False, "disableAutoUpdate": True, "disableUpdateNag": True},
     "memory": {"enableManagedAutoMemory": False},
+    # Else it waits for a refused rate ten times more, for one to five minutes each, after the seven tries of each time.
+    "model": {"generationConfig": {"maxRetries": 0}},
 }
 _KINDS = {
     "anthropic": ("anthropic", "ANTHROPIC", ""),
