@@ -28,8 +28,8 @@ SECRETS = (*KEYS, *FORGE_TOKENS, *FORGE_SECRETS, "BUILDWRIGHT_SECRET")
 SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
 """Variables that make this process part of a cluster: database, hints, and the repository that shares commits."""
 FROM_DOTENV = KEYS
-"""All that a `.env` file may add to the environment, and `SHARED` if it names the hub. A repository may bring a `.env`,
-so it never says where the keys are sent: the addresses of providers come from the environment alone."""
+"""All that a `.env` file may add to the environment. A repository may bring a `.env`, so it never says where keys, code and
+builds are sent: the addresses of providers and of a cluster come from the environment alone."""
 
 _CORRELATION = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "rediss")}
@@ -51,11 +51,21 @@ class Settings:
     def load(cls, environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
         """Read the process environment, then `.env` in `directory` (default: cwd), then the cluster up in the home.
 
-        Raises BadSettings with every key that is wrong or missing, CouldNot when the cluster's file cannot be read.
+        Raises BadSettings with every key that is wrong or missing, and when only `.env` names a cluster; CouldNot when
+        the cluster's file cannot be read.
         """
         merged = dict(os.environ if environment is None else environment)
-        for name, value in _dotenv((directory or Path.cwd()) / ".env").items():
-            merged.setdefault(name, value)
+        dotenv = (directory or Path.cwd()) / ".env"
+        found = _dotenv(dotenv)
+        if found.get("BUILDWRIGHT_HUB") and not merged.get("BUILDWRIGHT_HUB"):
+            raise BadSettings(
+                f"{dotenv} names a cluster (BUILDWRIGHT_HUB), which counts only from the environment: a repository may"
+                " bring such a file",
+                fix=f"if the cluster is yours, export {', '.join(SHARED)}; if not, remove that line of the file",
+            )
+        for name in FROM_DOTENV:
+            if value := found.get(name):
+                merged.setdefault(name, value)
         home = _home(merged)
         database_url, redis_url, hub = _shared(merged) or _cluster_in(home / "cluster") or ("", "", "")
         return cls(home, merged, database_url, redis_url, hub)
@@ -197,15 +207,12 @@ def _cluster_in(folder: Path) -> tuple[str, str, str] | None:
     return (state["database_url"], state["redis_url"], state["hub"]) if state and state["database_url"] else None
 
 
-def _dotenv(path: Path) -> dict[str, str]:
+def _dotenv(path: Path) -> Mapping[str, str | None]:
     if not path.is_file():
         return {}
     from dotenv import dotenv_values
 
     try:
-        values = dotenv_values(path, interpolate=False)
+        return dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path} cannot be read: {error}", fix="fix or remove the file") from error
-    # The project's own `.env` may hold a DATABASE_URL, and that database is not ours to write to.
-    wanted = (*FROM_DOTENV, *SHARED) if values.get("BUILDWRIGHT_HUB") else FROM_DOTENV
-    return {name: value for name, value in values.items() if name in wanted and value}

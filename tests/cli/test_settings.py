@@ -69,12 +69,19 @@ def test_a_dotenv_never_says_where_the_keys_are_sent(tmp_path: Path) -> None:
     assert not environment.keys() & {"ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"}
 
 
-def test_a_projects_own_dotenv_makes_no_cluster(tmp_path: Path) -> None:
+def test_a_dotenv_never_names_the_cluster(tmp_path: Path) -> None:
+    """Code, specs and builds would go to whoever brought it; what is the project's own is left alone."""
     dotenv = tmp_path / ".env"
     dotenv.write_text("DATABASE_URL=mysql://shop\nREDIS_URL=redis://shop\n", encoding="utf-8")
     assert load(tmp_path).database_url == ""
     dotenv.write_text("".join(f"{name}={value}\n" for name, value in THERE.items()), encoding="utf-8")
-    assert load(tmp_path).database_url == THERE["DATABASE_URL"]
+    for own in ({}, {"DATABASE_URL": "mysql://shop"}, {"BUILDWRIGHT_HUB": ""}):
+        with pytest.raises(BadSettings, match="counts only from the environment") as refused:
+            load(tmp_path, **own)
+        assert "export DATABASE_URL, REDIS_URL, BUILDWRIGHT_HUB" in (refused.value.fix or "")
+    named = {"DATABASE_URL": "postgresql://mine", "REDIS_URL": "redis://mine", "BUILDWRIGHT_HUB": "/mine"}
+    found = load(tmp_path, **named)
+    assert (found.database_url, found.redis_url, found.hub) == tuple(named.values())
 
 
 def test_a_key_of_another_form_is_said_before_it_is_sent(program: Program, tmp_path: Path) -> None:
