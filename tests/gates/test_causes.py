@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from buildwright.gates.causes import with_cause, with_settings, with_way_out
+from buildwright.gates.causes import with_cause, with_refused, with_settings, with_way_out
 from buildwright.gates.reporting import finding
+from buildwright.ports import Completed
 from buildwright.time_advice import time_advice
 
 
@@ -131,3 +134,33 @@ def test_settings_that_were_not_lent_are_named_where_a_package_is_missing(said: 
     missing = finding("setup.failed", f"`install` exited with code 1.\n{said}")
     assert ("--package-settings" in with_settings(missing, [".npmrc", "PIP_INDEX_URL"]).fix) is told
     assert not with_settings(missing, []).fix
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sh: 0: Cannot fork",
+        "bash: fork: retry: Resource temporarily unavailable",
+        "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+        "RuntimeError: can't start new thread",
+        "Error: spawn node EAGAIN",
+        "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory",
+    ],
+)
+def test_want_of_processes_is_named(line: str) -> None:
+    one = with_way_out(finding("check.failed", f"`x` exited with code 1.\n{line}"), "checks")
+    assert "no more processes or threads" in one.fix
+    other = with_way_out(
+        finding("check.failed", "`x` exited with code 1.\nAssertionError: no knife and fork"), "checks"
+    )
+    assert other.fix == ""
+
+
+def test_what_the_sandbox_refused_is_named_where_the_program_says_it_in_other_words() -> None:
+    said = finding("setup.failed", "`npm ci` exited with code 1.\n403 Forbidden")
+    done = Completed(1, b"", False, 1.0, datetime.now(UTC), refused=("a.example:443",))
+    fix = with_refused(said, "setup", done).fix
+    assert "refused it a.example:443" in fix
+    assert 'add "a.example:443" to the list [network] setup' in fix
+    assert with_refused(said.model_copy(update={"fix": "mend it"}), "setup", done).fix == "mend it"
+    assert with_refused(said, "setup", replace(done, refused=())).fix == ""

@@ -53,6 +53,11 @@ _NOT_IN_REGISTRY = re.compile(
     r"|Response Code: 40[134]|\b40[134] (?:Not Found|Unauthorized|Forbidden)|Could not find artifact|doesn't match any versions"
 )
 """What package managers say of what a registry does not have, or does not give."""
+_NO_MORE = re.compile(
+    r"(?i)cannot fork|fork: (?:retry: )?resource temporarily|BlockingIOError: \[Errno 11\] Resource temporarily"
+    r"|can't start new thread|spawn \S+ EAGAIN|pthread_create\S* failed|unable to create (?:new )?native thread"
+)
+_FEWER = "it seems to have got no more processes or threads, whose number is limited: let it use fewer at once"
 _UNANSWERED = re.compile(r"(?i)connection refused|ECONNREFUSED|couldn't connect to server")
 _OWN_LOOPBACK = (
     "nothing answered there: each check has a loopback of its own; if this is a service that you run, name it in"
@@ -151,18 +156,39 @@ def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Findin
     """Return a warning that names the places which a command asked for and may not reach."""
     if not done.refused:
         return []
-    key = "setup" if step == "setup" else "checks"
-    named = f"{', '.join(done.refused[:MOST_NAMED])}{' and more' if len(done.refused) > MOST_NAMED else ''}"
-    message = f"`{command}` tried to reach {named}, which [network] {key} does not allow."
-    fix = f'if that is meant: add "{done.refused[0]}" to the list [network] {key} in {SETTINGS}, and say --grant-needs'
+    message = f"`{command}` tried to reach {_named(done)}, which [network] {_key(step)} does not allow."
+    fix = f"if that is meant: {_allowing(step, done)}"
     return [finding("network.refused", message, severity="warning", fix=fix)]
+
+
+def with_refused(one: Finding, step: str, done: Completed) -> Finding:
+    """Return the finding with a fix, if it has none and the sandbox refused the command a place: its own words for
+    that are those of its protocol, such as "403 Forbidden".
+    """
+    if one.fix or one.severity != "error" or not done.refused:
+        return one
+    fix = f"the sandbox refused it {_named(done)}; if it should reach that: {_allowing(step, done)}"
+    return one.model_copy(update={"fix": fix})
+
+
+def _named(done: Completed) -> str:
+    return f"{', '.join(done.refused[:MOST_NAMED])}{' and more' if len(done.refused) > MOST_NAMED else ''}"
+
+
+def _key(step: str) -> str:
+    return "setup" if step == "setup" else "checks"
+
+
+def _allowing(step: str, done: Completed) -> str:
+    return f'add "{done.refused[0]}" to the list [network] {_key(step)} in {SETTINGS}, and say --grant-needs'
 
 
 def with_way_out(one: Finding, step: str) -> Finding:
     """Return the finding with a fix, if it has none and its message tells that a host's name could not be looked up.
 
     Or that rustup has not got the project's toolchain, that pnpm cannot read its lock file, that a certificate is not
-    trusted, or that a connection was refused, which in a check most often means a service outside of its sandbox.
+    trusted, that there were no more processes, or that a connection was refused, which in a check most often means a
+    service outside of its sandbox.
 
     `step` is the key of `[network]`. Programs that ask no proxy look names up themselves, which nothing in a sandbox
     answers.
@@ -175,6 +201,8 @@ def with_way_out(one: Finding, step: str) -> Finding:
         return one.model_copy(update={"fix": _NAME_PNPM})
     if _NOT_TRUSTED.search(one.message):
         return one.model_copy(update={"fix": _NAME_AUTHORITY})
+    if _NO_MORE.search(one.message):
+        return one.model_copy(update={"fix": _FEWER})
     found = _NO_NAME.search(one.message)
     if found is None:
         unanswered = step == "checks" and _UNANSWERED.search(one.message)

@@ -21,7 +21,14 @@ from buildwright.core.sanitize import sanitize
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
-from buildwright.gates.causes import refused_by_the_wall, with_cause, with_lack, with_settings, with_way_out
+from buildwright.gates.causes import (
+    refused_by_the_wall,
+    with_cause,
+    with_lack,
+    with_refused,
+    with_settings,
+    with_way_out,
+)
 from buildwright.gates.certificates import lend_certificates
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
@@ -335,7 +342,7 @@ class ProjectRun:
         findings = ended(gate, command, done)
         if not findings and done.exit_code != 0:
             step = "setup" if gate == "setup" else "checks"
-            findings = [with_way_out(failed(f"{gate}.failed", command, done), step)]
+            findings = [with_refused(with_way_out(failed(f"{gate}.failed", command, done), step), step, done)]
             if step == "setup":
                 findings = [with_settings(one, self._not_lent) for one in findings]
         findings += refused_by_the_wall(gate, command, done)
@@ -351,7 +358,10 @@ class ProjectRun:
         )
         agreed = [
             self._judged.consent(one)
-            for one in (*lacking, *refused_by_the_wall("checks", run.check.command, run.completed))
+            for one in (
+                *(with_refused(one, "checks", run.completed) for one in lacking),
+                *refused_by_the_wall("checks", run.check.command, run.completed),
+            )
         ]
         return judgement(name, run.check.kind, agreed, run.completed.output, evidence)
 
