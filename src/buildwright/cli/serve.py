@@ -41,17 +41,20 @@ async def serve(
 async def serve_on(listening: socket.socket, host: str, *, opens: str = "", json: bool = False) -> None:
     """Serve on a socket that listens until Ctrl-C. `opens` is the page to open in the user's browser, "" for none."""
     import asyncio
+    import gc
     import os
     import signal
     import sys
     from functools import partial
 
+    gc.disable()  # of what imports make nearly all stays: looking for garbage meanwhile is a sixth of the start's work
     from buildwright.api.app import api_for, open_site
     from buildwright.api.server import Quiet, calm_collector, configured
     from buildwright.api.settings import loaded
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masked, open_app
 
+    gc.enable()
     settings = loaded()
     with listening:
         number = listening.getsockname()[1]
