@@ -139,14 +139,19 @@ def test_it_comes_up_healthy_answers_and_is_gone(engine: Podman, tmp_path: Path)
 
     engine("run", "--rm", "buildwright:local", "python3", "-c", COMPILED)
     began, healthy, parts = time.monotonic(), dict[str, float](), list[str]()
-    start = ("up", "--detach", "--no-build", "--no-deps")
-    # Older podmans do not know how to wait for a healthy service: the order of `depends_on` is kept by hand.
-    compose(*start, "db", "redis")
+    # Older podmans do not know how to wait for a healthy service: all are made at once, and started in the order that
+    # `depends_on` gives, by hand.
+    compose("up", "--no-start", "--no-build", "--no-deps")
+
+    def start(*services: str) -> None:
+        engine("start", *(f"buildwright_{service}_1" for service in services))
+
+    start("db", "redis")
     until_healthy("db", "redis")
-    compose(*start, "migrate")
+    start("migrate")
     assert engine("wait", "buildwright_migrate_1").strip() == "0"
     healthy["migrate"] = time.monotonic() - began
-    compose(*start, "api", "worker")
+    start("api", "worker")
     until_healthy("api", "worker")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
         assert answer.status == 200
