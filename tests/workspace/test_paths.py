@@ -256,6 +256,8 @@ LISTED = [
     ".ssh/config",
     "GITHUB~1/workflows/ci.yml",
     "CLAUDE~1/settings.json",
+    "fixtures/bare.git/HEAD",
+    "docs/HEAD",
 ]
 
 
@@ -298,6 +300,8 @@ def test_protection_is_lifted_and_extended_by_name() -> None:
         "environment.md",
         "npmrc.md",
         "backup~1/file",
+        "src/head/main.py",
+        "partials/head.html",
         ".editorconfig",
     ):
         assert is_protected(plain) is None

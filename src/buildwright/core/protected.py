@@ -72,6 +72,11 @@ _REACHES = (
         ),
     ),
     _Reach(
+        "may make its folder a git repository, whose settings git obeys and which can run programs",
+        (r"head$",),
+        may_be_named=True,
+    ),
+    _Reach(
         "configures agents, editors, hooks or submodules",
         (
             *(
