@@ -263,6 +263,14 @@ def test_the_doctor_finds_git_and_never_shows_a_key(program: Program) -> None:
     assert "nothing can be built" in bare.out
 
 
+def test_the_doctor_tells_of_a_home_that_all_users_can_change(program: Program) -> None:
+    program.home.mkdir(exist_ok=True)
+    for mode, is_told in ((0o777, True), (0o700, False)):
+        program.home.chmod(mode)
+        (home,) = [one for one in program("doctor", "--json").object["checks"] if one["name"] == "home"]
+        assert (f"chmod 700 {program.home}" in home["found"]) is is_told
+
+
 def test_the_doctor_tries_bubblewrap(program: Program) -> None:
     broken = program.directory / "bwrap"
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo bubblewrap 9.9\necho no namespaces >&2; exit 1\n')

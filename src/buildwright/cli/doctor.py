@@ -217,6 +217,8 @@ async def _home(settings: Settings) -> CheckOutcome:
     found = f"{settings.home} ({free / 1024**3:.1f} GiB free)"
     if not os.access(folder, os.W_OK):
         return CheckOutcome(False, found, "it cannot be written: set BUILDWRIGHT_HOME to a folder that can")
+    if folder == settings.home and folder.stat().st_mode & 0o002:
+        found += f"; every user of this machine can change what is in it: chmod 700 {folder}"
     return CheckOutcome(free >= _LITTLE_SPACE, found)
 
 
