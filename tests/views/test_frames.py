@@ -273,6 +273,17 @@ def test_log_lines_are_one_frame_with_their_levels() -> None:
     assert isinstance(frame, StreamFrame)
 
 
+def test_commands_that_failed_are_errors_of_the_log() -> None:
+    said = (
+        ("ran", "$ make (exit code 2)"),
+        ("command", "test exited with code 1"),
+        ("command", "test exited with code 0"),
+    )
+    lines = [LogLine(n, AT, "t1", 1, kind, text) for n, (kind, text) in enumerate(said, 1)]
+    ((frame, _),) = log_frames("devteam", "b1", "shop", lines)
+    assert [line["level"] for line in frame.payload["lines"]] == ["error", "error", "info"]
+
+
 def test_journal_frames_are_the_events_themselves() -> None:
     moments = story(Options(), *LANDS)
     for moment in moments:

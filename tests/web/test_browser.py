@@ -125,13 +125,17 @@ async def test_every_page_is_accessible_in_both_themes_and_at_three_widths(
         f"/builds/{build}/costs?by=task": "Planning, diagnosis and review",
         "/costs?by=model": "large",
     }
-    await all_accessible(browse, served, pages)
+    await all_accessible(browse, served, pages, repository)
 
 
-async def all_accessible(browse: Browse, served: Served, pages: dict[str, str]) -> None:
-    """Look at pages in both themes and at three widths; each has a text that says it is there."""
+async def all_accessible(browse: Browse, served: Served, pages: dict[str, str], repository: Path | None = None) -> None:
+    """Look at pages in both themes and at three widths; each has a text that says it is there.
+
+    Pictures of them have another path in place of that of `repository`.
+    """
     shots = os.environ.get("BUILDWRIGHT_SHOTS", "")
-    said = await browse("pages.mjs", 380, **signed_in(served), pages=pages, shots=shots)
+    renamed = [(str(repository), "/home/you/shop")] if repository is not None else []
+    said = await browse("pages.mjs", 380, **signed_in(served), pages=pages, shots=shots, renamed=renamed)
     assert said["seen"] == 6 * len(pages)
     assert not said["found"], "\n".join(said["found"])
     assert said["faults"] == []
@@ -148,7 +152,7 @@ async def test_the_pages_of_a_result_are_accessible_in_both_themes_and_at_three_
         f"/builds/{build}/complete": "Copy all as Markdown",
         f"/builds/{build}/costs": "No model was asked yet.",
     }
-    await all_accessible(browse, served, pages)
+    await all_accessible(browse, served, pages, repository)
 
 
 async def spend(served: Served, build: str) -> None:

@@ -22,6 +22,7 @@ MOST_BYTES = 65_536
 _MOST_BUILDS = 32
 _MOST_STATES = 48
 _EVERY = 1_000
+_LINES_AT_ONCE = 4 * MOST_LINES
 _FEW = 20
 """Events that are applied on the event loop; more go to a thread."""
 
@@ -47,15 +48,27 @@ class History:
             yield moments
 
     async def lines(self, build_id: str, after: int, upto: int) -> AsyncGenerator[list[LogLine], None]:
-        """Yield the log lines `after` < seq <= `upto`, in runs that fit into a frame. Raises StoreFailed."""
-        while after < upto:
-            found = await self._builds.read_log(build_id, after, limit=2 * MOST_LINES)
-            found = [line for line in found if line.seq <= upto]
-            if not found:
-                return
-            after = found[-1].seq
-            for run in runs_of(found):
-                yield run
+        """Yield the log lines `after` < seq <= `upto`, in runs that fit into a frame. Raises StoreFailed.
+
+        The next lines are read while those before are on their way.
+        """
+        reading = self._read_on(build_id, after)
+        try:
+            while after < upto:
+                found = [line for line in await reading if line.seq <= upto]
+                if not found:
+                    return
+                after = found[-1].seq
+                if after < upto:
+                    reading = self._read_on(build_id, after)
+                for run in runs_of(found):
+                    yield run
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    def _read_on(self, build_id: str, after: int) -> asyncio.Task[list[LogLine]]:
+        return asyncio.create_task(self._builds.read_log(build_id, after, limit=_LINES_AT_ONCE), name="log")
 
     def remember(self, build: Build) -> None:
         """Remember a state for a later request about the events after it."""

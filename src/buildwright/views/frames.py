@@ -23,7 +23,7 @@ from buildwright.core.languages import language_of
 from buildwright.ports import LogLine
 from buildwright.views.overview import task_counts
 from buildwright.views.project import phase_at
-from buildwright.views.statuses import BUSY, AgentStatus, agent_status, is_refusal, stream_status
+from buildwright.views.statuses import BUSY, AgentStatus, agent_status, is_failure, is_refusal, stream_status
 
 Names: TypeAlias = Literal["devteam", "builder", "journal"]
 """The names that frames use: those of `/ws/devteam`, those of `/ws`, or the journal's own events, whole."""
@@ -141,6 +141,8 @@ def _file_created(path: str, size: int, change: str, more: Fields) -> tuple[str,
 
 
 def _level(line: LogLine) -> str:
+    if is_failure(line.kind, line.text):
+        return "error"
     if is_refusal(line.kind, line.text):
         return "warning"
     return _LEVELS.get(line.kind, "info")

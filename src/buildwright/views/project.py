@@ -5,7 +5,6 @@ A phase is a milestone of the plan that has tasks. The results of a build are in
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from buildwright.views.statuses import (
     TASKS,
     BuildStatusName,
     PhaseStatus,
+    is_failure,
     is_refusal,
     phase_shown,
     phase_status,
@@ -262,17 +262,15 @@ _LEVELS: dict[str, LogLevel] = {
     "used_tokens": "debug",
     "saved": "debug",
 }
-_NOT_ZERO = re.compile(r" \(exit code -?[1-9][0-9]*\)$")
 
 
 def log_row(seq: int, at: datetime, task: str, attempt: int, kind: str, text: str) -> LogRow:
     """Return a stored line as it is shown: with its source and level."""
-    failed = kind == "ran" and text.startswith("$ ") and _NOT_ZERO.search(text) is not None
     return LogRow(
         seq=seq,
         timestamp=at,
         source="agent" if kind in _OF_AGENTS else kind,
-        level="error" if failed else "warning" if is_refusal(kind, text) else _LEVELS.get(kind, "info"),
+        level="error" if is_failure(kind, text) else "warning" if is_refusal(kind, text) else _LEVELS.get(kind, "info"),
         kind=kind,
         task=task,
         attempt=attempt,

@@ -257,3 +257,15 @@ _REFUSAL = re.compile(r": refused(?:, \d+ findings)?$")
 def is_refusal(kind: str, text: str) -> bool:
     """Return whether a line of the log, of this kind, says that a gate or the audit refused."""
     return kind == "gate" and _REFUSAL.search(text) is not None
+
+
+_FAILED = {
+    "ran": re.compile(r"^\$ .* \(exit code -?[1-9][0-9]*\)$", re.DOTALL),
+    "command": re.compile(r" exited with code -?[1-9][0-9]*$"),
+}
+
+
+def is_failure(kind: str, text: str) -> bool:
+    """Return whether a line of the log, of this kind, says that a command failed: of an agent, or one that judges."""
+    found = _FAILED.get(kind)
+    return found is not None and found.search(text) is not None

@@ -8,6 +8,16 @@ const nameOf = (path) =>
     .replace(/[^a-z]+/gi, "-")
     .replace(/^-|-$/g, "") || "home";
 
+/** Put a path that anybody could have into the page, in place of each of this machine. */
+const renamed = (paths) => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    for (const [path, shown] of paths) {
+      if (texts.currentNode.data.includes(path)) texts.currentNode.data = texts.currentNode.data.replaceAll(path, shown);
+    }
+  }
+};
+
 await inBrowser(async (page) => {
   const found = [];
   let seen = 0;
@@ -26,6 +36,7 @@ await inBrowser(async (page) => {
         if (await overflows(page)) found.push(`${where}: wider than the window`);
         seen += 1;
         if (given.shots && width === 1440 && colorScheme === "light") {
+          await page.evaluate(renamed, given.renamed);
           await page.screenshot({ path: `${given.shots}/${nameOf(path)}.png` });
         }
       }

@@ -11,6 +11,7 @@ import { Panel } from "../ui/Panel";
 import { Problem, Skeleton } from "../ui/States";
 import { count, short } from "../ui/words";
 import styles from "./build.module.css";
+import { FindingList } from "./FindingList";
 import { Header, stateOf } from "./Header";
 import { Messages } from "./Messages";
 import { Now } from "./Now";
@@ -96,13 +97,7 @@ function Findings({ build }: { readonly build: Build }) {
   return (
     <Panel title="To know" count={found.length + others.length}>
       <div className={styles.notes}>
-        {found.length > 0 && (
-          <ul className={styles.findings}>
-            {found.map((line) => (
-              <li key={line}>{line}</li>
-            ))}
-          </ul>
-        )}
+        {found.length > 0 && <FindingList lines={found} />}
         {others.map((line) => (
           <p key={line}>{line}</p>
         ))}

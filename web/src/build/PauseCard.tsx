@@ -14,6 +14,7 @@ import { Skeleton } from "../ui/States";
 import { useTick } from "../ui/useTick";
 import { duration, said } from "../ui/words";
 import styles from "./build.module.css";
+import { FindingList } from "./FindingList";
 
 /** Answers that take words of their own along; for others the words go to the agents as a message before. */
 const WITH_WORDS = ["retry", "abort"];
@@ -73,13 +74,7 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
           )}
         </p>
       )}
-      {lines.length > 0 && (
-        <ul className={styles.findings}>
-          {lines.map((line) => (
-            <li key={line}>{line}</li>
-          ))}
-        </ul>
-      )}
+      {lines.length > 0 && <FindingList lines={lines} />}
       <Refused act="steer" />
       <label htmlFor={id} className={styles.label}>
         Tell the agents <span className={styles.quiet}>(optional; an approval needs its reason here)</span>

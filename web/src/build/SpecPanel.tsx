@@ -15,9 +15,9 @@ import styles from "./spec.module.css";
 const WORDS = { grey: "not begun", blue: "in work", green: "proven", red: "failed" } as const;
 const BADGES = { grey: "waiting", blue: "working", green: "done", red: "failed" } as const;
 
-/** The name of a part that stays while its state changes. */
-function nameOf(document: string, piece: SpecPiece): string {
-  return `${document} ${piece.start}`;
+/** The name of a part that stays while its state changes: the number of its document, and where it begins there. */
+function nameOf(document: number, piece: SpecPiece): string {
+  return `${document}.${piece.start}`;
 }
 
 export function SpecPanel({ id }: { readonly id: string }) {
@@ -34,7 +34,7 @@ export function SpecPanel({ id }: { readonly id: string }) {
   const counts = found.counts ?? {};
   const total = Object.values(counts).reduce((sum, one) => sum + one, 0);
   const piece = found.documents
-    .flatMap((document) => (document.pieces ?? []).map((one) => ({ name: nameOf(document.name, one), one })))
+    .flatMap((document, at) => (document.pieces ?? []).map((one) => ({ name: nameOf(at, one), one })))
     .find(({ name }) => name === chosen)?.one;
   const told = Object.entries(WORDS)
     .filter(([colour]) => counts[colour])
@@ -56,7 +56,7 @@ export function SpecPanel({ id }: { readonly id: string }) {
         <Uncovered found={found} />
         <div className={styles.columns}>
           <div className={styles.texts}>
-            {found.documents.map((document) => (
+            {found.documents.map((document, at) => (
               <article key={document.name} aria-label={document.name}>
                 {found.documents.length > 1 && <h3>{document.name}</h3>}
                 <div className={styles.text}>
@@ -64,7 +64,7 @@ export function SpecPanel({ id }: { readonly id: string }) {
                     <Piece
                       key={piece.start}
                       build={id}
-                      name={nameOf(document.name, piece)}
+                      name={nameOf(at, piece)}
                       piece={piece}
                       chosen={chosen}
                     />

@@ -12,6 +12,7 @@ import { Refused } from "../ui/Rights";
 import { Problem, Skeleton } from "../ui/States";
 import { dollars, duration, moment, short } from "../ui/words";
 import styles from "./build.module.css";
+import { FindingList } from "./FindingList";
 import { TaskActions } from "./TaskActions";
 
 export function TaskDrawer({
@@ -138,11 +139,15 @@ function List({
   return (
     <>
       <h3>{title}</h3>
-      <ul className={bad ? styles.findings : styles.lines}>
-        {lines.map((line) => (
-          <li key={line}>{mono ? <code>{line}</code> : line}</li>
-        ))}
-      </ul>
+      {bad ? (
+        <FindingList lines={lines} />
+      ) : (
+        <ul className={styles.lines}>
+          {lines.map((line) => (
+            <li key={line}>{mono ? <code>{line}</code> : line}</li>
+          ))}
+        </ul>
+      )}
     </>
   );
 }
@@ -169,13 +174,7 @@ function Attempts({ found }: { readonly found: Why }) {
             </p>
             <p className={styles.quiet}>{moment(one.started_at)}</p>
             {one.detail && <p>{one.detail}</p>}
-            {(one.findings ?? []).length > 0 && (
-              <ul className={styles.findings}>
-                {one.findings?.map((line) => (
-                  <li key={line}>{line}</li>
-                ))}
-              </ul>
-            )}
+            {one.findings && one.findings.length > 0 && <FindingList lines={one.findings} />}
           </li>
         ))}
       </ol>

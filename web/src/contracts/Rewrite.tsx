@@ -52,7 +52,7 @@ export function Rewrite({ id, type, text, first, last, onTake, onClose }: Props)
           if (wish.trim() && !busy) void send();
         }}
       >
-        <h2>Rewrite {last || found ? `lines ${from} to ${upto}` : `the paragraph at line ${first}`}</h2>
+        <h2>Rewrite {titleOf(from, upto)}</h2>
         <pre className={styles.passage}>{passageIn(text, from, upto)}</pre>
         <Field label="What is to change there">
           {(names) => (
@@ -94,6 +94,11 @@ export function Rewrite({ id, type, text, first, last, onTake, onClose }: Props)
       </form>
     </Dialog>
   );
+}
+
+function titleOf(first: number, last: number): string {
+  if (!last) return `the paragraph at line ${first}`;
+  return first === last ? `line ${first}` : `lines ${first} to ${last}`;
 }
 
 /** The lines of a passage; with `last` 0 those up to the next empty ones, as the server takes them. */
