@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from buildwright.core.event import Recorded
     from buildwright.core.interview import Interview
     from buildwright.core.lessons import LessonEntry
+    from buildwright.core.passage import RewriteWish
     from buildwright.core.spec import Spec
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult, NewBuild
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from buildwright.wiring.cluster import Fetched
     from buildwright.wiring.interviewing import InterviewMessage
     from buildwright.wiring.prompt import PromptView
-    from buildwright.wiring.rewriting import RewriteWish
     from buildwright.wiring.runners import Runners
 
 

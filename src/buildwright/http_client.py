@@ -27,6 +27,7 @@ from buildwright.core.contract_types import ContractType
 from buildwright.core.event import Recorded, decode
 from buildwright.core.interview import Interview
 from buildwright.core.lessons import LessonEntry
+from buildwright.core.passage import RewriteWish
 from buildwright.core.snapshot import parse
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
@@ -60,7 +61,6 @@ from buildwright.wiring.cluster import Fetched
 from buildwright.wiring.interviewing import InterviewMessage
 from buildwright.wiring.prompt import PromptView
 from buildwright.wiring.repositories import found_in
-from buildwright.wiring.rewriting import RewriteWish
 from buildwright.wiring.runners import Runners
 
 if TYPE_CHECKING:

@@ -156,7 +156,7 @@ async def rewrite(
     json: _Json = False,
 ) -> None:
     """Have a model rewrite a paragraph of a contract; you see the difference before it is saved."""
-    from buildwright.wiring.rewriting import RewriteWish
+    from buildwright.core.passage import RewriteWish
 
     output = Output(json)
     first, last = _lines(lines)
@@ -169,7 +169,7 @@ async def rewrite(
             return
         for line in found.diff.splitlines() if not output.json else ():
             output.print(line)
-        seen = yes or output.can_ask  # without a terminal nobody has seen it yet
+        seen = yes or output.can_ask  # without a terminal the user has not
         if found.diff and not (seen and await output.confirm(f"Save it as version {found.version + 1}?", yes)):
             output.say("Nothing is changed." if seen else "Nothing is changed: --yes saves it.")
             return

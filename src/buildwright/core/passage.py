@@ -20,6 +20,19 @@ class RewrittenPassage(Record):
     text: ForeignText = Field(max_length=2 * LONGEST_PASSAGE)
 
 
+class RewriteWish(NamedTuple):
+    """What a person asks of a passage. `last` 0 means the paragraph around line `first`."""
+
+    text: str
+    first: int
+    last: int = 0
+    content: str = ""
+    """The text that has the passage; "" for that of the newest version."""
+    model: str = ""
+    cassette: str = ""
+    """Path of a file that plays the model."""
+
+
 class Passage(NamedTuple):
     """Whole lines of a text, from `first` to `last`, counted from 1."""
 

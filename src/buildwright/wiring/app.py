@@ -67,6 +67,8 @@ from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from buildwright.code_map.view import CodeMapView
+    from buildwright.core.contract_types import ContractType
+    from buildwright.core.passage import RewriteWish
     from buildwright.engine.adapters import Adapters
     from buildwright.gateway import LocalGateway
     from buildwright.store.build_queries import BuildQueries
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.records import Records
     from buildwright.telemetry.meters import Meters
+    from buildwright.views.contracts import RewrittenContract
     from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.lessons import LessonsImported, LessonsView
@@ -231,7 +234,7 @@ class App:
         """The contracts of this user's projects in the store."""
         from buildwright.wiring.contracts import OwnContracts
 
-        return OwnContracts(self.settings, self.builds, self.clock, self.ask, lambda: self.rewriting)
+        return OwnContracts(self.settings, self.builds, self.clock, self.ask, self._rewrite)
 
     @property
     def rewriting(self) -> Rewriting:
@@ -243,6 +246,11 @@ class App:
         records = self.interviewing.records
         models = ProjectModels(self.settings, self.clock, records, lambda: self.gateway)
         return Rewriting(models, Contracting(records, self.builds, self.clock), masker_of(self.settings))
+
+    async def _rewrite(
+        self, user_id: str, project_id: str, contract_type: ContractType, wish: RewriteWish
+    ) -> RewrittenContract:
+        return await self.rewriting.rewrite(user_id, project_id, contract_type, wish)
 
     @property
     def team(self) -> OwnTeam:

@@ -29,6 +29,7 @@ from buildwright.views.contracts import (
 if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.core.interview import Interview
+    from buildwright.core.passage import RewriteWish
     from buildwright.core.spec import Spec
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     from buildwright.store.contracts import ContractRecord
     from buildwright.store.projects import ProjectRecord
     from buildwright.store.records import Records
-    from buildwright.wiring.rewriting import RewriteWish, Rewriting
 
     AskBuild = Callable[[str, BuildCommand], Awaitable[CommandResult]]
+    AskRewriter = Callable[[str, str, ContractType, RewriteWish], Awaitable[RewrittenContract]]
 
 _MOST_PROJECTS = 1_000
 
@@ -238,14 +239,12 @@ class Contracting:
 class OwnContracts:
     """Implements `ContractClient` on the store of this machine, for the user of the settings."""
 
-    def __init__(
-        self, settings: Settings, builds: Builds, clock: Clock, ask: AskBuild, rewriting: Callable[[], Rewriting]
-    ) -> None:
+    def __init__(self, settings: Settings, builds: Builds, clock: Clock, ask: AskBuild, rewrite: AskRewriter) -> None:
         self._settings = settings
         self._builds = builds
         self._clock = clock
         self._ask = ask
-        self._rewriting = rewriting
+        self._rewrite = rewrite
         self._user = settings.user
 
     @asynccontextmanager
@@ -288,7 +287,7 @@ class OwnContracts:
 
     async def rewrite(self, project_id: str, contract_type: ContractType, wish: RewriteWish) -> RewrittenContract:
         """See `ContractClient.rewrite`."""
-        return await self._rewriting().rewrite(self._user, project_id, contract_type, wish)
+        return await self._rewrite(self._user, project_id, contract_type, wish)
 
     async def generate(
         self, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from buildwright.core.passage import passage_in
+from buildwright.core.passage import RewriteWish, passage_in
 from buildwright.core.sanitize import sanitize
 from buildwright.core.spec import text_difference
 from buildwright.errors import Refused
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
     from buildwright.core.secrets import Masker
     from buildwright.wiring.contracts import Contracting
     from buildwright.wiring.project_models import ProjectModels
-
-
-class RewriteWish(NamedTuple):
-    """What a person asks of a passage. `last` 0 means the paragraph around line `first`."""
-
-    text: str
-    first: int
-    last: int = 0
-    content: str = ""
-    """The text that has the passage; "" for that of the newest version."""
-    model: str = ""
-    cassette: str = ""
-    """Path of a file that plays the model."""
 
 
 @dataclass(frozen=True, slots=True)

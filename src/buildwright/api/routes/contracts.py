@@ -20,6 +20,7 @@ from buildwright.core.contract_types import FOLDER, ContractType
 from buildwright.core.contracts import LARGEST, BuildContracts, check_folder
 from buildwright.core.interview import LONGEST_ANSWER, LONGEST_LINE, MOST_ANSWERS, Answer, Interview, SectionName
 from buildwright.core.limits import Options
+from buildwright.core.passage import RewriteWish
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused
 from buildwright.request_model import RequestModel
@@ -32,7 +33,6 @@ from buildwright.views.contracts import (
     taken_contracts,
 )
 from buildwright.wiring.contracts import Contracting, zipped
-from buildwright.wiring.rewriting import RewriteWish
 
 router = Router(prefix="/projects/{project_id}/contracts", tags=["contracts"])
 
