@@ -363,6 +363,13 @@ class App:
 
             await check_forge(await self.workspace.address_of(repository, options.delivery.remote), self.settings)
 
+    async def _foresee_delivery(self, build: Build, command: DeliverBuild) -> None:
+        """Raise what bars the delivery of a build that has ended, where that can be known before; see `_check_forge`."""
+        command.facts(build, "")  # why it cannot be delivered at all comes first
+        delivery = command.delivery_of(build)
+        await self.workspace.foresee(build.id, build.repository, "", delivery)
+        await self._check_forge(build.repository, build.options.model_copy(update={"delivery": delivery}))
+
     async def _prepare(self, new: NewBuild) -> None:
         first = first_commit(new.build_id, new.spec, new.options)
         place, delivery = (new.build_id, new.repository, new.base), new.options.delivery
@@ -475,10 +482,7 @@ class App:
         if isinstance(command, ResumeBuild) and command.options is not None:
             await self._check_delivery(await self.builds.load(build_id), command.options)
         if isinstance(command, DeliverBuild):
-            build = await self.builds.load(build_id)
-            delivery = command.delivery_of(build)
-            await self.workspace.foresee(build_id, build.repository, "", delivery)
-            await self._check_forge(build.repository, build.options.model_copy(update={"delivery": delivery}))
+            await self._foresee_delivery(await self.builds.load(build_id), command)
         if names := dict.fromkeys(task.agent for task in command.asks_of_machine()[1] if task.agent):
             await self._check_agents(await self.builds.load(build_id), names)
         result = await commands.ask(self.builds, self.clock, build_id, command, asked_by or self.settings.user)
