@@ -146,3 +146,15 @@ def test_config_says_what_counts_and_from_where(
     shown = capsys.readouterr().out
     assert ["--task-time", "9"] in [line.split()[:2] for line in shown.splitlines()]
     assert "hush" not in shown
+
+
+def test_an_option_that_has_the_name_of_a_verb_counts(program: Program, tmp_path: Path, repository: Path) -> None:
+    """`sandbox`, `deliver` and `review` are verbs, too."""
+    settings(tmp_path, 'sandbox = "none"\ndeliver = "none"\n')
+    list_file = tmp_path / "list.json"
+    list_file.write_text(LIST)
+    program.environment["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    command = ("--check", "true", "--agent", "shell", "--agent-command", WRITES, "--yes", "--json")
+    ended = program("build", list_file, "--repo", repository, *command)
+    assert ended.code == 0, ended.err
+    assert (ended.lines[-1]["sandbox"], ended.lines[-1].get("delivered", "")) == ("none", "")

@@ -128,7 +128,7 @@ def test_half_of_a_result_goes_to_a_draft_or_a_branch_alone() -> None:
     site = Ended(stopped=True)
     for target in ("push", "files"):
         with pytest.raises(IllegalMove, match="half of a result"):
-            site.ask(target)  # type: ignore[arg-type]
+            site.ask(target)
     site.ask("branch")
     site.take(e.BuildDelivered(kind="branch", commit=site.build.head))
     site.settle()

@@ -41,9 +41,8 @@ def fill_in(app: App, verbs: tuple[str, ...], arguments: ArgumentCollection) -> 
     typed = [token.value for one in arguments if "--repo" in one.names for token in one.tokens]
     repository = typed[-1] if typed else "" if verbs == ("plan",) else "."
     for file in read_files(Settings.load(), repository):
-        Dict(dict(file.options), source=str(file.path), use_commands_as_keys=False, allow_unknown=True)(
-            app, verbs, arguments
-        )
+        # Below the verb: at the top a key that is also the name of a verb, such as `sandbox`, would be left out unsaid.
+        Dict({verbs[0]: dict(file.options)}, source=str(file.path), allow_unknown=True)(app, verbs, arguments)
 
 
 def read_files(settings: Settings, repository: str) -> list[OptionsFile]:

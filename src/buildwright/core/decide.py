@@ -68,8 +68,7 @@ def decide(build: Build) -> Decision:
             told = _budget_told(build)
             return Decision(facts=told) if told else Decision(actions=_wanted(build), start=False)
         case Control.RUNNING if build.past_end is not None:
-            facts, actions = delivered_again(build, build.past_end)
-            return Decision(facts, actions)
+            return Decision(*delivered_again(build, build.past_end))
         case Control.RUNNING:
             if facts := _budget_told(build) or _follows(build):
                 return Decision(facts=facts)

@@ -10,6 +10,7 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
+import { useRefused } from "../ui/Rights";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { count, duration, short } from "../ui/words";
 import { type Change, useChange } from "./change";
@@ -265,10 +266,11 @@ function useOffered({ plan, rows, here, picked, setAt, toggle, setDoing, done }:
       },
     ];
   }, [done, free, here, name, picked, rows, setDoing, task]);
+  const refused = useRefused("steer");
   useActions(
     useMemo(
       () => [
-        ...offered.filter((one) => one.ready),
+        ...offered.filter((one) => one.ready && !refused),
         {
           id: "next-task",
           title: "Next task",
@@ -278,7 +280,7 @@ function useOffered({ plan, rows, here, picked, setAt, toggle, setDoing, done }:
         { id: "task-before", title: "Task before", keys: "k", run: () => setAt(Math.max(here - 1, 0)) },
         { id: "choose-task", title: "Choose this task", keys: "x", run: () => toggle(task) },
       ],
-      [here, offered, rows.length, setAt, task, toggle],
+      [here, offered, refused, rows.length, setAt, task, toggle],
     ),
   );
   return offered;
