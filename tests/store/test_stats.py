@@ -137,6 +137,40 @@ async def test_a_task_counts_once_where_it_ended_last(journals: Store, runs: Bui
     assert (await runs.stats("day")).total.mean_seconds == 0  # from the attempt after it was taken back
 
 
+async def test_times_are_working_times(journals: Store, runs: BuildQueries) -> None:
+    """Neither a pause, nor what lies between an end and going on, is in the time of a task."""
+    second = timedelta(seconds=1)
+    pause = e.BuildPaused(reason="user", message="")
+    steps: list[tuple[int, AnyEvent]] = [
+        (0, e.TaskStarted(task="a", attempt=1)),
+        (2, pause),
+        (100, e.BuildResumed()),
+        (103, e.TaskFailed(task="a", message="no")),  # 5 s
+        (110, e.TaskRetried(task="a", by="user")),
+        (110, e.TaskStarted(task="a", attempt=2)),
+        (114, e.BuildFinished(outcome="stopped")),  # 9 s
+        (500, e.BuildReopened()),
+        (500, pause),
+        (900, e.BuildResumed()),
+        (901, landed("a", 2)),  # 10 s
+    ]
+    await begin(journals, "b")
+    await begin(journals, "h", by_hand=True)
+    for at, event in steps:
+        await tell(journals, "b", DAY + at * second, event)
+        if at == 103:
+            assert (await runs.stats("day")).total.mean_seconds == 5
+        elif at == 114:
+            await runs.stats("day")  # all of it is counted, and forgotten where
+    assert (await runs.stats("day")).total.mean_seconds == 10
+    await runs.recount_stats()
+    assert (await runs.stats("day")).total.mean_seconds == 10
+    step = e.StepRequested(id="1", mode="implement_only")
+    for at, event in ((50, step), (51, e.TaskStarted(task="x", attempt=1)), (55, landed("x", 1))):
+        await tell(journals, "h", DAY + at * second, event)
+    assert (await runs.stats("day")).total.mean_seconds == 7
+
+
 async def test_without_lanes_a_task_succeeds_when_its_agent_has_finished(journals: Store, runs: BuildQueries) -> None:
     await begin(journals, "b", lanes=False)
     await tell(journals, "b", DAY, e.TaskStarted(task="a", attempt=1))
@@ -194,7 +228,7 @@ async def test_a_build_that_has_ended_is_looked_at_again_only_when_it_goes_on(
     await runs.stats("day")
     assert (await kept(database))["metrics_positions"] == []
     await tell(journals, "b", DAY, e.BuildReopened())
-    assert (await kept(database))["metrics_positions"] == [("b", 2, None)]
+    assert (await kept(database))["metrics_positions"] == [("b", 2, None, None)]
     await tell(journals, "b", DAY, e.TaskStarted(task="a", attempt=1), landed("a", 1))
     assert (await runs.stats("day")).total.succeeded == 1
     await tell(journals, "b", DAY, e.TaskStarted(task="c", attempt=1), e.BuildFinished(outcome="failed"))

@@ -44,6 +44,11 @@ class WorkClock(NamedTuple):
         at_work = (kind.ends_step and not issubclass(kind, _STOPS)) or issubclass(kind, e.TokensUsed)
         return self._replace(since=max(at, self.since)) if at_work else self
 
+    @staticmethod
+    def is_moved_by(kind: type[Event]) -> bool:
+        """Return whether an event of this kind may change a clock."""
+        return kind.ends_step or issubclass(kind, (e.StepRequested, e.TokensUsed, *_GOES_ON))
+
     def rested_at(self, at: datetime) -> timedelta:
         """Return how long the build has rested until then, in sum."""
         return self.rested + (max(at - self.since, _NOTHING) if self.since is not None else _NOTHING)

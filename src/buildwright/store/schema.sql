@@ -196,7 +196,7 @@ CREATE TABLE metrics_durations (
 CREATE TABLE metrics_positions (
 	build_id VARCHAR(64) NOT NULL, 
 	seq BIGINT NOT NULL, 
-	lanes BIGINT, 
+	lanes BIGINT, clock TEXT, 
 	PRIMARY KEY (build_id)
 )
  WITHOUT ROWID;
@@ -227,7 +227,7 @@ CREATE TABLE metrics_tasks (
 	started BIGINT, 
 	ended BIGINT NOT NULL, 
 	result VARCHAR(20) NOT NULL, 
-	attempt BIGINT NOT NULL, 
+	attempt BIGINT NOT NULL, took BIGINT, 
 	PRIMARY KEY (build_id, task)
 )
  WITHOUT ROWID;
@@ -695,4 +695,4 @@ LEFT JOIN (
     UNION ALL
     SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.skipped') f WHERE e.type = 'build.forked'
 ) AS b ON b.build_id = p.build_id AND b.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0016');
+INSERT INTO alembic_version (version_num) VALUES ('0017');

@@ -1092,3 +1092,13 @@ FROM (
     FROM events e WHERE e.type <> 'agent.heartbeat'
 ) AS l JOIN build_runs r ON r.build_id = l.build_id;
 UPDATE alembic_version SET version_num='0016' WHERE alembic_version.version_num = '0015';
+-- Running upgrade 0016 -> 0017
+ALTER TABLE metrics_positions ADD COLUMN clock TEXT;
+ALTER TABLE metrics_tasks ADD COLUMN took BIGINT;
+DELETE FROM metrics_sums WHERE pruned = 0;
+DELETE FROM metrics_durations WHERE pruned = 0;
+DELETE FROM metrics_tasks;
+DELETE FROM metrics_attempts;
+DELETE FROM metrics_positions;
+INSERT INTO metrics_positions (build_id, seq) SELECT build_id, 0 FROM build_runs;
+UPDATE alembic_version SET version_num='0017' WHERE alembic_version.version_num = '0016';

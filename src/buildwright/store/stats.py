@@ -18,15 +18,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
+from pydantic import TypeAdapter
+
 from buildwright.core import event as e
-from buildwright.core.event import AnyEvent
+from buildwright.core.event import AnyEvent, Event
 from buildwright.core.repetition import rejection_of
+from buildwright.core.work_clock import WorkClock
 from buildwright.errors import StoreFailed
 from buildwright.store.rows import event_of
 from buildwright.store.values import to_time
 from buildwright.views.stats import bucket_of
 
 T = TypeVar("T")
+_CLOCK: Final = TypeAdapter(WorkClock)
 _MOST = 1000
 """Events that are counted in one transaction: some ten milliseconds."""
 COST_UNITS: Final = 10**10
@@ -37,21 +41,30 @@ _SUMS = (
     *("succeeded", "failed", "skipped", "first_pass", "attempts", "requests", "input_tokens", "output_tokens"),
     *("cache_read_tokens", "cache_write_tokens", "cost", "unpriced", "timed", "duration"),
 )
-_COUNTED = (
-    "'task.started', 'tokens.used', 'agent.finished', 'agent.broke', 'patch.judged', 'loop.detected',"
-    " 'merge.conflicted', 'merge.judged', 'change.landed', 'change.undone', 'task.retried', 'task.failed', 'task.skipped'"
+_COUNTED = frozenset(
+    (
+        *("task.started", "tokens.used", "agent.finished", "agent.broke", "patch.judged", "loop.detected"),
+        *("merge.conflicted", "merge.judged", "change.landed", "change.undone"),
+        *("task.retried", "task.failed", "task.skipped"),
+    )
 )
+_MOVING = frozenset(name for name, kind in e.EVENT_TYPES.items() if WorkClock.is_moved_by(kind))
+"""Those that may change how the working time of a build stands."""
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('buildwright stats', 0))"
 """Held on PostgreSQL to the end of every transaction that counts. SQLite has one writer anyway."""
 _VERSION = "SELECT version FROM build_runs WHERE build_id = $1 FOR UPDATE"
 BEHIND = """
-SELECT p.build_id, p.seq, p.lanes, r.user_id, r.version, r.completed_at IS NOT NULL FROM metrics_positions p
+SELECT p.build_id, p.seq, p.lanes, p.clock, r.user_id, r.version, r.completed_at IS NOT NULL FROM metrics_positions p
 JOIN build_runs r ON r.build_id = p.build_id WHERE (r.version > p.seq OR r.completed_at IS NOT NULL)
 """
 """The builds of which something is left to count."""
 _EVENTS = (
     "SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq > $2 AND seq <= $3"  # noqa: S608  a constant
-    f" AND type IN ({_COUNTED}) ORDER BY seq LIMIT $4"
+    f" AND type IN {(*sorted(_COUNTED | _MOVING),)} ORDER BY seq LIMIT $4"
+)
+_MOVES = (
+    "SELECT at, type FROM events WHERE build_id = $1 AND seq <= $2"  # noqa: S608  a constant
+    f" AND type IN {(*sorted(_MOVING),)} ORDER BY seq"
 )
 _ADD = (
     f"INSERT INTO metrics_sums (hour, user_id, pruned, {', '.join(_SUMS)})"  # noqa: S608  names of ours
@@ -68,9 +81,10 @@ _KEEP_DURATIONS = (
     " ON CONFLICT (hours, hour, user_id, pruned) DO UPDATE SET buckets = excluded.buckets"
 )
 _KEEP_TASKS = (
-    "INSERT INTO metrics_tasks (build_id, task, started, ended, result, attempt) VALUES ($1, $2, $3, $4, $5, $6)"
+    "INSERT INTO metrics_tasks (build_id, task, started, ended, result, attempt, took)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
     " ON CONFLICT (build_id, task) DO UPDATE SET started = excluded.started, ended = excluded.ended,"
-    " result = excluded.result, attempt = excluded.attempt"
+    " result = excluded.result, attempt = excluded.attempt, took = excluded.took"
 )
 _KEEP_ATTEMPTS = (
     "INSERT INTO metrics_attempts (build_id, task, attempt, result) VALUES ($1, $2, $3, $4)"
@@ -138,6 +152,7 @@ class _Position(NamedTuple):
     build_id: str
     seq: int
     lanes: int | None
+    clock: str | None
     user_id: str
     version: int
     ended: bool
@@ -145,27 +160,35 @@ class _Position(NamedTuple):
 
 @dataclass(slots=True)
 class _Task:
-    """How a task is counted: times in milliseconds; `result` "" is not at all."""
+    """How a task is counted, as a row of `metrics_tasks` has it; `result` "" is not at all."""
 
     started: int | None = None
     ended: int = 0
     result: Literal["", "succeeded", "failed", "skipped"] = ""
     attempt: int = 0
+    took: int | None = None
 
 
 class _Counting:
     """What some events of one build change. A task that is opened again is taken out of the hour it was counted in."""
 
-    def __init__(self, lanes: bool, tasks: dict[str, _Task]) -> None:
+    def __init__(self, lanes: bool, tasks: dict[str, _Task], clock: WorkClock) -> None:
         self.lanes = lanes
+        self.clock = clock
+        self.worked = 0
         self.tasks = tasks
         self.changed: set[str] = set()
         self.attempts: dict[tuple[str, int], str] = {}
         self.sums: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self.durations: Counter[tuple[int, int]] = Counter()
 
+    def move(self, at: datetime, kind: type[Event]) -> None:
+        """Have the clock of the build stand as of one more event."""
+        self.clock = self.clock.after(kind, at)
+        self.worked = _milliseconds(at - self.clock.rested_at(at))
+
     def add(self, at: int, event: AnyEvent) -> None:
-        """Count one more event, of a time in milliseconds."""
+        """Count one more event, of a time in milliseconds, for which the clock was moved."""
         match event:
             case e.TokensUsed():
                 self._spend(self.sums[at // _HOUR], event)
@@ -173,7 +196,7 @@ class _Counting:
                 self.sums[at // _HOUR]["attempts"] += 1
                 self.attempts[event.task, event.attempt] = "open"
                 task = self._reopened(event.task)
-                task.started = at if task.started is None else task.started
+                task.started = self.worked if task.started is None else task.started
             case e.ChangeLanded():
                 self._landed(event, at)
             case e.AgentFinished() if not self.lanes:
@@ -218,6 +241,7 @@ class _Counting:
             return
         task = self._reopened(name)
         task.ended, task.result, task.attempt = at, result, attempt
+        task.took = max(self.worked - task.started, 0) if task.started is not None else None
         self._count(task, 1)
 
     def _reopened(self, name: str) -> _Task:
@@ -226,7 +250,9 @@ class _Counting:
         self.changed.add(name)
         if task.result:
             self._count(task, -1)
-            task.result, task.attempt = "", 0
+            if task.took is not None:  # the time that it was over is not its own
+                task.started = self.worked - task.took
+            task.result, task.attempt, task.took = "", 0, None
         return task
 
     def _count(self, task: _Task, sign: int) -> None:
@@ -235,11 +261,10 @@ class _Counting:
         sums[task.result] += sign
         if task.result == "succeeded" and task.attempt == 1:
             sums["first_pass"] += sign
-        if task.result != "skipped" and task.started is not None:
-            took = max(task.ended - task.started, 0)
+        if task.result != "skipped" and task.took is not None:
             sums["timed"] += sign
-            sums["duration"] += sign * took
-            self.durations[hour, bucket_of(took)] += sign
+            sums["duration"] += sign * task.took
+            self.durations[hour, bucket_of(task.took)] += sign
 
 
 def count_some(*, postgres: bool) -> Asking[bool]:
@@ -288,7 +313,7 @@ def keep_pruned(build_id: str) -> Asking[None]:
         yield from _count_build(_Position(*behind[0]), _MOST)
     found = yield StatsQuery("SELECT user_id, version FROM build_runs WHERE build_id = $1", (build_id,))
     for user_id, version in found:
-        counting = _Counting((yield from _has_lanes(build_id)), {})
+        counting = yield from _begun(build_id, {})
         seq = 0
         while seq < version:
             seq, _ = yield from _read(counting, build_id, seq, version, _MOST)
@@ -298,17 +323,19 @@ def keep_pruned(build_id: str) -> Asking[None]:
 
 def _count_build(position: _Position, most: int) -> Asking[int]:
     """Count at most `most` events of a build; return how many."""
-    build_id, seq, lanes, user_id, version, ended = position
-    if lanes is None:
-        lanes = int((yield from _has_lanes(build_id)))
-    tasks = yield StatsQuery(
-        "SELECT task, started, ended, result, attempt FROM metrics_tasks WHERE build_id = $1", (build_id,)
+    build_id, seq, lanes, clock, user_id, version, ended = position
+    rows = yield StatsQuery(
+        "SELECT task, started, ended, result, attempt, took FROM metrics_tasks WHERE build_id = $1", (build_id,)
     )
-    counting = _Counting(bool(lanes), {name: _Task(*fields) for name, *fields in tasks})
+    tasks = {name: _Task(*fields) for name, *fields in rows}
+    if lanes is None or clock is None:
+        counting = yield from _begun(build_id, tasks, seq)
+    else:
+        counting = _Counting(bool(lanes), tasks, _CLOCK.validate_json(clock))
     seq, number = yield from _read(counting, build_id, seq, version, most)
     yield from _add(counting, user_id, pruned=0, sign=1)
-    rows = [(name, counting.tasks[name]) for name in sorted(counting.changed)]
-    kept = [(build_id, name, task.started, task.ended, task.result, task.attempt) for name, task in rows]
+    changed = [(name, counting.tasks[name]) for name in sorted(counting.changed)]
+    kept = [(build_id, name, one.started, one.ended, one.result, one.attempt, one.took) for name, one in changed]
     yield StatsQuery(_KEEP_TASKS, many=kept)
     yield StatsQuery(
         _KEEP_ATTEMPTS, many=[(build_id, *attempt, result) for attempt, result in counting.attempts.items()]
@@ -319,7 +346,11 @@ def _count_build(position: _Position, most: int) -> Asking[int]:
             # From now on only the trigger that sees it go on makes a position for it.
             yield StatsQuery("DELETE FROM metrics_positions WHERE build_id = $1", (build_id,))
             return number
-    yield StatsQuery("UPDATE metrics_positions SET seq = $2, lanes = $3 WHERE build_id = $1", (build_id, seq, lanes))
+    stands = _CLOCK.dump_json(counting.clock).decode()
+    yield StatsQuery(
+        "UPDATE metrics_positions SET seq = $2, lanes = $3, clock = $4 WHERE build_id = $1",
+        (build_id, seq, int(counting.lanes), stands),
+    )
     return number
 
 
@@ -327,10 +358,11 @@ def _read(counting: _Counting, build_id: str, after: int, upto: int, most: int) 
     """Count at most `most` events after one; return up to which all are counted, and how many they were."""
     rows = yield StatsQuery(_EVENTS, (build_id, after, upto, most))
     for seq, at, kind, data in rows:
-        with suppress(
-            StoreFailed
-        ):  # `doctor` names what cannot be read; it must not keep the others from being counted
-            counting.add(_milliseconds(at), event_of(build_id, seq, kind, data))
+        moment = _moment(at)
+        counting.move(moment, e.EVENT_TYPES[kind])
+        if kind in _COUNTED:
+            with suppress(StoreFailed):  # `doctor` names what cannot be read; the others are counted nevertheless
+                counting.add(_milliseconds(moment), event_of(build_id, seq, kind, data))
     return (rows[-1][0] if len(rows) == most else upto), len(rows)
 
 
@@ -368,17 +400,29 @@ def _buckets_in(text: str) -> Counter[int]:
     return Counter(dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
-def _has_lanes(build_id: str) -> Asking[bool]:
-    """Return whether a build has lanes: without them a task is done when its agent has finished."""
-    first = yield StatsQuery("SELECT seq, type, data FROM events WHERE build_id = $1 AND seq = 1", (build_id,))
-    for seq, kind, data in first:
+def _begun(build_id: str, tasks: dict[str, _Task], upto: int = 0) -> Asking[_Counting]:
+    """Return the counting of a build after its first events, of which `tasks` are counted.
+
+    Without lanes a task is done when its agent has finished.
+    """
+    lanes, clock = True, WorkClock()
+    first = yield StatsQuery("SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq = 1", (build_id,))
+    for seq, at, kind, data in first:
         with suppress(StoreFailed):
             created = event_of(build_id, seq, kind, data)
-            return created.options.lanes if isinstance(created, e.BuildCreated) else True
-    return True
+            if isinstance(created, e.BuildCreated):
+                lanes, clock = created.options.lanes, WorkClock.of(_moment(at), by_hand=created.options.by_hand)
+    counting = _Counting(lanes, tasks, clock)
+    for at, kind in (yield StatsQuery(_MOVES, (build_id, upto))) if upto else ():
+        counting.move(_moment(at), e.EVENT_TYPES[kind])
+    return counting
 
 
-def _milliseconds(at: str | datetime) -> int:
-    """Return a time of a row, which SQLite keeps as text, in milliseconds since 1970."""
-    moment = to_time(at) if isinstance(at, str) else at
+def _moment(at: str | datetime) -> datetime:
+    """Return a time of a row, which SQLite keeps as text."""
+    return to_time(at) if isinstance(at, str) else at
+
+
+def _milliseconds(moment: datetime) -> int:
+    """Return a time in milliseconds since 1970."""
     return (moment - _FIRST) // timedelta(milliseconds=1)

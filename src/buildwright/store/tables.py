@@ -255,10 +255,12 @@ metrics_tasks = Table(
     Column("ended", BigInteger, nullable=False),
     Column("result", String(20), nullable=False),
     Column("attempt", BigInteger, nullable=False),
+    Column("took", BigInteger, nullable=True),
     sqlite_with_rowid=False,
     info=_MADE_AGAIN,
 )
-"""How each task is counted in the sums, so that it can be counted otherwise. Times are milliseconds since 1970."""
+"""How each task is counted in the sums, so that it can be counted otherwise. `ended` is in milliseconds since 1970,
+`started` what the build's working time was at the start, and `took` the working time from there to its end."""
 
 metrics_attempts = Table(
     "metrics_attempts",
@@ -278,10 +280,12 @@ metrics_positions = Table(
     Column("build_id", String(64), primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("lanes", BigInteger, nullable=True),
+    Column("clock", Text, nullable=True),
     sqlite_with_rowid=False,
     info=_MADE_AGAIN,
 )
-"""The builds whose events are not all counted, or that have not ended, and the last event of each that is."""
+"""The builds whose events are not all counted, or that have not ended, and the last event of each that is. `clock` is how
+the build's working time stood then (`core.work_clock`)."""
 
 # --- Lessons ---------------------------------------------------------------------------------------------------------
 
