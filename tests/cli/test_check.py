@@ -147,7 +147,7 @@ def test_a_branch_that_cannot_be_made_is_found_before_the_start(
 ) -> None:
     commit(repository, {"test_a.py": PASSES})
     done = program("check", "--repo", repository, "--branch", branch)
-    assert (done.code == 0) is not words, done.err
+    assert (done.code == 0) == (not words), done.err
     assert words in done.err
     assert not words or "fix:" in done.err
 

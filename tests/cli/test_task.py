@@ -81,7 +81,7 @@ def test_tasks_are_added_edited_and_dropped_by_name(program: Program, failed: Pa
     assert program("task", "add", "newest", "--id", "d", "--title", "Fourth").code == 0
     assert program("task", "drop", "newest", "d").code == 0
     edited = program("task", "edit", "newest", "b", "--validation", "test -e b.txt", "--goal", "Do it")
-    assert (edited.code, edited.out) == (0, "Edited b.\nThat answers the pause: the build goes on.\n")
+    assert (edited.code, edited.out) == (0, "Edited b.\nThat answers the pause: the build continues.\n")
     ended = program("run", "newest")
     assert ended.code == 0, ended.err
     assert started(program) == ["a", "b", "b", "third-thing"]

@@ -341,9 +341,9 @@ async def say_next(app: Client, before: Build | None, after: Build, output: Outp
 
     crew = await app.crew(after.id)
     if before is not None and before.pause is not None and after.pause is None:
-        output.print("That answers the pause: the build goes on.")
+        output.print("That answers the pause: the build continues.")
     elif before is not None and before.is_terminal and not after.is_terminal:
-        output.print("The build had ended, and goes on.")
+        output.print("The build had ended, and continues.")
     if after.pause is not None:
         output.say(f"The build is paused. Next: {answer_of(after)}")
     elif not (crew.works or crew.is_there):

@@ -45,7 +45,7 @@ _NO_TOOLCHAIN = re.compile(r"syncing channel updates for '?([\w.-]+)|toolchain '
 _OTHER_PNPM = re.compile(r"(?i)ignoring not compatible lockfile|ERR_PNPM_LOCKFILE_BREAKING_CHANGE")
 _NAME_PNPM = (
     "another pnpm has written pnpm-lock.yaml than the one on PATH, which cannot read it: put the one of the project there"
-    " (`packageManager` in package.json may name it; npm install -g pnpm@VERSION), or write the file anew with"
+    " (`packageManager` in package.json may name it; npm install -g pnpm@VERSION), or write the file again with"
     " `pnpm install`, and commit it"
 )
 _NOT_IN_REGISTRY = re.compile(
