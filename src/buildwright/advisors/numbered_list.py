@@ -138,7 +138,7 @@ def _read(text: str, name: str) -> tuple[list[_Item], list[str]]:
         elif one is not None:
             said = " and is ticked" if one.state == "done" else ""
             notes.append(f"line {number} has no number{said}, so it is not a task: {one.text}")
-        elif one is None and (bare := _UNBOXED.match(line)) and ("." in bare[1] or (items and "." not in items[0].id)):
+        elif (bare := _UNBOXED.match(line)) and ("." in bare[1] or (items and "." not in items[0].id)):
             notes.append(f"line {number} has no box, so it is not a task: {bare[1]} {bare[2]}")
     return items, notes
 
