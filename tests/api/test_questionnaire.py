@@ -172,6 +172,26 @@ async def test_a_reply_is_streamed_as_it_comes_and_a_repeat_costs_nothing(
         assert (await served.client.get(f"{path}/questionnaire/state")).json["cost"]["requests"] == 1
 
 
+async def test_who_leaves_while_a_reply_comes_pays_for_it(tmp_path: Path, kept_in: dict[str, str]) -> None:
+    slow = turn("A1", {"reply": LONG.strip(), "questions": [INTENT]}) | {"pace": {"tokens_per_second": 20}}
+    async with playing(tmp_path, [slow]) as environment, serving(tmp_path, **environment, **kept_in) as served:
+        path, client = await project(served.client), served.client
+        streamed = client.session.post(
+            f"{client.address}{path}/questionnaire",
+            json={"message": "hello"},
+            headers={"accept": "text/event-stream"},
+        )
+        async with streamed as answer:
+            assert (await answer.content.readline()).startswith(b"event: reply")
+            answer.close()
+        async with asyncio.timeout(60):
+            while not (state := (await client.get(f"{path}/questionnaire/state")).json)["cost"]["requests"]:
+                await asyncio.sleep(0.05)
+        assert state["cost"]["input_tokens"] > 100
+        assert 0 < state["cost"]["output_tokens"] < 150, "it was cut off, and not heard to its end"
+        assert state["question"] is None
+
+
 async def test_a_changed_answer_is_looked_at_with_the_next_message(tmp_path: Path, provider: dict[str, str]) -> None:
     async with serving(tmp_path, **provider) as served:
         path = await project(served.client)

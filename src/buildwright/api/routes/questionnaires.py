@@ -142,7 +142,8 @@ async def _told(
         raise
     finally:
         turn.cancel()
-        await asyncio.gather(turn, return_exceptions=True)
+        # Shielded: who leaves is cancelled again and again, and the turn has yet to count what it cost.
+        await asyncio.shield(asyncio.gather(turn, return_exceptions=True))
 
 
 def _event(kind: str, data: str) -> bytes:
