@@ -266,7 +266,7 @@ async def _follow(
     except TimeoutError:
         if (trouble := _trouble(bench, assignment)) is not None and _explains(trouble, "timeout"):
             told = clean(f"{trouble.message} (it was still asking after {seconds:g} s)", bench.world.mask)
-            if switch := model_instead(bench.newest(), task, attempt, trouble.kind):
+            if switch := _another_model(bench, assignment, trouble.kind, trouble):
                 return (switch,)
             if trouble.kind in NOT_THE_TASKS_FAULT:
                 return (pause_for(bench, assignment.door, trouble.kind, told, trouble.model or assignment.model, task),)
@@ -293,9 +293,7 @@ async def _follow(
             kind = trouble.kind
             summary = f"{trouble.message} ({summary})" if summary else trouble.message
             summary = clean(summary, bench.world.mask)[:LONGEST_SUMMARY]
-        # An agent whose own time is over is no slow provider.
-        of_provider = kind != "timeout" or (trouble is not None and trouble.kind == kind)
-        if of_provider and (switch := model_instead(bench.newest(), task, attempt, kind)):
+        if switch := _another_model(bench, assignment, kind, trouble):
             return (switch,)
         if kind in NOT_THE_TASKS_FAULT:
             model = trouble.model if trouble is not None else ""
@@ -311,6 +309,15 @@ async def _follow(
         to_prove=patch is not None and patch.is_empty and build.options.gates and can_be_proven(assignment.task),
     )
     return (done,)
+
+
+def _another_model(
+    bench: ActionContext, assignment: Assignment, kind: FailureKind, trouble: ModelTrouble | None
+) -> AnyEvent | None:
+    """Return that the attempt goes on with another model. An agent whose own time is over had no slow provider."""
+    if kind == "timeout" and (trouble is None or trouble.kind != kind):
+        return None
+    return model_instead(bench.newest(), assignment.task.id, assignment.attempt, kind)
 
 
 def _explains(trouble: ModelTrouble, kind: FailureKind) -> bool:
