@@ -49,6 +49,14 @@ async def test_a_body_that_is_no_json_says_where_it_breaks(served: Served) -> No
     assert broken.json["detail"] == only["message"]
 
 
+async def test_a_field_of_several_forms_is_named_without_the_insides_of_its_checks(served: Served) -> None:
+    wrong = await served.client.post("/api/builds", {"spec": 5, "repository": "x"})
+    assert (wrong.status, wrong.json["code"]) == (422, "invalid-input")
+    assert wrong.json["errors"][0]["pointer"] == "/spec"
+    assert wrong.json["detail"].startswith("/spec: ")
+    assert "function" not in wrong.text
+
+
 async def test_what_the_store_says_of_itself_is_for_the_log(served: Served) -> None:
     with closing(sqlite3.connect(served.site.app.settings.database)) as database:
         database.execute("ALTER TABLE projects RENAME TO gone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -73,6 +74,8 @@ _BY_STATUS = {
     503: "overdue",
 }
 _MOST_ERRORS = 100
+_VALIDATOR = re.compile(r"[a-z-]+\[.+\]")
+"""What pydantic puts into the place of an error where a field may have several forms: a name of its insides."""
 """Errors of one body that an answer lists: a long list of tasks may have the same one in each."""
 CODES: Mapping[str, int] = {
     **{code: status for status, code in _BY_STATUS.items()},
@@ -135,7 +138,8 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSON
 
 
 def _pointer(place: Sequence[str | int]) -> str:
-    first, *rest = [str(part).replace("~", "~0").replace("/", "~1") for part in place] or [""]
+    parts = [str(part) for part in place if not (isinstance(part, str) and _VALIDATOR.fullmatch(part))]
+    first, *rest = [part.replace("~", "~0").replace("/", "~1") for part in parts] or [""]
     return "/" + "/".join(rest) if first == "body" else "/".join([first, *rest])
 
 
