@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from buildwright.core.build import Build
@@ -275,10 +275,20 @@ class Client(Protocol):
     async def gates(self, build: Build, task: str = "") -> GatesView:
         """Return what the gates said in the build, or of one of its tasks. Raises NotFound."""
 
-    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
-        """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
+    async def project_names(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Return the names of those of these projects that were given one, and that the caller may see."""
 
-    async def kept_answers(self, start: datetime | None = None, end: datetime | None = None) -> KeptAnswers:
+    async def costs(
+        self, by: CostKey, start: datetime | None = None, end: datetime | None = None, build: str = ""
+    ) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's.
+
+        `build`: of the build with this id alone.
+        """
+
+    async def kept_answers(
+        self, start: datetime | None = None, end: datetime | None = None, build: str = ""
+    ) -> KeptAnswers:
         """Return the answers that were played again instead of bought twice, as `costs`, by days of UTC."""
 
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:

@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -300,6 +300,17 @@ class HttpRepositories:
         return PushAuditView.model_validate_json(json.dumps(found))
 
 
+async def _projects(wire: Wire) -> list[dict[str, Any]]:
+    """Return all projects that the token's user sees."""
+    cursor, found = "", list[dict[str, Any]]()
+    while True:
+        page = await wire.get("/projects", limit=500, cursor=cursor)
+        found += page["items"]
+        cursor = page["next_cursor"] or ""
+        if not cursor:
+            return found
+
+
 class HttpContracts:
     """Implements `ContractClient` with the projects of the token's user."""
 
@@ -308,13 +319,7 @@ class HttpContracts:
 
     async def find(self, project: str, *, create: bool = False) -> tuple[str, str]:
         """See `ContractClient.find`."""
-        cursor, found = "", list[dict[str, Any]]()
-        while True:
-            page = await self._wire.get("/projects", limit=500, cursor=cursor)
-            found += page["items"]
-            cursor = page["next_cursor"] or ""
-            if not cursor:
-                break
+        found = await _projects(self._wire)
         exact = [one for one in found if project in {one["id"], one["name"]}]
         chosen = exact or [one for one in found if len(project) >= 4 and str(one["id"]).startswith(project)]
         if len(chosen) > 1:
@@ -472,14 +477,22 @@ class HttpClient:
         found = await self._wire.get(f"/api/builds/{build.id}/gates", task=task)
         return GatesView.model_validate_json(json.dumps(found))
 
-    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
-        """Return what requests to models cost from `start` to before `end`, over the builds of the token's user."""
-        found = await self._wire.get("/api/costs", by=by, **_between(start, end))
+    async def project_names(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Return the names of those of these projects that the token's user sees."""
+        return {one["id"]: one["name"] for one in await _projects(self._wire) if one["id"] in ids}
+
+    async def costs(
+        self, by: CostKey, start: datetime | None = None, end: datetime | None = None, build: str = ""
+    ) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`, over the builds of the token's user, or of one."""
+        found = await self._wire.get("/api/costs", by=by, build=build, **_between(start, end))
         return [CostSum.model_validate_json(json.dumps(each)) for each in found["sums"]]
 
-    async def kept_answers(self, start: datetime | None = None, end: datetime | None = None) -> KeptAnswers:
-        """Return the answers that were played again instead of bought twice, of the builds of the token's user."""
-        found = await self._wire.get("/api/costs", by="result", **_between(start, end))
+    async def kept_answers(
+        self, start: datetime | None = None, end: datetime | None = None, build: str = ""
+    ) -> KeptAnswers:
+        """Return the answers that were played again instead of bought twice, of the builds of the token's user, or of one."""
+        found = await self._wire.get("/api/costs", by="result", build=build, **_between(start, end))
         return KeptAnswers.model_validate_json(json.dumps(found["kept"]))
 
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:

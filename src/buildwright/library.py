@@ -178,9 +178,14 @@ class Buildwright:
         """Return the newest builds, newest first."""
         return await _listed(self.client, await self.client.builds.rows(limit))
 
-    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
-        """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
-        return await self.client.costs(by, start, end)
+    async def costs(
+        self, by: CostKey, start: datetime | None = None, end: datetime | None = None, build: str = ""
+    ) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's.
+
+        `build`: of the build with this id alone.
+        """
+        return await self.client.costs(by, start, end, build)
 
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
         """Return what builds came to, of the hours from that of `start` to that before `end`: of all here, or the token's

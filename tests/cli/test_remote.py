@@ -223,6 +223,10 @@ def test_costs_and_stats_are_the_same_through_the_server(
         assert (only["requests"], only["input_tokens"], only["output_tokens"]) == (1, 1_000_000, 1_000), by
     assert program("costs", "--by", "model").out == program("costs", "--by", "model", **server.environment).out
     assert "Total: $" in program("costs").out
+    for environment in ({}, server.environment):
+        (of_build,) = program("costs", "--by", "task", "--build", "newest", "--json", **environment).object["sums"]
+        assert of_build["key"].endswith("/a")
+        assert program("costs", "--build", "nope", **environment).code == 2
     assert program("costs", "--until", "2001-01-01").out.strip() == "No request to a model is known."
     _stats_are_the_same(program, server)
 

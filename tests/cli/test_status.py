@@ -55,6 +55,22 @@ def test_a_view_that_does_not_fit_is_made_anew(program: Program, ended: Path) ->
         assert json.loads(ended.read_text("utf-8")) == right
 
 
+def test_a_project_is_listed_by_its_name(program: Program, ended: Path) -> None:
+    project, moment = "589055f1-29a8-4709-a6a0-08e96e03ec15", "2026-01-01T00:00:00.000000Z"
+    with closing(sqlite3.connect(program.home / "buildwright.db")) as database:
+        row = (project, "0", "My shop", "", "draft", "", "", "", moment, moment)
+        database.execute("INSERT INTO projects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        database.execute("UPDATE build_runs SET project_id = ?", (project,))
+        database.commit()
+    for arguments in (("--all",), ("--state", "succeeded"), ("--project", "My shop"), ("--project", project)):
+        shown = program("status", *arguments).out
+        assert "My shop" in shown, arguments
+        assert project not in shown, arguments
+        (listed,) = program("status", *arguments, "--json").object["builds"]
+        assert (listed["project"], listed["project_id"]) == ("My shop", project), arguments
+    assert "no such build" in program("status", "--project", "Another").out
+
+
 @pytest.fixture
 def paused(program: Program, repository: Path, three: Path) -> Path:
     """The kept view of a build that has failed and waits for its user."""

@@ -384,6 +384,9 @@ async def test_costs_say_what_was_thrown_away_and_why(journals: Store, runs: Bui
     assert await costs("result") == [("", 8, 0), ("gate", refused, refused), ("landed", 1, 0), ("open", 4, 0)]
     assert await costs("task") == [("b", 8, 0), ("b/a", refused + 1, refused), ("b/c", 4, 0)]
     assert [each[0] for each in await costs("attempt")] == ["b", "b/a#1", "b/a#2", "b/c#1"]
+    assert [each.key for each in await runs.costs("task", build_id="b")] == ["b", "b/a", "b/c"]
+    assert await runs.costs("task", build_id="c") == []
+    assert await runs.costs("task", user_id="another", build_id="b") == []
     cached = (await runs.costs("attempt"))[3]
     assert (cached.cache_tokens, cached.cache_read_tokens) == (8, 7)
     await tell(journals, "b", AT, e.MergeConflicted(task="a", attempt=2, onto="d", files=("x",), tree="t"))

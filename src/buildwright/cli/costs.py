@@ -27,10 +27,11 @@ async def costs(
     ] = "day",
     since: Annotated[datetime | None, Parameter(help="Only requests of this day or later, such as 2026-03-01.")] = None,
     until: Annotated[datetime | None, Parameter(help="Only requests before this day.")] = None,
+    build: Annotated[str, Parameter(help="Only requests of this build: its id, or how it begins; `newest`.")] = "",
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
     csv: Annotated[bool, Parameter(help="A table with commas on stdout, for spreadsheets.")] = False,
 ) -> None:
-    """Show what requests to models cost, over all builds that are still kept, and how much of it was thrown away.
+    """Show what requests to models cost, over all builds that are still kept or of one, and how much of it was thrown away.
 
     Thrown away is what was spent on attempts that have ended and did not land, or were taken back. By requirement, a
     request counts for each requirement of its task, so that the sums overlap; the total counts it once.
@@ -40,9 +41,10 @@ async def costs(
 
     output = Output(one_form(json, csv))
     async with session() as app:
-        sums = await app.costs(by, utc(since), utc(until))
-        results = sums if by == "result" else await app.costs("result", utc(since), utc(until))
-        kept = await app.kept_answers(utc(since), utc(until))
+        between = (utc(since), utc(until), await app.find(build) if build else "")
+        sums = await app.costs(by, *between)
+        results = sums if by == "result" else await app.costs("result", *between)
+        kept = await app.kept_answers(*between)
     rows = [each.model_dump(mode="json") for each in sums]
     if csv:
         output.csv(list(CostSum.model_fields), rows)

@@ -42,7 +42,7 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
     doubtful = len(set(flags)) < len(flags) or len(words) > 1 or any(word.startswith("-") for word in words)
     if doubtful or {"--all", "--short"} <= set(flags):
         return None
-    from buildwright.store.build_rows import find_rows
+    from buildwright.store.build_rows import find_rows, project_names
 
     settings = Settings.load()
     if settings.server_url or settings.database_url:
@@ -58,7 +58,8 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
         if len(costs) < len(rows):
             return None
         resting = _left(found)
-        show_list(rows, costs, output, resting=resting, times=kept_times(settings.home, rows, resting))
+        names = project_names(settings.database, {row.project_id for row in rows})
+        show_list(rows, costs, output, names, resting=resting, times=kept_times(settings.home, rows, resting))
     elif "--short" in flags:
         found = find_rows(settings.database, *asked_rows(build))
         rows, resting = [each.row for each in found], _left(found)
@@ -182,6 +183,7 @@ def show_list(
     rows: Sequence[BuildRow],
     costs: Mapping[str, Decimal],
     output: Output,
+    names: Mapping[str, str],
     *,
     resting: Collection[str],
     times: Mapping[str, float],
@@ -189,14 +191,15 @@ def show_list(
 ) -> None:
     """Print the builds as a table, newest first, with what each cost.
 
-    `resting`: builds that no process runs. `times`: those of their views, where there are.
-    `chosen`: not all builds were asked for.
+    `names`: of projects that were given one, by their ids. `resting`: builds that no process runs. `times`: those of
+    their views, where there are. `chosen`: not all builds were asked for.
     """
     now = datetime.now(UTC)
     if output.json:
         facts = [
             {
                 **asdict(row),
+                "project": names.get(row.project_id, row.project_id),
                 "seconds": _seconds(row, now, resting, times),
                 "cost_usd": costs.get(row.build_id, Decimal(0)),
             }
@@ -221,7 +224,7 @@ def show_list(
         (
             row.build_id[:8],
             _state(row),
-            one_line(row.project_id, 40),
+            one_line(names.get(row.project_id, row.project_id), 40),
             f"{row.created_at:%Y-%m-%d %H:%M}",
             duration(_seconds(row, now, resting, times)),
             money(costs[row.build_id]) if costs.get(row.build_id) else "",

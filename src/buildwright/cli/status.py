@@ -31,7 +31,9 @@ async def status(
     state: Annotated[_State | None, Parameter(help="List the builds in this state.")] = None,
     project: Annotated[
         str,
-        Parameter(help="List the builds of this project: the name of their repository, unless they were given one."),
+        Parameter(
+            help="List the builds of this project, by its name or id: that of their repository, unless they were given one."
+        ),
     ] = "",
     short: Annotated[
         bool, Parameter(help="One line, quick enough for a prompt; nothing when there is no build.")
@@ -81,16 +83,19 @@ async def _list(app: Client, state: _State | None, project: str, output: Output,
     from buildwright.cli.quick_status import MOST_LISTED, kept_times, list_state, show_list
 
     chosen = state is not None or bool(project)
+    rows = await app.builds.rows(_MOST_SEARCHED if chosen else MOST_LISTED)
+    names = await app.project_names({row.project_id for row in rows})
     found = [
         row
-        for row in await app.builds.rows(_MOST_SEARCHED if chosen else MOST_LISTED)
-        if (state is None or list_state(row) == state) and (not project or row.project_id == project)
+        for row in rows
+        if (state is None or list_state(row) == state)
+        and (not project or project in {row.project_id, names.get(row.project_id)})
     ][:MOST_LISTED]
     sums = await app.costs("build", found[-1].created_at) if found else ()
     resting = [row.build_id for row in found if row.runs_on and not (await app.crew(row.build_id)).is_there]
     times = kept_times(home, found, resting) if home is not None else {}
     costs = {each.key: each.cost_usd for each in sums}
-    show_list(found, costs, output, resting=resting, times=times, chosen=chosen)
+    show_list(found, costs, output, names, resting=resting, times=times, chosen=chosen)
 
 
 async def _show(app: Client, build_id: str, output: Output) -> None:

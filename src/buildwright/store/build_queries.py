@@ -44,6 +44,7 @@ from buildwright.store.tables import (
     interview_costs,
     metrics_attempts,
     plan_costs,
+    projects,
     replayed_answers,
 )
 from buildwright.views.costs import USEFUL, CostSum, KeptAnswers
@@ -84,6 +85,11 @@ class BuildQueries:
             query = query.where(build_runs.c.user_id == user_id)
         found = await self._fetch(query.limit(1))
         return found[0] if found else None
+
+    async def project_names(self, ids: Collection[str]) -> dict[str, str]:
+        """Return the names of those of these projects that were given one."""
+        rows = await self._database.fetch(select(projects.c.id, projects.c.name).where(projects.c.id.in_(ids)))
+        return {str(row.id): str(row.name) for row in rows}
 
     async def latest_of_projects(self, project_ids: Sequence[str]) -> dict[str, BuildRow]:
         """Return the newest build in each of these projects, of whatever user, without projects that have none."""
@@ -127,20 +133,27 @@ class BuildQueries:
         return int(found[0][0])
 
     async def costs(
-        self, by: CostKey, start: datetime | None = None, end: datetime | None = None, user_id: str = ""
+        self,
+        by: CostKey,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        user_id: str = "",
+        build_id: str = "",
     ) -> list[CostSum]:
-        """Return what requests to models cost from `start` to before `end`, of a user or of all ("").
+        """Return what requests to models cost from `start` to before `end`, of a user and of a build, or of all ("").
 
         By requirement, a request counts for each requirement of its task: those sums overlap.
         """
         await stats_rows.count(self._database)  # it says what became of the attempts
         within = (start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC))
         key: CostKey = "task" if by == "requirement" else by
-        rows = await self._database.fetch(costs_query(key, *within, user_id, postgres=self._database.is_postgres))
+        rows = await self._database.fetch(
+            costs_query(key, *within, user_id, build_id, postgres=self._database.is_postgres)
+        )
         sums = [_cost_sum(*tuple(row)) for row in rows]
         sums = await self._by_requirement(sums) if by == "requirement" else sums
         found = {one.key: one for one in sums}
-        for kept in (interview_costs, plan_costs):
+        for kept in () if build_id else (interview_costs, plan_costs):
             query = apart_query(kept, by, *within, user_id, postgres=self._database.is_postgres)
             for row in await self._database.fetch(query):
                 key, *figures, cost, unpriced = tuple(row)
@@ -149,9 +162,9 @@ class BuildQueries:
         return [found[key] for key in sorted(found)]
 
     async def kept_answers(
-        self, start: datetime | None = None, end: datetime | None = None, user_id: str = ""
+        self, start: datetime | None = None, end: datetime | None = None, user_id: str = "", build_id: str = ""
     ) -> KeptAnswers:
-        """Return what was played again on the days from that of `start` to before that of `end`, of a user or of all ("")."""
+        """Return what was played again on the days from that of `start` to before that of `end`, narrowed as `costs`."""
         query = select(func.count(), func.sum(replayed_answers.c.answers), func.sum(replayed_answers.c.saved)).join(
             build_runs, build_runs.c.build_id == replayed_answers.c.build_id
         )
@@ -161,6 +174,8 @@ class BuildQueries:
             query = query.where(replayed_answers.c.day < f"{end.astimezone(UTC):%Y-%m-%d}")
         if user_id:
             query = query.where(build_runs.c.user_id == user_id)
+        if build_id:
+            query = query.where(build_runs.c.build_id == build_id)
         ((found, answers, saved),) = [tuple(row) for row in await self._database.fetch(query)]
         return KeptAnswers(answers=int(answers), saved_usd=Decimal(int(saved)) / COST_UNITS) if found else KeptAnswers()
 
@@ -268,9 +283,9 @@ def _newest_first() -> Select[tuple[object, ...]]:
 
 
 def costs_query(
-    by: CostKey, start: datetime, end: datetime, user_id: str, *, postgres: bool
+    by: CostKey, start: datetime, end: datetime, user_id: str, build_id: str, *, postgres: bool
 ) -> Select[tuple[Any, ...]]:
-    """Return the query of the columns of `CostSum`, of requests from `start` to before `end`; "" is any user."""
+    """Return the query of the columns of `CostSum`, of requests from `start` to before `end`; "" is any user or build."""
     # A NUL is what PostgreSQL cannot read as a text.
     data = func.replace(events.c.data, "\\u0000", "\\u2400")
     used = cast(data, JSON) if postgres else type_coerce(data, JSON)
@@ -303,6 +318,7 @@ def costs_query(
         .group_by(key)
         .order_by(key)
     )
+    query = query.where(events.c.build_id == build_id) if build_id else query
     return query.where(build_runs.c.user_id == user_id) if user_id else query
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +77,18 @@ def find_row(path: Path, build_prefix: str = "", patience: float = 15.0) -> Foun
         if len(rows) != 1:
             return None
         return FoundRow(rows[0], live_holder(conn, rows[0].build_id, datetime.now(UTC)))
+
+
+def project_names(path: Path, ids: Collection[str], patience: float = 15.0) -> dict[str, str]:
+    """Return the names of those of these projects that were given one.
+
+    Opens the database and raises as `list_rows` does.
+    """
+    with _opened(path, patience) as conn:
+        found = conn.execute(
+            "SELECT id, name FROM projects WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(ids)),)
+        )
+        return dict(found.fetchall())
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -659,15 +659,24 @@ class App:
 
         return gates_view(build, await self.builds.read(build.id), task)
 
-    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
-        """Return what requests to models cost from `start` to before `end`, over all builds of the home."""
+    async def project_names(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Return the names of those of these projects that were given one."""
         async with self.runs() as runs:
-            return await runs.costs(by, start, end)
+            return await runs.project_names(ids)
 
-    async def kept_answers(self, start: datetime | None = None, end: datetime | None = None) -> KeptAnswers:
-        """Return the answers that were played again instead of bought twice, over all builds of the home."""
+    async def costs(
+        self, by: CostKey, start: datetime | None = None, end: datetime | None = None, build: str = ""
+    ) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`, over all builds of the home, or of one."""
         async with self.runs() as runs:
-            return await runs.kept_answers(start, end)
+            return await runs.costs(by, start, end, build_id=build)
+
+    async def kept_answers(
+        self, start: datetime | None = None, end: datetime | None = None, build: str = ""
+    ) -> KeptAnswers:
+        """Return the answers that were played again instead of bought twice, over all builds of the home, or of one."""
+        async with self.runs() as runs:
+            return await runs.kept_answers(start, end, build_id=build)
 
     async def stats(self, by: StatsPeriod, start: datetime | None = None, end: datetime | None = None) -> Stats:
         """Return what builds came to, of the hours from that of `start` to that before `end`, over all of the home."""

@@ -29,27 +29,34 @@ By = Annotated[CostKey, Query(description="What to sum by; days are of UTC.")]
 Since = Annotated[Moment | None, Query(description="Only requests at this time or later.")]
 Until = Annotated[Moment | None, Query(description="Only requests before this time.")]
 Whose = Annotated[Literal["mine", "all"], Query(description="`all`: of every user; only for an owner of the server.")]
+OfBuild = Annotated[str, Query(max_length=64, description="Only of your build with this id.")]
 _MOST_TITLES = 500
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
 
 @router.get("/api/costs", responses=responses(403))
 async def costs(
-    site: SiteOf, caller: CallerOf, by: By = "day", since: Since = None, until: Until = None, whose: Whose = "mine"
+    site: SiteOf,
+    caller: CallerOf,
+    by: By = "day",
+    since: Since = None,
+    until: Until = None,
+    whose: Whose = "mine",
+    build: OfBuild = "",
 ) -> Costs:
     """Return what requests to models cost in the caller's builds, by day, model, task and so on.
 
     By `requirement` the sums overlap, because a request counts for each requirement of its task; the total counts it once.
     """
     user_id = _user_of(caller, whose)
-    sums = await site.records.runs.costs(by, since, until, user_id)
-    once = await site.records.runs.costs("result", since, until, user_id) if by == "requirement" else sums
+    sums = await site.records.runs.costs(by, since, until, user_id, build)
+    once = await site.records.runs.costs("result", since, until, user_id, build) if by == "requirement" else sums
     return Costs(
         by=by,
         sums=sums,
         cost_usd=sum((each.cost_usd for each in once), Decimal(0)),
         thrown_away_usd=sum((each.thrown_away_usd for each in once), Decimal(0)),
-        kept=await site.records.runs.kept_answers(since, until, user_id),
+        kept=await site.records.runs.kept_answers(since, until, user_id, build),
         unpriced=sum(each.unpriced for each in once),
         words=await _words(site, user_id, by),
     )
@@ -73,10 +80,16 @@ def _user_of(caller: Caller, whose: str) -> str:
 
 @router.get("/api/costs.csv", response_class=Response, responses={**responses(403), **_CSV})
 async def costs_csv(
-    site: SiteOf, caller: CallerOf, by: By = "day", since: Since = None, until: Until = None, whose: Whose = "mine"
+    site: SiteOf,
+    caller: CallerOf,
+    by: By = "day",
+    since: Since = None,
+    until: Until = None,
+    whose: Whose = "mine",
+    build: OfBuild = "",
 ) -> Response:
     """Return the sums of `/api/costs` as a table for spreadsheets."""
-    return _table(f"costs-by-{by}", await site.records.runs.costs(by, since, until, _user_of(caller, whose)))
+    return _table(f"costs-by-{by}", await site.records.runs.costs(by, since, until, _user_of(caller, whose), build))
 
 
 @router.get("/api/builds/{build_id}/costs", responses=responses(403, 404))
