@@ -148,9 +148,12 @@ async def test_an_assistant_answers_a_pause(program: Program, repository: Path, 
     command = f'test -e "{tmp_path}/go" && {WRITES}'
     async with assistant(program, mode) as client:
         given = options(command, limits={"attempts": 1})
-        build = (await asked(client, "start", spec=tasks("a"), repository=str(repository), options=given))["build_id"]
+        wanted = {"spec": tasks("a"), "repository": str(repository), "options": given, "key": "once"}
+        build = (await asked(client, "start", **wanted))["build_id"]
         paused = await asked(client, "status", build=build[:8], wait_seconds=300)
         assert (paused["control"], paused["pause"]["reason"]) == ("paused", "failure")
+        again = await asked(client, "start", **wanted)
+        assert (again["build_id"], again["control"], again["version"]) == (build, "paused", paused["version"])
         assert (await asked(client, "say", text="keep it short"))["receipt"]
         assert "needs your choice" in await refused(client, "resume")
         said = await refused(client, "approve", finding="00000000", reason="my user agrees")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field, create_model
 
@@ -37,6 +39,8 @@ MOST_TASKS = 50
 LONGEST_WAIT = 600.0
 """Most seconds that a call may wait for a build."""
 _STUCK = "stuck"
+_KEYS = UUID("0a3a9a5e-1c52-4d0f-9f0e-6f3f6f0c6a57")
+"""The namespace of the ids of builds that are started with a key."""
 _OVER = (TaskPhase.DONE, TaskPhase.SKIPPED, TaskPhase.FAILED)
 _OTHER = "What is to be other than by default; on the caller's own machine their files of options say what that is."
 _BuildOptions = narrowed(Options, RequestModel)
@@ -79,6 +83,11 @@ class StartWanted(PlanWanted):
 
     options: Annotated[Options, GivenAs(_BuildOptions)] = Field(default_factory=Options, description=_OTHER)
     title: str = Field("", max_length=200, description="Of the build; else that of the spec.")
+    key: str = Field(
+        "",
+        max_length=200,
+        description="Any text of yours. A repeat with the same one starts nothing, and returns the build of the first.",
+    )
 
 
 class StatusWanted(OfBuild):
@@ -115,6 +124,7 @@ class CostsWanted(RequestModel):
     by: CostKey = Field("day", description="What to sum by; days are of UTC.")
     since: AwareDatetime | None = Field(None, description="Only requests at this time or later.")
     until: AwareDatetime | None = Field(None, description="Only requests before this time.")
+    build: str = Field("", max_length=64, description="Only of this build: its id, or how it begins; `newest`.")
 
 
 class WhyAnswer(Record):
@@ -138,6 +148,8 @@ async def _plan(context: ToolContext, wanted: PlanWanted) -> PlanView:
 
 async def _start(context: ToolContext, wanted: StartWanted) -> Standing:
     new = await _new(context, wanted, wanted.title)
+    if wanted.key:
+        new = replace(new, build_id=str(uuid5(_KEYS, wanted.key)))
     build_id = await context.client.start(new)
     await context.begin(build_id)
     return standing_of(await context.client.builds.load(build_id))
@@ -228,7 +240,8 @@ async def _diff(context: ToolContext, wanted: DiffWanted) -> PartialDiff:
 
 
 async def _costs(context: ToolContext, wanted: CostsWanted) -> Costs:
-    client, between = context.client, (wanted.since, wanted.until)
+    client = context.client
+    between = (wanted.since, wanted.until, await client.find(wanted.build) if wanted.build else "")
     sums = await client.costs(wanted.by, *between)
     once = await client.costs("result", *between) if wanted.by == "requirement" else sums
     return Costs(

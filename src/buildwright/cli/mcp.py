@@ -72,7 +72,8 @@ async def _begin(client: Client, build_id: str) -> None:
 
     if client.elsewhere or client.in_cluster or await client.builds.holder(build_id) is not None:
         return
-    if not (await client.builds.load(build_id)).is_terminal:
+    build = await client.builds.load(build_id)
+    if not build.is_terminal and build.pause is None:  # paused: it was started before, with the same key
         await run_in_background(client, build_id)
 
 
