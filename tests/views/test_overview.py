@@ -327,3 +327,18 @@ def test_an_unknown_task_names_those_that_look_like_it() -> None:
     assert caught.value.fix == "name one of these: money, month, ..."
     with pytest.raises(NotFound, match="no plan yet"):
         why(build_of(recorded[:2]), "money", recorded[:2], LATER)
+
+
+def test_nothing_is_in_work_once_a_build_has_ended() -> None:
+    started = (e.TaskStarted(task="money", attempt=1), e.TaskStarted(task="month", attempt=1))
+    crashed = e.AgentBroke(task="money", attempt=1, kind="crashed", message="no")
+    failed = (*started, crashed, e.TaskFailed(task="money", message="no"))
+    at_work = build_of(journal(*failed))
+    assert running_tasks(at_work) == ["month"]
+    recorded = journal(*failed, e.BuildFinished(outcome="failed", message="the critical task money failed"))
+    ended = build_of(recorded)
+    assert running_tasks(ended) == []
+    assert build_view(ended, LATER).running == ()
+    said = why(ended, "month", recorded, LATER)
+    assert said.answer == "Attempt 1 was cut short: the build ended before (failed)."
+    assert said.state.reason == "cut short: the build ended before"

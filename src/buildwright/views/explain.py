@@ -351,7 +351,9 @@ def _limits(build: Build, state: TaskState, now: datetime) -> Iterator[str]:
 
 
 def _at_work(build: Build, task_id: str, state: TaskState) -> str:
-    """Say what happens to the task's attempt now, or what it waits for."""
+    """Say what happens to the task's attempt now, what it waits for, or that the build's end has cut it short."""
+    if build.is_terminal:
+        return f"Attempt {state.attempt} was cut short: the build ended before ({build.outcome})."
     waits = build.waits_for_step
     if state.phase is TaskPhase.WORKING:
         if waits:

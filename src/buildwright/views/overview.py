@@ -559,6 +559,8 @@ def _reason(build: Build, state: TaskState) -> str:
     if state.phase in {TaskPhase.REJECTED, TaskPhase.FAILED, TaskPhase.WORKING} and state.findings:
         more = len(state.findings) - 1
         return f"{state.findings[0]}" + (f" (and {more} more)" if more else "")
+    if build.is_terminal and state.phase in BUSY:
+        return "cut short: the build ended before"
     return state.reason if state.phase in {TaskPhase.REJECTED, TaskPhase.FAILED} else ""
 
 
