@@ -103,8 +103,9 @@ async def test_it_changes_a_file_and_tells_of_it(gateway: LocalGateway, assign: 
 @pytest.mark.parametrize("name", [name for name in names(PROGRAMS) if name != "mini"])
 async def test_what_it_says_arrives_word_for_word(gateway: LocalGateway, assign: Assign, path: str, name: str) -> None:
     # One masks its key wherever it is in its own events, in the names of these as well: ours is no word.
-    says = "A lane, a session, an event, a message, a tool, a result and a key are words like others."
+    says = "A lane, an event, a message, a tool, a result, a key."
     assignment = await scripted(gateway, assign(), f"  - {{reply: {{text: '{says}'}}}}\n")
+    git(assignment.lane, "init", "--quiet")
     out = await play(ProgramAgent(program(name), NoSandbox(), path), assignment)
     assert says in told(out), out
 
