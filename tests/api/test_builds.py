@@ -381,6 +381,28 @@ async def test_bad_input_is_refused_with_what_is_wrong(served: Served, body: dic
     assert (await served.client.get("/api/builds")).json["items"] == []
 
 
+async def test_a_name_of_a_remote_leads_others_nowhere_that_an_address_may_not(served: Served, tmp_path: Path) -> None:
+    repository, near = tmp_path / "named", tmp_path / "near.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(near))
+    git(tmp_path, "init", "--quiet", str(repository))
+    git(repository, "commit", "--quiet", "--allow-empty", "-m", "First")
+    for name, address in {
+        "origin": "https://ann:secret@127.0.0.1/x.git",
+        "outside": str(tmp_path.parent / "outside.git"),
+        "near": str(near),
+    }.items():
+        git(repository, "remote", "add", name, address)
+    bob = await served.user("bob")
+    answers = {}
+    for name in ("", "origin", "outside", "missing", "near"):
+        options = {"agent": "noop", "delivery": {"kind": "push", "remote": name}}
+        body = {"repository": str(repository), "tasks": THREE, "options": options}
+        answer = await bob.post("/api/builds", body)
+        answers[name] = answer.status
+        assert "secret" not in answer.text
+    assert answers == {"": 422, "origin": 422, "outside": 422, "missing": 422, "near": 202}
+
+
 async def test_text_that_is_not_text_is_refused_everywhere(served: Served) -> None:
     build_id = await started(served.client)
     bodies = ('{"text": "\\ud800"}', '{"text": "\\u0000"}', '{"\\ud800": 1}', '{"text": ' + "[" * 200 + "]" * 200 + "}")

@@ -69,6 +69,29 @@ async def test_a_url_is_built_on_though_the_server_fails_at_first(
     assert (lane.files / "README.md").read_bytes() == b"hello\n"
 
 
+async def test_an_address_that_leads_on_to_another_is_not_followed(
+    workspace: GitWorkspace, served: tuple[Path, str, list[str]]
+) -> None:
+    """The address was checked, where it leads was not; whoever wants it says so in the settings of their own git."""
+    _, address, failures = served
+
+    class Moved(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", address + self.path)
+            self.end_headers()
+
+    failures.append("410")  # what would be said there
+    with ThreadingHTTPServer(("127.0.0.1", 0), Moved) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        with pytest.raises(GitFailed, match="302"):
+            await workspace.prepare("b", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    assert failures == ["410"], "nothing was asked of the other address"
+
+
 async def test_what_no_patience_mends_is_said_at_once(
     workspace: GitWorkspace, served: tuple[Path, str, list[str]]
 ) -> None:

@@ -47,6 +47,7 @@ _CONFIGURATION = """\
 [fetch]
 	recurseSubmodules = false
 [http]
+	followRedirects = false
 	lowSpeedLimit = 1
 	lowSpeedTime = 300
 [submodule]
