@@ -99,7 +99,7 @@ async def checked_target(site: ServerState, caller: Caller, repository: str, opt
     checked = await checked_repository(repository, environment, own_machine=own) if repository else ""
     by_name = options.delivery.kind in {"push", "pr"} and (not remote or is_remote_name(remote))
     if by_name and not own and checked.startswith("/"):
-        # Whoever can write the repository's own settings says what a name means. Access that stands in it is left out.
+        # The repository's own settings say what a name means. Access that stands in it is left out.
         address = await site.app.workspace.address_of(checked, remote)
         await checked_repository(re.sub(r"(?<=://)[^/@]*@", "", address), environment, own_machine=own)
     return checked if options.lanes else ""
