@@ -157,6 +157,7 @@ async def test_a_build_runs_from_the_contracts_and_their_change_makes_its_work_s
     changed = await put(client, f"{contracts}/phases", phases["content"].replace("on top", "of straw on top"), '"1"')
     assert changed.json["build_id"] == started.json["build_id"]
     assert [(one["task"], one["landed"], one["files"]) for one in changed.json["stale"]] == [(PUT, True, ["roof.txt"])]
+    assert changed.json["redoing"].startswith("1 more attempt: ")
     assert would.json["stale"] == changed.json["stale"] == (await get(client, f"{contracts}/stale"))["stale"]
     bob = await served.user("bob")
     assert (await bob.post(f"{contracts}/take")).status == 403

@@ -332,6 +332,8 @@ def _say_stale(output: Output, change: ContractsChange) -> None:
     output.print(f"In build {change.build_id[:8]} this is stale:")
     for task in change.stale:
         output.print(f"  {_stale_line(task)}", wrap=True)
+    if change.redoing:
+        output.print(f"To bring what is merged up to date: {change.redoing}", wrap=True)
 
 
 def _stale_line(task: StaleTask) -> str:

@@ -101,6 +101,11 @@ def choices_of(build: Build, events: Sequence[Recorded], now: datetime) -> Choic
     )
 
 
+def price_of_redoing(tasks: Sequence[str], events: Sequence[Recorded]) -> Price:
+    """Return what it is likely to take to make these tasks of a build once more, from its whole journal."""
+    return _of_attempts(tasks, _tried(events))
+
+
 def _price(build: Build, name: str, tried: Sequence[_Tried], now: datetime) -> Price:
     match name:
         case "retry" if build.failed:

@@ -99,6 +99,8 @@ class ContractsChange(Record):
     build_id: str = ""
     """The project's newest build that runs from contracts; "" without one."""
     stale: tuple[StaleTask, ...] = ()
+    redoing: str = ""
+    """What it is likely to take to bring the merged work among it up to date, in words; "" when there is none."""
 
 
 class RewrittenContract(Record):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from buildwright.core.contract_types import FOLDER, ContractType
 from buildwright.core.contracts import BuildContracts, Contract, check_folder, edited
 from buildwright.errors import BadSpec, Conflict, Forbidden, NotFound
+from buildwright.views.choices import price_of_redoing
 from buildwright.views.contracts import (
     ContractsChange,
     ContractText,
@@ -233,7 +234,10 @@ class Contracting:
         if build.spec.contracts is None:
             return shown
         stale = await asyncio.to_thread(stale_tasks, build, newest)
-        return shown.model_copy(update={"build_id": build.id, "stale": stale})
+        landed = [one.task for one in stale if one.landed]
+        events = await self.builds.read(build.id) if landed else []
+        redoing = (await asyncio.to_thread(price_of_redoing, landed, events)).words if landed else ""
+        return shown.model_copy(update={"build_id": build.id, "stale": stale, "redoing": redoing})
 
 
 class OwnContracts:

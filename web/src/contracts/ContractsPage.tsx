@@ -164,7 +164,7 @@ function Changed({ id, change, onDone }: ChangedProps) {
     <div ref={place} tabIndex={-1}>
       <Panel title="Saved: stale in the newest build" count={stale.length}>
         <div className={styles.body}>
-          <Stale build={change.build_id ?? ""} stale={stale} />
+          <Stale build={change.build_id ?? ""} stale={stale} redoing={change.redoing ?? ""} />
           {refused && <Problem message={refused.message} fix={refused.fix} />}
           <div className={styles.row}>
             <Button act="change" look="primary" disabled={busy} onClick={() => void take()}>

@@ -187,7 +187,7 @@ function Text({ id, found, onSaved }: TextProps) {
         <Dialog label="What this makes stale" onClose={() => setImpact(null)}>
           <div className={styles.ask}>
             <h2>{count((impact.stale ?? []).length, "task")} would be stale</h2>
-            <Stale build={impact.build_id ?? ""} stale={impact.stale ?? []} />
+            <Stale build={impact.build_id ?? ""} stale={impact.stale ?? []} redoing={impact.redoing ?? ""} />
             <p className={styles.quiet}>
               Saving changes no build. The next question is whether the newest one takes it.
             </p>

@@ -8,27 +8,32 @@ import styles from "./contracts.module.css";
 interface Props {
   readonly build: string;
   readonly stale: NonNullable<ContractsChange["stale"]>;
+  /** What it is likely to take to bring merged work up to date; "" when there is none. */
+  readonly redoing: string;
 }
 
-export function Stale({ build, stale }: Props) {
+export function Stale({ build, stale, redoing }: Props) {
   return (
-    <ul className={styles.stale}>
-      {stale.map((one) => (
-        <li key={one.task}>
-          <Badge word={one.state} />
-          <div>
-            <a href={`${buildAddress(build)}?task=${encodeURIComponent(one.task)}`}>{one.title}</a>{" "}
-            <span className={styles.quiet}>
-              {one.landed ? `merged work in ${count((one.files ?? []).length, "file")}` : "not merged"}
-            </span>
-            {one.reasons.map((reason) => (
-              <p key={reason} className={styles.quiet}>
-                {reason}
-              </p>
-            ))}
-          </div>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className={styles.stale}>
+        {stale.map((one) => (
+          <li key={one.task}>
+            <Badge word={one.state} />
+            <div>
+              <a href={`${buildAddress(build)}?task=${encodeURIComponent(one.task)}`}>{one.title}</a>{" "}
+              <span className={styles.quiet}>
+                {one.landed ? `merged work in ${count((one.files ?? []).length, "file")}` : "not merged"}
+              </span>
+              {one.reasons.map((reason) => (
+                <p key={reason} className={styles.quiet}>
+                  {reason}
+                </p>
+              ))}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {redoing && <p>To bring what is merged up to date: {redoing}</p>}
+    </>
   );
 }
