@@ -59,8 +59,6 @@ def default_age(environment: Mapping[str, str]) -> timedelta:
 def words(age: timedelta) -> str:
     """Return the duration as a user writes it."""
     minutes = int(age.total_seconds() // 60)
-    if not minutes:
-        return "0m"
     for unit in "dhm":
         if minutes % _UNITS[unit] == 0:
             return f"{minutes // _UNITS[unit]}{unit}"
