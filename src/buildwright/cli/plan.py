@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,12 +67,7 @@ async def plan(
     _check_new(out)
     async with session() as app:
         read = await _read(app, spec, tag, repository, output, edit=edit and out is None)
-        first = "the repository is checked, then " if repo else ""
-
-        def begins() -> None:
-            say_odd_keys(app, output, played=cassette is not None)
-            output.say(f"Planning; {first}a model reads the spec.")
-
+        begins = partial(_say_begin, app, output, given, repo)
         view = await app.plan(NewBuild(read, options, repository), begins)
     if out is not None:
         _write(out, plan_text(view.model_dump(mode="json"), read.text))
@@ -84,6 +80,13 @@ async def plan(
     if read.graph is None and out is None:
         output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
     _say_next(output, out or spec, _next_options("" if out is not None else tag, repo, given))
+
+
+def _say_begin(app: Client, output: Output, given: BuildOptions, repo: str) -> None:
+    """Say that a model is asked, and which keys look odd."""
+    say_odd_keys(app, output, played=given.cassette is not None)
+    first = "the repository is checked, then " if repo else ""
+    output.say(f"Planning; {first}a model reads the spec.")
 
 
 def _say_next(output: Output, spec: Path, more: list[str]) -> None:
