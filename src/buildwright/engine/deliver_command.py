@@ -48,7 +48,7 @@ class DeliverBuild(BuildCommand):
         if build.audit_refusals:
             raise IllegalMove(
                 f"the audit refuses what has landed: {build.audit_refusals[0]}",
-                fix=f"see `buildwright why {build.id}`, then say `buildwright resume {build.id}`",
+                fix=f"see `buildwright gates {build.id}`, then say `buildwright resume {build.id}`",
             )
         if self.deliver in {"push", "files"} and build.outcome != "succeeded":
             raise IllegalMove(
