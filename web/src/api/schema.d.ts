@@ -163,6 +163,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/builds/{build_id}/deliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the build. */
+                    build_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": components["schemas"]["DeliverBuild"] | null;
+                };
+            };
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Standing"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/builds/{build_id}/file": {
         parameters: {
             query?: never;
@@ -1102,6 +1144,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    /** @description Only of your build with this id. */
+                    build?: string;
                     /** @description What to sum by; days are of UTC. */
                     by?: "day" | "month" | "project" | "user" | "model" | "agent" | "build" | "task" | "attempt" | "requirement" | "result";
                     /** @description Only requests at this time or later. */
@@ -1677,6 +1721,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/projects/{project_id}/contracts/{contract_type}/rewrite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: {
+                    /** @description The same request with the same key is carried out once, within six hours. */
+                    "Idempotency-Key"?: string;
+                };
+                path: {
+                    contract_type: "blueprint" | "manifesto" | "stack" | "schema" | "physics" | "boundaries" | "phases" | "ui" | "builder_contract" | "builder_directive";
+                    /** @description Id of the project. */
+                    project_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PassageWish"];
+                };
+            };
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        /** @description Where to look at it. */
+                        Location?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RewrittenContract"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/projects/{project_id}/contracts/{contract_type}/versions": {
         parameters: {
             query?: never;
@@ -2176,7 +2268,7 @@ export interface components {
         };
         /**
          * AttemptView
-         * @description One attempt at the task and its result. `seconds` is None while it runs.
+         * @description One attempt at the task and its result. `seconds` is its working time, None while it runs.
          */
         AttemptView: {
             /**
@@ -2931,6 +3023,11 @@ export interface components {
             /** Project Id */
             project_id: string;
             /**
+             * Redoing
+             * @default
+             */
+            redoing: string;
+            /**
              * Stale
              * @default []
              */
@@ -3141,6 +3238,28 @@ export interface components {
             by: "phase" | "task" | "model" | "agent" | "requirement" | "result";
             /** Rows */
             rows: components["schemas"]["CostSum"][];
+        };
+        /**
+         * DeliverBuild
+         * @description Deliver what a build that has ended has landed: as a pull request (the open one is updated), a push, or a branch.
+         *
+         *     The build ends again as it had. Of one that has not succeeded, the pull request is a draft. If the build continues, the
+         *     pull request is updated; a push and a branch are for once.
+         */
+        DeliverBuild: {
+            /**
+             * Branch
+             * @description Branch for it; the one that the build has when left out.
+             * @default
+             */
+            branch: string;
+            /**
+             * Deliver
+             * @description Where what has landed goes.
+             * @default pr
+             * @enum {string}
+             */
+            deliver: "pr" | "push" | "branch" | "files";
         };
         /**
          * DeliveredResult
@@ -4288,6 +4407,11 @@ export interface components {
             /** Project */
             project: string;
             /**
+             * Refused
+             * @default
+             */
+            refused: string;
+            /**
              * Remedies
              * @default []
              */
@@ -4693,6 +4817,40 @@ export interface components {
             setup: string[];
         };
         /**
+         * PassageWish
+         * @description What is to change in a passage of a contract.
+         */
+        PassageWish: {
+            /**
+             * Content
+             * @description The text that has the passage; else that of the newest version.
+             * @default
+             */
+            content: string;
+            /**
+             * First
+             * @description The first line of the passage, from 1.
+             */
+            first: number;
+            /**
+             * Last
+             * @description Its last line; 0 for the paragraph around `first`.
+             * @default 0
+             */
+            last: number;
+            /**
+             * Model
+             * @description The model that rewrites, else the server's.
+             * @default
+             */
+            model: string;
+            /**
+             * Text
+             * @description What to change.
+             */
+            text: string;
+        };
+        /**
          * PauseBuild
          * @description Let nothing new start; what runs may finish. A paused build stays as it is.
          */
@@ -4815,7 +4973,7 @@ export interface components {
         };
         /**
          * PhaseSummary
-         * @description The figures of one phase. `seconds` runs from the start of its first task to the end of its last, or to now.
+         * @description The figures of one phase. `seconds` is the working time from its first task's start to its last one's end, or to now.
          */
         PhaseSummary: {
             /** Attempts */
@@ -5239,6 +5397,13 @@ export interface components {
              * @default []
              */
             needs: string[];
+            /**
+             * Refused
+             * @description What the caller may not do to the project, each with the reason.
+             */
+            refused?: {
+                [key: string]: string;
+            };
             /**
              * Source
              * @enum {string}
@@ -5711,6 +5876,31 @@ export interface components {
             version: number;
         };
         /**
+         * RewrittenContract
+         * @description A contract in which a model has rewritten a passage; nothing of it is kept.
+         */
+        RewrittenContract: {
+            /** Content */
+            content: string;
+            /**
+             * Contract Type
+             * @enum {string}
+             */
+            contract_type: "blueprint" | "manifesto" | "stack" | "schema" | "physics" | "boundaries" | "phases" | "ui" | "builder_contract" | "builder_directive";
+            /** Cost Usd */
+            cost_usd: number | string | null;
+            /** Diff */
+            diff: string;
+            /** First */
+            first: number;
+            /** Last */
+            last: number;
+            /** Project Id */
+            project_id: string;
+            /** Version */
+            version: number;
+        };
+        /**
          * RoleChoice
          * @description A role that the caller may give to a member, and what it allows.
          */
@@ -6028,6 +6218,11 @@ export interface components {
              */
             delivered: string;
             /**
+             * Delivery Error
+             * @default
+             */
+            delivery_error: string;
+            /**
              * Diagnosis
              * @default
              */
@@ -6078,6 +6273,13 @@ export interface components {
              * @default
              */
             pull_request: string;
+            /**
+             * Refused
+             * @description What the caller may not do to it, each with the reason.
+             */
+            refused?: {
+                [key: string]: string;
+            };
             /** Repository */
             repository: string;
             /**
@@ -6402,7 +6604,7 @@ export interface components {
         };
         /**
          * TaskView
-         * @description One task as a list shows it. `seconds` runs from its first attempt to its end, or to now.
+         * @description One task as a list shows it. `seconds` is its working time, from its first attempt to its end, or to now.
          */
         TaskView: {
             /**
@@ -6478,6 +6680,11 @@ export interface components {
             /** Command */
             command: string;
             /**
+             * Leads
+             * @default false
+             */
+            leads: boolean;
+            /**
              * Method
              * @enum {string}
              */
@@ -6486,6 +6693,16 @@ export interface components {
             path: string;
             /** Words */
             words: string;
+        };
+        /**
+         * TeamGitHub
+         * @description The caller's account at GitHub: `login` is "" while none is linked.
+         */
+        TeamGitHub: {
+            link?: components["schemas"]["TeamAction"] | null;
+            /** Login */
+            login: string;
+            unlink?: components["schemas"]["TeamAction"] | null;
         };
         /**
          * TeamMember
@@ -6515,6 +6732,7 @@ export interface components {
          * @description All of the page: the caller, all users for an owner of the server, the caller's tokens, and projects.
          */
         TeamPage: {
+            github: components["schemas"]["TeamGitHub"];
             me: components["schemas"]["UserView"];
             /**
              * Projects
