@@ -61,7 +61,7 @@ async def test_a_build_runs_by_itself_and_its_status_is_that_of_the_command_line
     status = await ended(served.client, build_id)
     assert status["outcome"] == "succeeded"
     assert [task["phase"] for task in status["tasks"]] == ["done"] * 3
-    assert set(status) == set(BuildView.model_fields) | {"runner", "workers"}
+    assert set(status) == set(BuildView.model_fields) | {"runner", "workers", "refused"}
     assert (status["title"], status["total"], status["counts"]) == ("Sample", 3, {"done": 3})
 
 

@@ -250,7 +250,7 @@ def test_what_was_worked_on_when_the_build_was_stopped_is_not_shown_as_at_work()
     assert (view.tasks[0].id, view.tasks[0].phase, view.running) == ("money", "waiting", ())
     assert task_counts(stopped) == {"waiting": 4}
     said = explain("money", started("money"), e.BuildFinished(outcome="stopped", message="enough"))
-    assert said.startswith("The build has ended (stopped) before attempt 1 had landed.")
+    assert said.startswith("Attempt 1 was cut short: the build ended before (stopped).")
 
 
 LATE = Finding(

@@ -1,8 +1,7 @@
 """The choice of what happens next: one pure function of a build. Must never look at a clock or change anything.
 
 `decide` answers twice: with facts that are the machine's own to state (a task starts, a build pauses) and with the
-effects that should be in flight. The engine records the facts, asks again until there are none, and then makes what is
-in flight equal to what is wanted. So a restart needs no list of what was running: it asks again.
+effects that should be in flight. The engine records the facts, asks again, and makes what is in flight what is wanted.
 """
 
 from __future__ import annotations

@@ -652,6 +652,7 @@ FROM (
             WHEN 'contracts.changed' THEN 'continues with newer contracts'
             WHEN 'base.changed' THEN 'stands on ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit') || ' from now on'
             WHEN 'build.reopened' THEN 'continues after its end' WHEN 'review.sent' THEN 'a review was sent'
+            WHEN 'delivery.requested' THEN 'what has landed is delivered once more or elsewhere'
             WHEN 'phase.marked' THEN 'a phase is marked as complete by ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit')
             WHEN 'build.finished' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.outcome') END, e.type) AS message
     FROM events e WHERE e.type <> 'agent.heartbeat'

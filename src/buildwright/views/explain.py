@@ -332,8 +332,6 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             return f"It failed after {_count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
         case TaskPhase.REJECTED:
             return f"Attempt {state.attempt} was refused: {_sentence(state.reason)}"
-        case TaskPhase.WORKING | TaskPhase.JUDGING | TaskPhase.MERGING if build.is_terminal:
-            return f"The build has ended ({build.outcome}) before attempt {state.attempt} had landed."
         case TaskPhase.WORKING | TaskPhase.JUDGING | TaskPhase.MERGING:
             return _at_work(build, task.id, state)
         case TaskPhase.PARKED:

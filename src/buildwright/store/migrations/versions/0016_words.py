@@ -53,6 +53,7 @@ _WORDS = """
             WHEN 'contracts.changed' THEN 'continues with newer contracts'
             WHEN 'base.changed' THEN 'stands on ' || {commit} || ' from now on'
             WHEN 'build.reopened' THEN 'continues after its end' WHEN 'review.sent' THEN 'a review was sent'
+            WHEN 'delivery.requested' THEN 'what has landed is delivered once more or elsewhere'
             WHEN 'phase.marked' THEN 'a phase is marked as complete by ' || {commit}
             WHEN 'build.finished' THEN {outcome} END"""
 _FIELDS = "source last name content tokens_before tokens_after percent budget_usd until"
