@@ -44,7 +44,7 @@ rollback: $(VENV)/.runtime ## undo the last revision of the database, a step of 
 	@$(BIN)/buildwright db rollback
 
 test: tools check ## everything that must hold: the checks, then the whole suite
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal || { \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 60 || { \
 		echo "What failed runs once more, alone. A test that passes now is unsteady: it is named here, and is to be mended."; \
 		$(BIN)/python -m pytest -v --last-failed --last-failed-no-failures none --maxfail 1; }
 
