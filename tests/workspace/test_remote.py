@@ -85,10 +85,11 @@ async def test_an_address_that_leads_on_to_another_is_not_followed(
     with ThreadingHTTPServer(("127.0.0.1", 0), Moved) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        with pytest.raises(GitFailed, match="302"):
+        with pytest.raises(GitFailed, match="302") as failed:
             await workspace.prepare("b", f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
         thread.join()
+    assert "name its new address" in (failed.value.fix or "")
     assert failures == ["410"], "nothing was asked of the other address"
 
 

@@ -395,6 +395,11 @@ def _verb(arguments: tuple[str, ...]) -> str:
 def _fix(complaint: str) -> str:
     if any(sign in complaint for sign in _NO_ACCESS):
         return "Give access: load a key into ssh-agent, or set GIT_ASKPASS to a program that prints the token."
+    if "returned error: 30" in complaint:
+        return (
+            "It has moved: name its new address (git remote set-url), or let git follow it, git config --global"
+            " http.followRedirects initial."
+        )
     if "could not resolve host" in complaint or "timed out" in complaint or "connect" in complaint:
         return "Check the network and the address, then resume."
     if "fsck" in complaint or "corrupt" in complaint or "bad object" in complaint:
