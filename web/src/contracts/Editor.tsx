@@ -141,7 +141,7 @@ function Text({ id, found, onSaved }: TextProps) {
             <Button act="change" disabled={busy || !text.trim()} onClick={rewrite}>
               Rewrite
             </Button>
-                        <Button act="change" look="primary" disabled={!isChanged || busy} onClick={() => void look()}>
+            <Button act="change" look="primary" disabled={!isChanged || busy} onClick={() => void look()}>
               Save
             </Button>
           </span>
