@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import venv
 from pathlib import Path
@@ -94,10 +95,12 @@ def test_a_part_is_judged_on_its_own_environment_which_its_fix_names(program: Pr
     tests = "import only_in_backend\n\ndef test_a() -> None:\n    assert only_in_backend.VALUE == 1\n"
     commit(repository, {"backend/pyproject.toml": "", "backend/test_a.py": tests, ".gitignore": ".venv/\n"})
     place = repository / "backend" / ".venv"
-    venv.create(place, symlinks=True, system_site_packages=True)
+    venv.create(place, symlinks=True)
     (packages,) = place.glob("lib/python3*/site-packages")
     here = Path(pytest.__file__).parents[1]
-    (packages / "here.pth").write_text(f"{here}\n")
+    for name in ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"):
+        shutil.copytree(here / name, packages / name)
+    shutil.copy(here / "py.py", packages)
     refused = program("check", "--repo", repository)
     assert refused.code == 3
     assert f"{place}/bin/python" in refused.out.partition("fix:")[2]
