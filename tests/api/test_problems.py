@@ -55,6 +55,10 @@ async def test_a_field_of_several_forms_is_named_without_the_insides_of_its_chec
     assert wrong.json["errors"][0]["pointer"] == "/spec"
     assert wrong.json["detail"].startswith("/spec: ")
     assert "function" not in wrong.text
+    assert {one["pointer"] for one in wrong.json["errors"]} == {"/spec"}, "no class of ours is part of it"
+    listed = await served.client.post("/api/builds", {"spec": {"tasks": [{}]}, "options": {"max": {"x/y": 1}}})
+    pointers = {one["pointer"] for one in listed.json["errors"]}
+    assert pointers == {"/spec", "/spec/title", "/spec/tasks", "/options/max"}
 
 
 async def test_what_the_store_says_of_itself_is_for_the_log(served: Served) -> None:

@@ -81,6 +81,7 @@ def test_an_ended_build_is_opened_by_a_task_and_says_when_nothing_is_left(
     nothing = program("resume")
     assert nothing.code != 0
     assert "nothing of it is left to do" in nothing.err
+    assert "--title TEXT" in nothing.err, "as it is printed it works"
     added = program("task", "add", "newest", "--title", "Third", "--id", "c", "--after", "b")
     assert added.code == 0, added.err
     assert program("status", "--json").object["outcome"] == ""

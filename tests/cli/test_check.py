@@ -131,7 +131,7 @@ def test_tests_of_one_side_are_shown_and_left_out_for_changes_of_the_other(
     found = program("check", "--repo", repository)
     assert found.code == 0, found.err + found.out
     assert "npm test:api (test): npm run test:api  [package.json; of its API]" in found.out
-    assert "npm test:ui: passed, 1 tests" in found.out
+    assert "npm test:ui: passed, 1 test\n" in found.out
     tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "files_expected": ["frontend/a.js"]})
     writes = "mkdir frontend; echo 'module.exports = 1;' > frontend/a.js"
     built = program("build", tasks, "--repo", repository, *shell(writes))
@@ -174,3 +174,33 @@ def test_set_up_is_lent_the_settings_of_package_managers(program: Program, repos
     assert lent.code == 0, lent.out
     assert "_authToken=[secret]" in lent.err
     assert "token-of-ours" not in lent.err + lent.out
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_a_package_whose_install_script_fails_is_told_as_a_warning(program: Program, repository: Path) -> None:
+    package = {
+        "name": "app",
+        "version": "1.0.0",
+        "scripts": {"test": "node --test"},
+        "dependencies": {"bad": "file:bad"},
+    }
+    bad = {"name": "bad", "version": "1.0.0", "scripts": {"install": "echo needs a header; exit 1"}}
+    lock = {
+        "name": "app",
+        "version": "1.0.0",
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"name": "app", "version": "1.0.0", "dependencies": {"bad": "file:bad"}},
+            "bad": {"version": "1.0.0", "hasInstallScript": True},
+            "node_modules/bad": {"resolved": "bad", "link": True},
+        },
+    }
+    (repository / "bad").mkdir()
+    given = {"package.json": package, "bad/package.json": bad, "package-lock.json": lock}
+    files = {name: json.dumps(data, indent=2) for name, data in given.items()}
+    commit(repository, files | {".gitignore": "node_modules\n", "a.test.js": 'require("node:test")("a", () => {});\n'})
+    found = program("check", "--repo", repository)
+    assert found.code == 0, found.err + found.out
+    assert "setup: passed, 1 warning\n  `npm rebuild" in found.out
+    assert "\n  needs a header\n" in found.out
+    assert "npm test: passed, 1 test\n" in found.out

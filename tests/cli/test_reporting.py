@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -264,6 +265,28 @@ def test_bash_completes_verbs_options_and_builds(program: Program, three: Path, 
         assert "on-failure" in text
         assert "status --all" in text
     assert '\n  _cyclopts_buildwright "$@"\n' in program("completion", "zsh").out, "an autoloaded file does it at once"
+
+
+def test_fish_offers_no_files_where_none_are_taken(program: Program, tmp_path: Path) -> None:
+    fish = shutil.which("fish")
+    if fish is None:
+        pytest.skip("there is no fish here")
+    (tmp_path / "here.md").write_text("", encoding="utf-8")
+    script = tmp_path / "completion.fish"
+    script.write_text(program("completion", "fish").out, encoding="utf-8")
+
+    def offered(words: str) -> set[str]:
+        asked = [fish, "--no-config", "-c", f"source {script}; complete -C '{words}'"]
+        environment = program.environment | {"HOME": str(tmp_path)}
+        done = subprocess.run(asked, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return {line.partition("\t")[0] for line in done.stdout.splitlines()}
+
+    assert {"add", "redo"} <= offered("buildwright task ")
+    for words in ("buildwright ", "buildwright task ", "buildwright cluster ", "buildwright why ", "buildwright help "):
+        assert "here.md" not in offered(words), words
+    assert offered("buildwright help wh") == {"why"}
+    assert "here.md" in offered("buildwright build ")
+    assert "here.md" in offered("buildwright task add newest ")
 
 
 def test_every_help_shows_the_examples_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:

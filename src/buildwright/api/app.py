@@ -214,7 +214,7 @@ def _handle_errors(api: FastAPI) -> None:
 
     async def bad_input(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return response(invalid(error.errors(), correlation_of(request)))
+        return response(invalid(error.errors(), error.body, correlation_of(request)))
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

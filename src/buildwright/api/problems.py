@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -74,8 +73,6 @@ _BY_STATUS = {
     503: "overdue",
 }
 _MOST_ERRORS = 100
-_VALIDATOR = re.compile(r"[a-z-]+\[.+\]")
-"""What pydantic puts into the place of an error where a field may have several forms: a name of its insides."""
 """Errors of one body that an answer lists: a long list of tasks may have the same one in each."""
 CODES: Mapping[str, int] = {
     **{code: status for status, code in _BY_STATUS.items()},
@@ -102,9 +99,9 @@ def plain(status: int, title: str, detail: str, fix: str = "", correlation_id: s
     return _problem(status, _BY_STATUS.get(status, "bad-request"), title, detail, fix, correlation_id)
 
 
-def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
-    """Return the problem for errors that pydantic found in the input; it never repeats the input."""
-    wrong = [_of_field(item) for item in found[:_MOST_ERRORS]]
+def invalid(found: Sequence[Any], body: Any, correlation_id: str) -> Problem:
+    """Return the problem for errors that pydantic found in the input, whose body was `body`; it never repeats the input."""
+    wrong = [_of_field(item, body) for item in found[:_MOST_ERRORS]]
     first = wrong[0] if wrong else FieldProblem(pointer="", message="the input is not valid")
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     detail = ": ".join(filter(None, (first.pointer, first.message))) + more
@@ -113,11 +110,13 @@ def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
     return found_wrong.model_copy(update={"errors": wrong})
 
 
-def _of_field(item: Any) -> FieldProblem:
+def _of_field(item: Any, body: Any) -> FieldProblem:
     if item["type"] == "json_invalid":  # the place is the number of a character, not a pointer
         why = item.get("ctx", {}).get("error", "")
         return FieldProblem(pointer="", message=f"the body is not JSON: {why} (at character {item['loc'][-1]})")
-    return FieldProblem(pointer=_pointer(item["loc"]), message=str(item["msg"]))
+    return FieldProblem(
+        pointer=_pointer(item["loc"], body, missing=item["type"] == "missing"), message=str(item["msg"])
+    )
 
 
 def internal(correlation_id: str) -> Problem:
@@ -137,10 +136,19 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSON
     return JSONResponse(problem.model_dump(exclude_defaults=True), problem.status, dict(headers or {}), MEDIA_TYPE)
 
 
-def _pointer(place: Sequence[str | int]) -> str:
-    parts = [str(part) for part in place if not (isinstance(part, str) and _VALIDATOR.fullmatch(part))]
-    first, *rest = [part.replace("~", "~0").replace("/", "~1") for part in parts] or [""]
-    return "/" + "/".join(rest) if first == "body" else "/".join([first, *rest])
+def _pointer(place: Sequence[str | int], body: Any, *, missing: bool) -> str:
+    """Return the pointer to a place. Of a body only what it has counts, and the last part of what is missing in it.
+
+    Where a field may have several forms, pydantic puts the name of a class or of a check among the keys.
+    """
+    first, *parts = [*place] or [""]
+    kept, at = [], body
+    for number, part in enumerate(parts, 1):
+        is_there = part in at if isinstance(at, dict) else isinstance(at, list) and part in range(len(at))
+        if first != "body" or is_there or (missing and number == len(parts)):
+            kept.append(str(part).replace("~", "~0").replace("/", "~1"))
+        at = at[part] if is_there else at
+    return "/".join(["" if first == "body" else str(first), *kept])
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

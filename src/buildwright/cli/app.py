@@ -26,7 +26,19 @@ if TYPE_CHECKING:
 
 OTHER_NAMES = {"cost": "costs"}
 """Other names of verbs, beside the verbs that they stand for."""
-_WITH_VERBS = frozenset(
+_MEANT = {
+    "--budget": "--max-cost",
+    "--max-budget": "--max-cost",
+    "--parallel": "--concurrency",
+    "--workers": "--concurrency",
+    "--retries": "--attempts",
+    "--timeout": "--task-time",
+    "--test": "--check",
+    "--remote": "--push",
+    "--env-file": "--bring",
+}
+"""What other programs call an option of ours, whose spelling is too far away to be found by it."""
+WITH_VERBS = frozenset(
     {"cluster", "contracts", "db", "hook", "lessons", "pr", "repo", "sandbox", "secrets", "task", "token", "user"}
 )
 """Verbs that have verbs of their own; they put the examples into their help themselves."""
@@ -68,7 +80,7 @@ def make_app() -> App:
     )
     groups = {name: Group(name) for name in dict.fromkeys(verb.group for verb in VERBS)}
     for verb in VERBS:
-        more = {} if verb.name in _WITH_VERBS else {"help_epilogue": verb.epilogue}
+        more = {} if verb.name in WITH_VERBS else {"help_epilogue": verb.epilogue}
         app.command(verb.target, name=verb.name, help=verb.words, group=groups[verb.group], **more)
     return app
 
@@ -118,13 +130,18 @@ def _dispatch(argv: list[str]) -> int:
 
 def _misused(error: Exception, argv: list[str]) -> int:
     """Print what is wrong with the arguments, and return the exit code for wrong usage."""
-    from cyclopts import UnusedCliTokensError
+    from cyclopts import UnknownOptionError, UnusedCliTokensError
 
     verb = argv[0] if argv and argv[0] in {verb.name for verb in VERBS} else ""
     fix = f"see {name()} {verb} --help" if verb else f"see {name()} --help"
     message = str(error).strip()
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         message = f"{' '.join(error.unused_tokens)}: {f'`{verb}`' if verb else 'the command'} takes no more words here"
+    if isinstance(error, UnknownOptionError):
+        option = (error.token.keyword or error.token.value).partition("=")[0]
+        meant = _MEANT.get(option, "")
+        if any(meant in argument.names for argument in error.argument_collection):
+            message = f"Unknown option: {option}. Did you mean {meant}?"
     return _tell(Output(json="--json" in argv), "Usage", message, fix, Exit.USAGE)
 
 

@@ -166,6 +166,22 @@ def _print_found(output: Output, view: dict[str, Any]) -> None:
         output.print(f"  {one_line(line, 300)}")
 
 
+def _print_report(output: Output, report: dict[str, Any]) -> None:
+    """Print what one step or check said, and what it warns of. A step that ran nothing and warns of nothing is left out."""
+    warnings = [one for one in report["findings"] if one["severity"] == "warning"]
+    if not report["evidence"] and not warnings:
+        return
+    tests = report["evidence"]["tests"] if report["evidence"] else None
+    counted = f", {tests} test{'s' * (tests != 1)}" if tests is not None else ""
+    warned = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
+    output.print(f"{report['gate']}: {'passed' if report['ok'] else 'refused'}{counted}{warned}")
+    for one in warnings[:_MOST_REASONS]:
+        fix = f"fix: {one['fix']}" if one["fix"] else ""
+        for line in (*one["message"].splitlines(), fix):
+            if line.strip():
+                output.print(f"  {one_line(line, 300)}")
+
+
 def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
     """Print what the checks say, and return the exit code."""
     code = Exit.DONE if view["ready"] else Exit.GATE_FAILED
@@ -178,11 +194,8 @@ def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
             output.print(f"    {one_line(line, 300)}")
     if len(view["reasons"]) > _MOST_REASONS:
         output.print(f"  and {len(view['reasons']) - _MOST_REASONS} more: --json has them all")
-    ran = [report for report in view["reports"] if report["evidence"]]
-    for report in ran:
-        tests = report["evidence"]["tests"]
-        counted = f", {tests} tests" if tests is not None else ""
-        output.print(f"{report['gate']}: {'passed' if report['ok'] else 'refused'}{counted}")
+    for report in view["reports"]:
+        _print_report(output, report)
     if view["ready"]:
         output.print(
             "Ready: it passes its own checks" + (" (kept: same tree, commands and programs)." if was_kept else ".")

@@ -41,6 +41,14 @@ function __fish_buildwright_takes_a_build
     test (count $words) -eq 3; and test $words[2] = task
 end
 complete -c buildwright -n __fish_buildwright_takes_a_build -f -k -a "newest ({builds})"
+
+function __fish_buildwright_takes_no_file
+    set -l words (commandline -opc)
+    test (count $words) -eq 1; and return 0
+    test (count $words) -eq 2; and contains -- $words[2] help {with_verbs}
+end
+complete -c buildwright -n __fish_buildwright_takes_no_file -f
+complete -c buildwright -n "__fish_seen_subcommand_from help; and test (count (commandline -opc)) -eq 2" -a "{all_verbs}"
 """
 _MORE = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
@@ -54,12 +62,13 @@ def completion(
     zsh: a file _buildwright in a folder of $fpath
     fish: ~/.config/fish/completions/buildwright.fish
     """
-    from buildwright.cli.app import make_app
+    from buildwright.cli.app import WITH_VERBS, make_app
 
     script = make_app().generate_completion(prog_name="buildwright", shell=shell)
     builds = _BUILDS.replace("$", r"\$") if shell == "fish" else _BUILDS
     verbs = " ".join(verb.name for verb in VERBS if _takes_build(verb))
-    Output().raw(script + _MORE[shell].format(verbs=verbs, builds=builds))
+    names = {"with_verbs": " ".join(sorted(WITH_VERBS)), "all_verbs": " ".join(verb.name for verb in VERBS)}
+    Output().raw(script + _MORE[shell].format(verbs=verbs, builds=builds, **names))
 
 
 def _takes_build(verb: Verb) -> bool:

@@ -214,7 +214,7 @@ def _check_left(build: Build, resume: ResumeBuild) -> None:
     if build.outcome == "succeeded" and not resume.moves_base:
         raise IllegalMove(
             "the build has ended (succeeded), and nothing of it is left to do",
-            fix=f"add a task with `buildwright task add {build.id}`, or have one done again with"
+            fix=f"add a task with `buildwright task add {build.id} --title TEXT`, or have one done again with"
             f" `buildwright task redo {build.id} TASK`",
         )
     asks = resume.moves_base or resume.options is not None
