@@ -6,6 +6,7 @@ Must never bring a file that git tracks, nor one that lies behind a link or outs
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterable
@@ -18,6 +19,8 @@ from buildwright.errors import BadSettings, UnsafePath
 MOST_FILES = 2_000
 MOST_BYTES = 200_000_000
 """Of all brought files together: each checkout gets a copy of its own."""
+_MOST_OF_VARIABLES = 1_000_000
+"""Bytes of a file that is read for the names of variables."""
 _GIT_SECONDS = 30.0
 
 
@@ -81,6 +84,24 @@ def is_there(repository: str, path: str) -> bool:
     except (BadSettings, UnsafePath):
         return False
     return (top / path).is_file() and path in _untracked(top, path)
+
+
+def file_with(repository: str, variable: str) -> str:
+    """Return the file of the user's checkout that sets an environment variable and that git does not track: `.env`, or
+    one that begins so. "" when there is none."""
+    try:
+        top = _top(repository)
+    except BadSettings:
+        return ""
+    sets = re.compile(rf"^[ \t]*(?:export[ \t]+)?{re.escape(variable)}[ \t]*=", re.MULTILINE)
+    for path in _untracked(top, ".env*"):
+        if _is_plain(top, path) and (top / path).stat().st_size <= _MOST_OF_VARIABLES:
+            try:
+                if sets.search((top / path).read_text(encoding="utf-8", errors="replace")):
+                    return path
+            except OSError:
+                continue
+    return ""
 
 
 def _top(repository: str) -> Path:

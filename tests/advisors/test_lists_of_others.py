@@ -509,6 +509,38 @@ class TestBacklog:
         assert noted(spec, "README.md, task-2.md: no task files")
         assert noted(spec, "TASK-1: the status 'Waiting for Ann' does not say that it is done")
 
+    def test_what_the_front_matter_says_is_told_or_named(self) -> None:
+        more = (
+            "references: [docs/money.md, 'https://example.org/7']\ndocumentation: docs/api.md\n"
+            "modified_files:\n  - src/money.py\nmilestone: m-1\nassignee: ['@ann']\nlabels: [x]\npriority: urgent\n"
+        )
+        spec = parse_spec(backlog(7, more=more), "task-7.md")
+        task = tasks_of(spec)["TASK-7"]
+        told = "To be read:\n- docs/money.md\n- https://example.org/7\n\nDocumentation:\n- docs/api.md"
+        assert told in task.goal
+        assert task.files_expected == ("src/t7.py", "src/money.py")
+        assert spec.notes == ("milestone of TASK-7: not read", "priority 'urgent' of TASK-7: not read")
+
+    def test_each_line_of_the_text_is_kept(self) -> None:
+        text = backlog(7).replace("Do it in", "<!-- mind the cents -->\n```python\nprint(`src/no.py`)\n```\nDo it in")
+        text = text.replace("- [ ] #1 It works\n", "- [ ] #1 It works\nAll of these:\n- without a box\n")
+        task = tasks_of(parse_spec(text, "task-7.md"))["TASK-7"]
+        assert task.acceptance == ("It works", "without a box")
+        assert "<!-- mind the cents -->\n```python\nprint(`src/no.py`)\n```" in task.goal
+        assert "All of these:" in task.goal
+        assert task.files_expected == ("src/t7.py",)
+
+    def test_the_folder_around_the_tasks_and_folders_in_it(self, tmp_path: Path) -> None:
+        for name in ("tasks", "tasks/old", "tasks/empty", "drafts"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "drafts" / "draft-1.md").write_text("# Later\n")
+        (tmp_path / "tasks" / "task-1.md").write_text(backlog(1))
+        (tmp_path / "tasks" / "old" / "task-2.md").write_text(backlog(2))
+        spec = read_spec(tmp_path)
+        assert list(needs(spec)) == ["TASK-1"]
+        assert noted(spec, "old/: folders inside are not read")
+        assert noted(spec, "drafts/: folders inside are not read")
+
     def test_one_file(self) -> None:
         spec = parse_spec(backlog(7), "task-7.md")
         assert (spec.title, list(tasks_of(spec))) == ("Task number 7", ["TASK-7"])

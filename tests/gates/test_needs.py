@@ -25,7 +25,15 @@ def clone(tmp_path: Path) -> Path:
     git(top, "init", "-q", "-b", "main")
     git(top, "add", "-A")
     git(top, "commit", "-qm", "start")
-    write(top, {".env": "KEY=abcdefgh1\n", "data/one.json": "1\n", "data/deep/two.json": "2\n", "sub/new.json": "3\n"})
+    write(
+        top,
+        {
+            ".env": "KEY=abcdefgh1\nexport OF_THE_FILE=1\n",
+            "data/one.json": "1\n",
+            "data/deep/two.json": "2\n",
+            "sub/new.json": "3\n",
+        },
+    )
     return top
 
 
@@ -98,6 +106,11 @@ def test_no_file_behind_a_link_and_not_too_many_are_brought(clone: Path, tmp_pat
         ("KeyError: 'SERVICE_URL'", 'pass = ["SERVICE_URL"]'),
         ("SERVICE_URL is not set", 'pass = ["SERVICE_URL"]'),
         ("KeyError: 'OTHER_URL'", ""),
+        (
+            "KeyError: 'OF_THE_FILE'",
+            "OF_THE_FILE is set in .env, which is in your checkout but not in git: bring it along",
+        ),
+        ("Error: OF_THE_FILE is required", "--bring .env"),
         ("assert .env == 1", ""),
     ],
 )

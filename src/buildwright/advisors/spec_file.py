@@ -104,20 +104,34 @@ def read_spec(path: Path, text: str | None = None, tag: str = "") -> Spec:
 
 
 def _read_folder(folder: Path) -> Spec:
-    read = [(str(file), documents.read_text(file)) for file in sorted(folder.glob("*.md"))[:_MOST_FILES]]
+    paths = sorted(folder.glob("*.md"))
+    if len(paths) > _MOST_FILES:
+        raise BadSpec(f"has more than {_MOST_FILES} files", file=str(folder), fix="name a folder with fewer")
+    read = [(str(file), documents.read_text(file)) for file in paths]
     title = (folder.absolute().name or "tasks")[:200]
     if files := [(name, text) for name, text in read if looks_like_backlog(text)]:
         spec, are = parse_backlog(files, str(folder), title), "task files (id, title and status in front)"
     elif files := [(name, text) for name, text in read if looks_like_story(text)]:
         spec, are = parse_stories(files, str(folder), title), "stories (`# Story 1.2: Title`)"
+    elif any((folder / "tasks").glob("*.md")):  # the folder of Backlog.md itself
+        spec = _read_folder(folder / "tasks")
+        return spec.model_copy(update={"notes": (*spec.notes, *_folders_left_out(folder, "tasks"))})
     else:
         message = "this is a directory without task files of Backlog.md or stories of BMAD"
         raise BadSpec(message, file=str(folder), fix="name a file in it")
+    notes = list(spec.notes)
     tasks = {name for name, _ in files}
     if others := [Path(name).name for name, _ in read if name not in tasks]:
-        left_out = f"{named(others)}: no {are}, so left out"
-        spec = spec.model_copy(update={"notes": (*spec.notes, left_out)})
-    return with_stated_proofs(spec)
+        notes.append(f"{named(others)}: no {are}, so left out")
+    notes += _folders_left_out(folder)
+    return with_stated_proofs(spec.model_copy(update={"notes": tuple(notes)}))
+
+
+def _folders_left_out(folder: Path, read: str = "") -> list[str]:
+    """Return a note that names the folders inside that have Markdown, beside the one that was read; none without any."""
+    inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and one.name != read and any(one.rglob("*.md"))]
+    names = named([f"{one.name}/" for one in inside])
+    return [f"{names}: folders inside are not read; name one to build what it has"] if inside else []
 
 
 def parse_spec(text: str, name: str, tag: str = "") -> Spec:

@@ -168,12 +168,14 @@ def _print_found(output: Output, view: dict[str, Any]) -> None:
 
 def _print_report(output: Output, report: dict[str, Any]) -> None:
     """Print what one step or check said, and what it warns of. A step that ran nothing and warns of nothing is left out."""
+    from buildwright.cli.table import count
+
     warnings = [one for one in report["findings"] if one["severity"] == "warning"]
     if not report["evidence"] and not warnings:
         return
     tests = report["evidence"]["tests"] if report["evidence"] else None
-    counted = f", {tests} test{'s' * (tests != 1)}" if tests is not None else ""
-    warned = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
+    counted = f", {count(tests, 'test')}" if tests is not None else ""
+    warned = f", {count(len(warnings), 'warning')}" if warnings else ""
     output.print(f"{report['gate']}: {'passed' if report['ok'] else 'refused'}{counted}{warned}")
     for one in warnings[:_MOST_REASONS]:
         fix = f"fix: {one['fix']}" if one["fix"] else ""

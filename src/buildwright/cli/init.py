@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -173,6 +172,8 @@ class _Talk:
 
 async def _typed(output: Output, prompt: str) -> str | None:
     """Return the line that the user types, None at its end (Ctrl-D) or for Ctrl-C."""
+    import asyncio
+
     try:
         line = await output.ask(prompt)
     except asyncio.CancelledError:

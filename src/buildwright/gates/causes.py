@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from buildwright.brought_files import is_there
+from buildwright.brought_files import file_with, is_there
 from buildwright.core.finding import Finding
 from buildwright.gates.comparison import MOST_NAMED
 from buildwright.gates.needs import SETTINGS
@@ -242,14 +242,19 @@ def with_lack(one: Finding, repository: str, files: Path, environment: Mapping[s
             if environment.get(name):
                 fix = f'{name} is set for you and not for checks: [env] pass = ["{name}"] in buildwright.toml passes it on'
                 return one.model_copy(update={"fix": fix})
+            path = file_with(repository, name)
+            if path and not os.path.lexists(files / path):
+                fix = f"{name} is set in {path}, which is in your checkout but not in git: {_bring(path)}"
+                return one.model_copy(update={"fix": fix})
         for path in dict.fromkeys(_paths(line, files)) if _ABSENT.search(line) else ():
             if not os.path.lexists(files / path) and is_there(repository, path):
-                fix = (
-                    f"{path} is in your checkout but not in git, which leaves ignored files out: bring it along with"
-                    f' --bring {path}, or bring = ["{path}"] at the top of buildwright.toml'
-                )
+                fix = f"{path} is in your checkout but not in git, which leaves ignored files out: {_bring(path)}"
                 return one.model_copy(update={"fix": fix})
     return one
+
+
+def _bring(path: str) -> str:
+    return f'bring it along with --bring {path}, or bring = ["{path}"] at the top of buildwright.toml'
 
 
 def _paths(line: str, files: Path) -> Iterator[str]:
