@@ -243,8 +243,8 @@ def test_build_rides_the_stream_through_a_restart_of_the_server(
 
 
 def test_watch_tells_how_it_ended(program: Program, begin: Callable[[], tuple[str, Running]]) -> None:
-    nobody = program("watch")
-    assert (nobody.code, "no server serves this home" in nobody.err) == (6, True)
+    nobody = program("watch", "--json")
+    assert (nobody.code, "frames come from a server" in nobody.err) == (6, True)
     with serving(program) as address:
         none = program("watch")
         assert (none.code, "there is no build" in none.err) == (2, True)
@@ -298,3 +298,17 @@ def test_logs_follow_is_the_same_over_a_server_and_beside_the_store(
     note.write_text(json.dumps({"url": f"http://127.0.0.1:{free_port()}", "holder": f"elsewhere:1:{os.getpid()}"}))
     again = program("logs", build, "-f")
     assert (again.code, again.out) == (0, beside.out)
+
+
+def test_without_a_server_watch_follows_the_builds_of_this_home(
+    program: Program, begin: Callable[[], tuple[str, Running]]
+) -> None:
+    none = program("watch")
+    assert (none.code, "there is no build" in none.err) == (2, True)
+    build, building = begin()
+    watching = Running(program, "watch")
+    all_watch(program, build, watching)
+    go(program)
+    assert building.ended().code == watching.ended().code == 0, watching.err
+    assert len([line for line in told(watching.err) if "done" in line]) == 3
+    assert program("watch", build).code == 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from buildwright.cli.output import Output
     from buildwright.client import Client
+    from buildwright.core.build import Build
 
 _State = Literal["running", "paused", "succeeded", "failed", "stopped"]
 _MOST_SEARCHED = 10_000
@@ -74,7 +75,7 @@ async def status(
         if show is not None:
             await show_part(app, build_id, show, output)
             return Exit.DONE
-        await (_watch if watch else _show)(app, build_id, output)
+        await (watch_here if watch else _show)(app, build_id, output)
     return Exit.DONE
 
 
@@ -117,8 +118,11 @@ async def _show(app: Client, build_id: str, output: Output) -> None:
     show_view(output, view, said(crew), "" if crew.is_there else nobody(crew, build_id))
 
 
-async def _watch(app: Client, build_id: str, output: Output) -> None:
-    """Follow the journal until the build ends or pauses, with the lines that the process running it shows."""
+async def watch_here(app: Client, build_id: str, output: Output, *, stay: bool = False) -> Build:
+    """Follow the journal until the build ends or pauses, with the lines that the process running it shows; return the build.
+
+    With `stay` a pause does not end it.
+    """
     from buildwright.cli.foreground import brought_home, toggled
     from buildwright.cli.live import LiveView
     from buildwright.cli.summary import print_summary, summary_fields
@@ -140,8 +144,9 @@ async def _watch(app: Client, build_id: str, output: Output) -> None:
                 output.data(summary_fields(build, app.clock.now()))
             if news.more:
                 continue
-            if build.is_terminal or build.pause is not None or output.reader_left:
+            if build.is_terminal or (build.pause is not None and not stay) or output.reader_left:
                 break
     build, _ = await brought_home(app, build, output)
     if not output.json:
         print_summary(output, build, app.clock.now())
+    return build

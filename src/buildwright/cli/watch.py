@@ -1,4 +1,6 @@
-"""The verb `watch`: follows a build over a server's stream, through cuts and restarts. Must never miss an event."""
+"""The verb `watch`: follows a build over a server's stream, through cuts and restarts; without a server, beside its store.
+
+Must never miss an event."""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ async def watch(
 ) -> int:
     """Follow a build over a server's WebSocket, until it ends or pauses. Whatever breaks the connection, nothing is missed.
 
-    The server is that of BUILDWRIGHT_URL, with the token in BUILDWRIGHT_TOKEN, else the one that serves this home.
+    The server is that of BUILDWRIGHT_URL, with the token in BUILDWRIGHT_TOKEN, else the one that serves this home. When none
+    does, the build of this home is followed as by `status --watch`.
     """
     import asyncio
 
@@ -39,9 +42,7 @@ async def watch(
 
     server = find_server(Settings.load())
     if server is None:
-        raise Unreachable(
-            "no server serves this home", fix="start one with `buildwright serve`, or name one: BUILDWRIGHT_URL"
-        )
+        return await _beside_the_store(build, stay, json)
     output, clock = Output(json), SystemClock()
     view = LiveView(Output(False), clock)
     stream = BuildStream(server, build or "newest", "events,journal,log" if json else "journal", view.notice)
@@ -60,6 +61,20 @@ async def watch(
     if not json:
         print_summary(output, seen, clock.now())
     return exit_of(seen)
+
+
+async def _beside_the_store(build: str, stay: bool, json: bool) -> int:
+    """Follow a build of this home, which no server serves. Raises Unreachable for frames, which only a server sends."""
+    from buildwright.cli.session import session
+    from buildwright.cli.status import watch_here
+
+    if json:
+        raise Unreachable(
+            "no server serves this home, and frames come from a server",
+            fix="start one with `buildwright serve`, name one: BUILDWRIGHT_URL, or use `buildwright status --watch --json`",
+        )
+    async with session() as app:
+        return exit_of(await watch_here(app, await app.find(build), Output(False), stay=stay))
 
 
 async def _show(stream: BuildStream, view: LiveView, stay: bool) -> None:
