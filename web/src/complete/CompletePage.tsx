@@ -13,6 +13,7 @@ import { Checks } from "../ui/Checks";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
 import { Refused } from "../ui/Rights";
+import { Said } from "../ui/Said";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { count, dollars, duration, moment, said, short } from "../ui/words";
 import styles from "./complete.module.css";
@@ -209,7 +210,11 @@ function Take({ id }: { readonly id: string }) {
         {data.steps.map((step) => (
           <li key={`${step.title} ${step.text}`}>
             <h3>{step.title}</h3>
-            {step.text && <p>{step.text}</p>}
+            {step.text && (
+              <p>
+                <Said text={step.text} />
+              </p>
+            )}
             {step.commands.map((line) => (
               <Command key={line} line={line} />
             ))}
