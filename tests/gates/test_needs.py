@@ -122,6 +122,12 @@ def test_what_the_user_has_and_the_checks_lack_is_named(clone: Path, tmp_path: P
     assert bool(found.fix) == bool(advice)
 
 
+def test_a_variable_of_a_file_that_is_there_and_not_read(clone: Path, tmp_path: Path) -> None:
+    files = write(tmp_path / "judged", {".env": "OF_THE_FILE=1\n"})
+    one = Finding(code="check.failed", message="`x` exited with code 1.\nKeyError: 'OF_THE_FILE'")
+    assert 'pass = ["OF_THE_FILE"]' in with_lack(one, str(clone), files, {}).fix
+
+
 async def test_a_box_is_like_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own name resolves, shared memory is there, its loopback works, the user's time zone counts."""
     monkeypatch.setenv("TZ", "Asia/Kathmandu")

@@ -242,10 +242,13 @@ def with_lack(one: Finding, repository: str, files: Path, environment: Mapping[s
             if environment.get(name):
                 fix = f'{name} is set for you and not for checks: [env] pass = ["{name}"] in buildwright.toml passes it on'
                 return one.model_copy(update={"fix": fix})
-            path = file_with(repository, name)
-            if path and not os.path.lexists(files / path):
-                fix = f"{name} is set in {path}, which is in your checkout but not in git: {_bring(path)}"
-                return one.model_copy(update={"fix": fix})
+            if path := file_with(repository, name):
+                how = (
+                    f'which the checks have and do not read: export it, and [env] pass = ["{name}"] in buildwright.toml'
+                    if os.path.lexists(files / path)
+                    else f"which is in your checkout but not in git: {_bring(path)}"
+                )
+                return one.model_copy(update={"fix": f"{name} is set in {path}, {how}"})
         for path in dict.fromkeys(_paths(line, files)) if _ABSENT.search(line) else ():
             if not os.path.lexists(files / path) and is_there(repository, path):
                 fix = f"{path} is in your checkout but not in git, which leaves ignored files out: {_bring(path)}"
