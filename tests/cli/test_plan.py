@@ -33,6 +33,13 @@ def test_a_plan_shows_goals_files_and_checks(program: Program, detailed: Path) -
         assert text in shown.out
 
 
+def test_a_plan_says_when_a_build_runs_fewer_at_once_than_could(program: Program, tmp_path: Path) -> None:
+    tasks = [{"id": f"t{number}", "title": f"Task {number}"} for number in range(6)]
+    assert "At most 4 tasks can run at once.\n" in program("plan", write_tasks(tmp_path / "4.json", *tasks[:4])).out
+    said = "At most 6 tasks can run at once; a build runs 4 of them unless --concurrency says more.\n"
+    assert said in program("plan", write_tasks(tmp_path / "6.json", *tasks)).out
+
+
 @pytest.mark.parametrize("form", ["yaml", "json"])
 def test_what_was_planned_is_built_as_it_is(program: Program, repository: Path, detailed: Path, form: str) -> None:
     plan = detailed.with_name(f"plan.{form}")

@@ -76,7 +76,7 @@ async def plan(
     if output.json:
         output.data({"title": view.title, **view.model_dump(mode="json"), "spec": read.text})
         return
-    _print_plan(output, read.title, view)
+    _print_plan(output, read.title, view, options.limits.concurrency)
     if read.graph is None and out is None:
         output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
     _say_next(output, out or spec, _next_options("" if out is not None else tag, repo, given))
@@ -156,8 +156,11 @@ def _write(out: Path, text: str) -> None:
         ) from error
 
 
-def _print_plan(output: Output, title: str, view: PlanView) -> None:
-    """Print the tasks as a table, the milestones, the critical path, and how many tasks can run at once."""
+def _print_plan(output: Output, title: str, view: PlanView, usual: int) -> None:
+    """Print the tasks as a table, the milestones, the critical path, and how many tasks can run at once.
+
+    `usual` is how many a build runs of which nobody says more.
+    """
     from buildwright.cli.summary import estimate_words
     from buildwright.cli.table import count
 
@@ -193,7 +196,8 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
     output.print(
         f"* Critical path, {view.minutes:g} of {view.total_minutes:g} minutes: {' > '.join(view.critical_path)}"
     )
-    output.print(f"At most {count(view.widest, 'task')} can run at once.")
+    fewer = f"; a build runs {usual} of them unless --concurrency says more" if view.widest > usual else ""
+    output.print(f"At most {count(view.widest, 'task')} can run at once{fewer}.")
     if view.estimate is not None:
         output.print(estimate_words(view.estimate), wrap=True)
     if view.checks:
