@@ -159,7 +159,7 @@ def _write(out: Path, text: str) -> None:
 def _print_plan(output: Output, title: str, view: PlanView, usual: int) -> None:
     """Print the tasks as a table, the milestones, the critical path, and how many tasks can run at once.
 
-    `usual` is how many a build runs of which nobody says more.
+    `usual` is how many a build runs when its options do not say.
     """
     from buildwright.cli.summary import estimate_words
     from buildwright.cli.table import count
