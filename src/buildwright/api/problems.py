@@ -142,7 +142,8 @@ def _pointer(place: Sequence[str | int], body: Any, *, missing: bool) -> str:
     Where a field may have several forms, pydantic puts the name of a class or of a check among the keys.
     """
     first, *parts = [*place] or [""]
-    kept, at = [], body
+    kept: list[str] = []
+    at = body
     for number, part in enumerate(parts, 1):
         is_there = part in at if isinstance(at, dict) else isinstance(at, list) and part in range(len(at))
         if first != "body" or is_there or (missing and number == len(parts)):
