@@ -166,6 +166,49 @@ async def test_poetry_is_asked_where_it_keeps_the_environment(tmp_path: Path) ->
     assert found == Python(kept, has_pytest=False, why="Poetry keeps it for the repository")
 
 
+async def test_poetry_is_asked_without_its_lock_file_and_answers_for_itself(tmp_path: Path) -> None:
+    """An active environment, which is that of Buildwright, would be its answer; plugins may be files of the project."""
+    place = repository(tmp_path / "r")
+    (place / "pyproject.toml").write_text("[tool.poetry]\npackage-mode = false\n")
+    kept = environment(tmp_path / "kept", pytest=True)
+    said = f'[ "$1" = --no-plugins ] || touch {tmp_path}/ran; echo "${{VIRTUAL_ENV:-{kept.parent.parent}}}"'
+    poetry = script(tmp_path / "tools", said)
+    poetry.rename(poetry.with_name("poetry"))
+    found = await find_python(str(poetry.parent), {"VIRTUAL_ENV": str(tmp_path / "none")}, str(place))
+    assert found.why == "Poetry keeps it for the repository"
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("tool", ["poetry", "hatch"])
+async def test_a_tracked_environment_is_never_used_though_a_tool_names_it(tmp_path: Path, tool: str) -> None:
+    """Settings of a project say where these tools keep environments: an agent may have written both."""
+    place = repository(tmp_path / "r")
+    (place / f"{tool}.toml").write_text("[envs.default]\n")
+    (place / "poetry.lock").write_text("")
+    (place / "linked").symlink_to("tools", target_is_directory=True)
+    real = environment(place / "tools" / "e", pytest=True)
+    real.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n" + real.read_text())
+    git(place, "add", "-f", "tools", "linked")
+    for name in (real.parent.parent, place / "linked" / "e", place / "tools" / ".." / "tools" / "e"):
+        program = script(tmp_path / f"path{len(str(name))}", f"echo {name}")
+        program.rename(program.with_name(tool))
+        await find_python(str(program.parent), {}, str(place))
+        assert not (tmp_path / "ran").exists(), name
+
+
+@pytest.mark.parametrize("key", ["requires = ['evil']", '"collect\\u006frs" = {custom = {}}'])
+async def test_hatch_is_not_asked_where_it_would_run_code_for_the_project(tmp_path: Path, key: str) -> None:
+    place = repository(tmp_path / "r")
+    (place / "pyproject.toml").write_text(f"[tool.hatch.envs.default]\n[tool.hatch.env]\n{key}\n")
+    program = script(tmp_path / "tools", f"touch {tmp_path}/ran")
+    program.rename(program.with_name("hatch"))
+    await find_python(str(program.parent), {}, str(place))
+    assert not (tmp_path / "ran").exists()
+    (place / "pyproject.toml").write_text("[tool.hatch.envs.default]\n")
+    await find_python(str(program.parent), {}, str(place))
+    assert (tmp_path / "ran").exists()
+
+
 async def test_what_pdm_noted_is_used_unless_git_tracks_the_note(tmp_path: Path) -> None:
     place = repository(tmp_path / "r")
     kept = environment(tmp_path / "kept", pytest=False)

@@ -8,9 +8,10 @@ import os
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from buildwright.gates.node_version import pinned_node
 
@@ -18,7 +19,8 @@ _PATIENCE = 20.0
 ENVIRONMENTS = (".venv", "venv", "env", ".conda")
 """Folders of environments in a project: of uv, PDM, Poetry (if so set), `python -m venv`, and conda in an editor."""
 
-_HATCH = ("hatch.toml", "pyproject.toml")
+_ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
+_POETRY = re.compile(r"(?m)^\s*\[tool\.poetry\b|[\"']poetry(?:\.core)?\.masonry")
 _OF_CONDA = ("environment.yml", "environment.yaml")
 _NAME = re.compile(r"(?m)^name:\s*['\"]?([\w.-]+)['\"]?\s*(?:#.*)?$")
 _PIN = ".python-version"
@@ -83,7 +85,7 @@ async def find_python(
 
 async def _find_at_top(path: str, environment: Mapping[str, str], repository: str, *, needs_pytest: bool) -> Python:
     own = Path(sys.prefix).resolve()
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+    for variable in _ACTIVE:
         active = environment.get(variable)
         if not active or (variable == "CONDA_PREFIX" and environment.get("CONDA_DEFAULT_ENV") == "base"):
             continue
@@ -152,7 +154,8 @@ async def _of_the_project(
         if os.access(executable, os.X_OK) and not await _is_tracked(top, name):
             yield executable, why
     async for executable, why in _kept_by_tools(top, path, environment):
-        yield executable, why
+        if not await _is_of_git(top, executable):
+            yield executable, why
     for tool in ("tox", "nox"):
         for executable in () if await _is_tracked(top, f".{tool}") else _made_in(top / f".{tool}"):
             yield executable, f"{tool} made it for the repository, as {executable.parents[1].name}"
@@ -168,7 +171,8 @@ async def _kept_by_tools(top: Path, path: str, environment: Mapping[str, str]) -
     for executable in _of_conda(top, Path(environment.get("HOME", "/"))):
         yield executable, f"conda keeps it for the repository, as {executable.parents[1].name}"
     asked = [
-        (("poetry", "env", "info", "--path"), (top / "poetry.lock").is_file(), "Poetry keeps it for the repository"),
+        # Its plugins may be files of the repository, which it would run (python-poetry.org, "Project plugins").
+        (("poetry", "--no-plugins", "env", "info", "--path"), _is_of_poetry(top), "Poetry keeps it for the repository"),
         (("pipenv", "--venv"), (top / "Pipfile").is_file(), "Pipenv keeps it for the repository"),
         # A line for each Python of a matrix (hatch.pypa.io, "hatch env find"), whether or not it was created.
         *(
@@ -176,19 +180,50 @@ async def _kept_by_tools(top: Path, path: str, environment: Mapping[str, str]) -
             for name in ("default", "hatch-test")
         ),
     ]
+    # An environment that is active is Buildwright's own here; these tools would answer with it.
+    alone = {name: value for name, value in environment.items() if name not in _ACTIVE}
     for (tool, *words), is_its, why in asked:
         if is_its and (program := shutil.which(tool, path=path)):
-            for line in (await _said_by((program, *words), top, environment)).splitlines():
+            for line in (await _said_by((program, *words), top, alone)).splitlines():
                 executable = Path(os.fsdecode(line.strip())) / "bin" / "python"
                 if executable.is_absolute() and os.access(executable, os.X_OK):
                     yield executable, why.format(executable.parents[1].name)
 
 
+async def _is_of_git(top: Path, executable: Path) -> bool:
+    """Return whether git tracks something of the environment of a Python: settings of a project may name its place."""
+    place = executable.parents[1]
+    for folder, above in ((Path(os.path.normpath(place)), top), (place.resolve(), top.resolve())):
+        if folder.is_relative_to(above) and await _is_tracked(top, str(folder.relative_to(above))):
+            return True
+    return False
+
+
+def _is_of_poetry(top: Path) -> bool:
+    """Return whether a project is one of Poetry; its lock file is not in every repository."""
+    if any((top / name).is_file() for name in ("poetry.lock", "poetry.toml")):
+        return True
+    manifest = top / "pyproject.toml"
+    return manifest.is_file() and bool(_POETRY.search(manifest.read_text("utf-8", "replace")))
+
+
 def _is_of_hatch(top: Path) -> bool:
-    """Return whether a project has settings of Hatch, and none by which Hatch would run code of the project."""
-    texts = [file.read_text("utf-8", "replace") for name in _HATCH if (file := top / name).is_file()]
-    there = (top / "hatch.toml").is_file() or any("[tool.hatch" in text for text in texts)
-    return there and not any("collectors" in text for text in texts)
+    """Return whether a project has settings of Hatch, and none by which Hatch would run or install code for it.
+
+    Those stand in its table `env`: plugins that it requires, and collectors of environments.
+    """
+    manifest = _toml(top / "pyproject.toml").get("tool", {})
+    tables = [manifest.get("hatch") if isinstance(manifest, dict) else None, _toml(top / "hatch.toml") or None]
+    found = [table for table in tables if isinstance(table, dict)]
+    return bool(found) and not any("env" in table for table in found)
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    """Return what a file says, {} where it is not there or not TOML."""
+    try:
+        return tomllib.loads(file.read_text("utf-8", "replace"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _of_conda(top: Path, home: Path) -> Iterator[Path]:
