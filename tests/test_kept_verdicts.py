@@ -49,6 +49,52 @@ def test_what_is_installed_in_the_environment_of_the_repository_counts(tmp_path:
     assert surroundings(str(tmp_path), {"PATH": "/bin"}) != now
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "made"),
+    [
+        ("pyproject.toml", "[tool.poetry]\n", ".cache/pypoetry/virtualenvs/shop-1-py3.12"),
+        ("poetry.lock", "", ".cache/pypoetry/virtualenvs/shop-1-py3.12"),
+        ("Pipfile", "", ".local/share/virtualenvs/shop-1"),
+        ("pyproject.toml", "[tool.hatch.envs.default]\n", ".local/share/hatch/env/virtual/shop/abc/shop"),
+        (".pdm-python", "{home}/.local/share/pdm/venvs/shop-1/bin/python", ".local/share/pdm/venvs/shop-1"),
+        ("environment.yml", "name: shop\n", "miniconda/envs/shop"),
+        (".python-version", "shop\n", ".pyenv/versions/shop"),
+        ("README", "", "bin-of-path"),
+    ],
+)
+def test_an_environment_that_a_tool_makes_later_counts_as_does_what_is_put_into_it(
+    tmp_path: Path, file: str, text: str, made: str
+) -> None:
+    home, place = tmp_path / "home", tmp_path / "shop"
+    for folder in (home / ".conda", place):
+        folder.mkdir(parents=True)
+    (place / file).write_text(text.format(home=home))
+    environment = {"HOME": str(home), "PATH": str(home / "bin-of-path" / "bin")}
+    (home / ".conda" / "environments.txt").write_text(f"{home}/miniconda/envs/shop\n")
+    none = surroundings(str(place), environment)
+    assert surroundings(str(place), environment) == none
+    packages = home / made / "lib" / "python3.12" / "site-packages"
+    packages.mkdir(parents=True)
+    new = surroundings(str(place), environment)
+    os.utime(packages, (1, 1))
+    again = surroundings(str(place), environment)
+    assert none != new != again != none
+
+
+def test_a_node_that_a_version_manager_gets_later_counts_where_the_repository_pins_one(tmp_path: Path) -> None:
+    home, place = tmp_path / "home", tmp_path / "shop"
+    node = home / ".nvm" / "versions" / "node" / "v22.1.0" / "bin" / "node"
+    place.mkdir()
+    unpinned = surroundings(str(place), {"HOME": str(home)})
+    (place / ".nvmrc").write_text("22\n")
+    before = surroundings(str(place), {"HOME": str(home)})
+    node.parent.mkdir(parents=True)
+    node.write_text("")
+    assert surroundings(str(place), {"HOME": str(home)}) != before
+    (place / ".nvmrc").unlink()
+    assert surroundings(str(place), {"HOME": str(home)}) == unpinned
+
+
 def test_a_broken_file_is_no_answer_and_the_oldest_go_first(tmp_path: Path) -> None:
     kept = KeptVerdicts(tmp_path / "kept")
     for number in range(KEPT + 3):

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,98 @@ KEPT = 256
 
 _ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
 _FOLDERS = (".venv", "venv", "env", ".conda")
+_OF_TOOLS = (
+    *("poetry.lock", "poetry.toml", "Pipfile", "hatch.toml", ".pdm-python"),
+    *("environment.yml", "environment.yaml", ".python-version"),
+)
+"""Files by which a repository names the tool that makes its environment."""
+_PACKAGES = "lib/python*/site-packages"
 _NO_PARTS = frozenset(("node_modules", "vendor", "target", "dist", "build"))
 """Large folders in which no part of a project has an environment of its own."""
 
 
 def surroundings(repository: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return what verdicts on a repository depend on beside its tree: search path, environments, what is in them."""
+    """Return what verdicts on a repository depend on beside its tree: search path, environments, what is in them.
+
+    Also an environment or a Node that a tool of the repository has made since then elsewhere on this machine.
+    """
     active = {name: environment[name] for name in _ACTIVE if environment.get(name)}
-    packages, top = "lib/python*/site-packages", Path(repository)
+    top = Path(repository)
     parts = [top, *_below(top)]
     parts += [inner for part in parts[1:] for inner in _below(part)]
     inside = [place for part in parts for name in _FOLDERS if (place := part / name).is_dir()]
     inside += (*top.glob(".tox/*"), *top.glob(".nox/*"))
-    places = [place for folder in (*map(Path, active.values()), *inside) for place in folder.glob(packages)]
+    places = [place for folder in (*map(Path, active.values()), *inside) for place in folder.glob(_PACKAGES)]
+    on_path = [Path(folder).parent for folder in environment.get("PATH", "").split(os.pathsep) if folder]
+    places += (place for folder in dict.fromkeys(on_path) for place in folder.glob(_PACKAGES))
+    places += (*_made_by_tools(top, environment), *_kept_nodes(top, environment))
     stamps = {str(place): place.stat().st_mtime_ns for place in sorted(places)}
     pin = Path(repository, ".python-version")
     about = {"repository": repository, "path": environment.get("PATH", ""), "active": active, "packages": stamps}
     return {**about, "pin": pin.read_text("utf-8", "replace")[:200] if pin.is_file() else ""}
+
+
+def _made_by_tools(top: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the packages of environments that tools keep elsewhere, and their settings, if the repository uses the tool."""
+    home = Path(environment.get("HOME", "/"))
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    manifest, there = _text(top / "pyproject.toml"), {name for name in _OF_TOOLS if (top / name).is_file()}
+    if "poetry" in manifest or there & {"poetry.lock", "poetry.toml"}:
+        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
+        kept = Path(environment.get("POETRY_CACHE_DIR") or cache / "pypoetry") / "virtualenvs"
+        yield from Path(environment.get("POETRY_VIRTUALENVS_PATH") or kept).glob(f"*/{_PACKAGES}")
+        config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+        yield from config.glob("pypoetry/config.toml")
+    if "Pipfile" in there:
+        yield from Path(environment.get("WORKON_HOME") or data / "virtualenvs").glob(f"*/{_PACKAGES}")
+    if "hatch" in manifest or "hatch.toml" in there:
+        # One folder for each project, and in it one for each of its checkouts.
+        hatch = Path(environment.get("HATCH_DATA_DIR") or data / "hatch")
+        yield from hatch.glob(f"env/virtual/*/*/*/{_PACKAGES}")
+    if ".pdm-python" in there:
+        yield top / ".pdm-python"
+        yield from Path(_text(top / ".pdm-python").strip()).parent.parent.glob(_PACKAGES)
+    if there & {"environment.yml", "environment.yaml"}:
+        made = _text(home / ".conda" / "environments.txt").splitlines()
+        yield from (place for line in made if line.startswith("/") for place in Path(line.strip()).glob(_PACKAGES))
+    if ".python-version" in there:
+        yield from Path(environment.get("PYENV_ROOT") or home / ".pyenv").glob(f"versions/*/{_PACKAGES}")
+
+
+def _kept_nodes(top: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """Yield each Node that a version manager keeps, and the names that nvm gives them, if the repository pins one."""
+    pins = (".nvmrc", ".node-version", ".tool-versions")
+    if any((top / name).is_file() for name in pins) or '"volta"' in _text(top / "package.json"):
+        for folder, below in node_stores(environment):
+            yield from folder.glob(f"*/{below}/node")
+        yield from nvm_home(environment).glob("alias/**/*")
+
+
+def nvm_home(environment: Mapping[str, str]) -> Path:
+    """Return where nvm keeps what it has."""
+    return Path(environment.get("NVM_DIR") or Path(environment.get("HOME", "/")) / ".nvm")
+
+
+def node_stores(environment: Mapping[str, str]) -> tuple[tuple[Path, str], ...]:
+    """Return the folders of version managers that hold one folder for each Node, and where programs lie in that one."""
+    home = Path(environment.get("HOME", "/"))
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return (
+        (nvm_home(environment) / "versions" / "node", "bin"),
+        (Path(environment.get("FNM_DIR") or data / "fnm") / "node-versions", "installation/bin"),
+        (Path(environment.get("MISE_DATA_DIR") or data / "mise") / "installs" / "node", "bin"),
+        (Path(environment.get("ASDF_DATA_DIR") or home / ".asdf") / "installs" / "nodejs", "bin"),
+        (Path(environment.get("VOLTA_HOME") or home / ".volta") / "tools" / "image" / "node", "bin"),
+        (Path(environment.get("NODENV_ROOT") or home / ".nodenv") / "versions", "bin"),
+        (Path(environment.get("N_PREFIX") or "/usr/local") / "n" / "versions" / "node", "bin"),
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _below(folder: Path) -> list[Path]:

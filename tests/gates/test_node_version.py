@@ -32,6 +32,7 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "home" / ".nvm/alias/lts").mkdir(parents=True)
     aliases = {
         "lts/hydrogen": "v18.20.4",
+        "lts/gallium": "v16.20.2",
         "lts/*": "lts/hydrogen",
         "default": "18.9",
         "work": "lts/*",
@@ -56,6 +57,8 @@ def home(tmp_path: Path) -> Path:
         ("1", ""),
         ("18.20.5", ""),
         ("lts/*", "v18.20.4"),
+        ("lts/-1", "16.20.2"),
+        ("lts/-2", ""),
         ("work", "v18.20.4"),
         ("default", "v18.9.1"),
         ("node", "22.1.0"),

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from buildwright.kept_verdicts import node_stores, nvm_home
+
 _PINS = (".nvmrc", ".node-version")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){0,2})")
 _ALIAS = re.compile(r"(?:lts/)?(?:[\w-]+|\*)")
@@ -15,6 +17,8 @@ _OF_TOOLS = re.compile(r"(?m)^\s*(?:nodejs|node)\s+(\S+)")
 _NEWEST = frozenset(("node", "stable"))
 """What nvm calls the newest version that it keeps."""
 _MOST_ALIASES = 8
+_BEFORE = re.compile(r"lts/-([1-9]\d?)")
+"""How nvm names the line of long-term support that is so many before the newest."""
 
 
 def pinned_node(repository: str, environment: Mapping[str, str]) -> Path | None:
@@ -25,15 +29,13 @@ def pinned_node(repository: str, environment: Mapping[str, str]) -> Path | None:
     top = Path(repository)
     if not top.is_absolute():
         return None
-    home = Path(environment.get("HOME", "/"))
-    nvm = Path(environment.get("NVM_DIR") or home / ".nvm")
-    wanted = _meant(_pinned(top), nvm / "alias")
+    wanted = _meant(_pinned(top), nvm_home(environment) / "alias")
     asked = _VERSION.fullmatch(wanted)
     if asked is None and wanted not in _NEWEST:
         return None
     fitting = [
         (found, folder)
-        for found, folder in _kept(nvm, home, environment)
+        for found, folder in _kept(environment)
         if asked is None or f"{found}.".startswith(f"{asked[1]}.")
     ]
     return max(fitting, key=lambda one: tuple(map(int, one[0].split("."))))[1] if fitting else None
@@ -66,6 +68,8 @@ def _pinned(top: Path) -> str:
 
 def _meant(name: str, aliases: Path) -> str:
     """Return the version that a name stands for, by the aliases that nvm keeps; the name where it has none of it."""
+    if before := _BEFORE.fullmatch(name):
+        name = _earlier(int(before[1]), aliases / "lts")
     for _ in range(_MOST_ALIASES):
         if name in _NEWEST or _VERSION.fullmatch(name) or not _ALIAS.fullmatch(name):
             break
@@ -73,26 +77,17 @@ def _meant(name: str, aliases: Path) -> str:
     return name
 
 
-def _kept(nvm: Path, home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+def _earlier(count: int, lines: Path) -> str:
+    """Return the version of the line of long-term support that is `count` before the newest, "" where nvm knows none."""
+    words = [_first_word(file) for file in lines.glob("*") if file.name != "*"]
+    versions = [found[1] for word in words if (found := _VERSION.fullmatch(word))]
+    ordered = sorted(set(versions), key=lambda one: tuple(map(int, one.split("."))), reverse=True)
+    return ordered[count] if count < len(ordered) else ""
+
+
+def _kept(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     """Yield each version that a version manager keeps, with the folder of its programs."""
-    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
-    fnm, mise = (
-        Path(environment.get("FNM_DIR") or data / "fnm"),
-        Path(environment.get("MISE_DATA_DIR") or data / "mise"),
-    )
-    asdf = Path(environment.get("ASDF_DATA_DIR") or home / ".asdf")
-    volta = Path(environment.get("VOLTA_HOME") or home / ".volta")
-    nodenv = Path(environment.get("NODENV_ROOT") or home / ".nodenv")
-    n = Path(environment.get("N_PREFIX") or "/usr/local")
-    for folder, below in (
-        (nvm / "versions" / "node", "bin"),
-        (fnm / "node-versions", "installation/bin"),
-        (mise / "installs" / "node", "bin"),
-        (asdf / "installs" / "nodejs", "bin"),
-        (volta / "tools" / "image" / "node", "bin"),
-        (nodenv / "versions", "bin"),
-        (n / "n" / "versions" / "node", "bin"),
-    ):
+    for folder, below in node_stores(environment):
         for place in sorted(folder.glob("*")):
             version = _VERSION.fullmatch(place.name)
             if version and version[1].count(".") == len("..") and os.access(place / below / "node", os.X_OK):
