@@ -18,7 +18,7 @@ _NEWEST = frozenset(("node", "stable"))
 """What nvm calls the newest version that it keeps."""
 _MOST_ALIASES = 8
 _BEFORE = re.compile(r"lts/-([1-9]\d?)")
-"""How nvm names the line of long-term support that is so many before the newest."""
+"""How nvm names a line of long-term support: by how many lines it lies before the newest."""
 
 
 def pinned_node(repository: str, environment: Mapping[str, str]) -> Path | None:
