@@ -371,6 +371,18 @@ async def test_tasks_are_those_of_the_changed_plan(database: Path | str) -> None
     )
     again = e.PlanChanged(tasks=(Task(id="b", title="B!", milestone="First"),))
     dropped = (contracts, e.PlanChanged(dropped=("a",)))
+    reworded = e.ContractsChanged(
+        spec=Spec(title="t", graph=GRAPH),
+        graph=GRAPH.model_copy(
+            update={
+                "tasks": tuple(
+                    one.model_copy(update={"acceptance": ("it is shown",)}) if one.id == "b" else one
+                    for one in GRAPH.tasks
+                )
+            }
+        ),
+    )
+    as_before = e.ContractsChanged(spec=Spec(title="t", graph=GRAPH), graph=GRAPH)
     unnamed = Graph(tasks=(Task(id="a", title="A", milestone="One"), Task(id="b", title="B", milestone="Two")))
     moved = e.PlanChanged(tasks=(Task(id="a", title="A", milestone="New"),))
     built = [
@@ -379,6 +391,9 @@ async def test_tasks_are_those_of_the_changed_plan(database: Path | str) -> None
         await worked(database, "contracts", GRAPH, *changes, *dropped),
         await worked(database, "failed", GRAPH, *failing, e.PlanChanged(dropped=("d",))),
         await worked(database, "moved", unnamed, moved),
+        await worked(database, "reworded", GRAPH, *failing, reworded),
+        await worked(database, "reworded and the same", GRAPH, *failing, reworded, reworded),
+        await worked(database, "said again", GRAPH, *failing, as_before),
     ]
     columns = "id, title, goal, phase, phase_number, status"
     for build in built:

@@ -557,14 +557,17 @@ SELECT build_id, row_number() OVER (PARTITION BY build_id ORDER BY first_said) A
     phase_number, coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at, edited_at_seq
 FROM (
     SELECT t.build_id, t.first_said, t.id, t.title, t.goal, t.milestone, t.planned_at,
-        CASE t.whole WHEN 0 THEN t.seq ELSE 0 END AS edited_at_seq,
+        t.edited_at_seq,
         dense_rank() OVER (PARTITION BY t.build_id ORDER BY coalesce(m.key, t.milestone_said)) AS phase_number
     FROM (
         SELECT kept.*, max(said) OVER (PARTITION BY build_id, id) AS newest_said,
             min(CASE WHEN seq >= base THEN said END) OVER (PARTITION BY build_id, id) AS first_said,
-            min(at) OVER (PARTITION BY build_id, id) AS planned_at
+            min(at) OVER (PARTITION BY build_id, id) AS planned_at,
+            max(CASE WHEN whole = 0 OR work <> work_before THEN seq ELSE 0 END)
+                OVER (PARTITION BY build_id, id) AS edited_at_seq
         FROM (
-            SELECT n.*, sum(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS drops_left
+            SELECT n.*, sum(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS drops_left,
+                lead(work) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS work_before
             FROM (
                 SELECT w.*, min(CASE WHEN seq >= base AND gone = 0 THEN said END)
                     OVER (PARTITION BY build_id, milestone) AS milestone_said
@@ -573,10 +576,11 @@ FROM (
                     FROM (
                         SELECT p.build_id, p.seq, p.at, p.seq * 1000000 + 1 + t.key AS said, 0 AS gone,
                             CASE p.type WHEN 'plan.changed' THEN 0 ELSE 1 END AS whole, json_extract(t.value, '$.id') AS id, json_extract(t.value, '$.title') AS title,
-                            coalesce(json_extract(t.value, '$.goal'), '') AS goal, coalesce(json_extract(t.value, '$.milestone'), '') AS milestone
+                            coalesce(json_extract(t.value, '$.goal'), '') AS goal, coalesce(json_extract(t.value, '$.milestone'), '') AS milestone,
+                            json_array(json_extract(t.value, '$.title'), json_extract(t.value, '$.goal'), json_extract(t.value, '$.action'), json_extract(t.value, '$.requirements'), json_extract(t.value, '$.acceptance'), json_extract(t.value, '$.code_template'), json_extract(t.value, '$.validation'), json_extract(t.value, '$.tests_first')) AS work
                         FROM events p CROSS JOIN json_each(replace(p.data, '\u0000', '\u2400'), CASE p.type WHEN 'plan.changed' THEN '$.tasks' ELSE '$.graph.tasks' END) t WHERE p.type IN ('plan.made', 'plan.changed', 'contracts.changed')
                         UNION ALL
-                        SELECT p.build_id, p.seq, p.at, p.seq * 1000000, 1, 0, d.value, '', '', ''
+                        SELECT p.build_id, p.seq, p.at, p.seq * 1000000, 1, 0, d.value, '', '', '', ''
                         FROM events p CROSS JOIN json_each(replace(p.data, '\u0000', '\u2400'), '$.dropped') d WHERE p.type = 'plan.changed'
                     ) AS s
                 ) AS w
@@ -696,4 +700,4 @@ LEFT JOIN (
     UNION ALL
     SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.skipped') f WHERE e.type = 'build.forked'
 ) AS b ON b.build_id = p.build_id AND b.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0017');
+INSERT INTO alembic_version (version_num) VALUES ('0018');
