@@ -156,7 +156,7 @@ def instead(attempt: int, name: str, kind: FailureKind, before: str) -> AnyEvent
 
 def test_after_a_fallback_the_next_attempt_goes_up_from_the_size_that_it_stood_in_for() -> None:
     up = (started("money"), *refused(1), started("money", 2))
-    thirds: tuple[tuple[FailureKind, str], ...] = (("refused", "large"), ("timeout", "small"), ("crashed", "middle"))
+    thirds: tuple[tuple[FailureKind, str], ...] = (("refused", "large"), ("timeout", "small"), ("crashed", "spare"))
     for kind, third in thirds:
         ended = (instead(2, "spare", "overloaded", "middle"), *broke(2, kind), started("money", 3))
         build = after(*up, *ended, fallback=("spare",))
@@ -172,6 +172,21 @@ def test_a_fallback_with_the_larger_context_stays_for_the_attempts_that_follow()
         build = settled(take(build, event))
         assert build.task("money").model == "spare"
     assert build.task("money").model_attempt == 3
+
+
+@pytest.mark.parametrize("kind", ["overloaded", "unavailable", "unknown_model"])
+def test_a_fallback_that_stands_in_is_asked_by_the_attempts_that_follow(kind: FailureKind) -> None:
+    for model in ("large", "auto"):
+        difficult = SIMPLE.model_copy(update={"files_expected": tuple(f"{one}.py" for one in "abcdefghijklmn")})
+        begun = (started("money"), instead(1, "spare", kind, "large"))
+        build = after(*begun, task=difficult, model=model, fallback=("spare",))
+        for number in (2, 3):
+            for event in (*broke(number - 1, "output_limit"), started("money", number)):
+                build = settled(take(build, event))
+            assert (build.task("money").model, build.task("money").model_reason) == ("spare", kind), (model, number)
+        paused = take(build, e.BuildPaused(reason="trouble", task="money"))
+        again = settled(take(paused, e.BuildResumed()))
+        assert again.task("money").model == "large", model
 
 
 def test_another_model_that_the_user_names_is_asked_by_the_attempt_that_waits() -> None:

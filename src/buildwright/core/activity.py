@@ -28,6 +28,8 @@ FailureKind = Literal[
     "unknown_model",
     "no_change",
 ]
+MODEL_AWAY: tuple[FailureKind, ...] = ("overloaded", "unavailable", "unknown_model")
+"""Failures of a model that the next request to it would meet again."""
 
 _PROVIDER_SAYS: dict[str, tuple[str, str]] = {
     "auth": ("the provider refuses the key", "check {key}, in the environment or in .env"),

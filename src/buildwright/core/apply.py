@@ -15,6 +15,7 @@ from typing import Any
 from immutables import Map
 
 from buildwright.core import event as e
+from buildwright.core.activity import MODEL_AWAY
 from buildwright.core.again import base_changed, build_reopened, change_undone, undo_requested
 from buildwright.core.build import (
     AskedStep,
@@ -339,12 +340,17 @@ def _paused(build: Build, event: e.BuildPaused, at: datetime) -> Changes:
 
 
 def _all_models_again(build: Build) -> Map[str, TaskState]:
-    """Have the models of running attempts chosen anew where one had failed: the user has seen to it."""
-    tasks = build.tasks
-    for task in build.active:
-        if tasks[task].models_down:
-            tasks = tasks.set(task, tasks[task]._replace(models_down=(), model_attempt=0))
-    return tasks
+    """Have models chosen anew where one had failed, in running attempts at once: the user has seen to it."""
+    active = set(build.active)
+    changed = {}
+    for task, state in build.tasks.items():
+        was_away = state.model_reason in MODEL_AWAY
+        new = state._replace(model_reason="") if was_away else state
+        if task in active and (was_away or state.models_down):
+            new = new._replace(models_down=(), model_attempt=0)
+        if new is not state:
+            changed[task] = new
+    return build.tasks.update(changed)
 
 
 def _resumed(build: Build, event: e.BuildResumed, at: datetime) -> Changes:

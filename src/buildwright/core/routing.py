@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from buildwright.core.activity import FailureKind
+from buildwright.core.activity import MODEL_AWAY, FailureKind
 from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.complexity import Complexity, complexity_of
 from buildwright.core.event import ModelChosen, ModelReason
@@ -117,7 +117,7 @@ def choose(build: Build, task_id: str) -> ChosenModel | None:
     if asked != AUTO:
         if before is not None and state.model_reason == "context_length":
             return ChosenModel(before, "context_length", f"{before.name}: the conversation was too long for {asked}")
-        return ChosenModel(first, "named", f"{asked} is what the build asks for")
+        return _stays(state, before, first) or ChosenModel(first, "named", f"{asked} is what the build asks for")
     if not state.model or state.rejection is None or state.attempt == 1:
         why = f"the task is {found.level}, {found.score} of 100: {'; '.join(found.reasons[:3])}"
         return ChosenModel(first, "complexity", why)
@@ -127,7 +127,18 @@ def choose(build: Build, task_id: str) -> ChosenModel | None:
     # A fallback has no place among the sizes: what counts is the size that it stood in for.
     asked_before = (state.model, *reversed(state.models_down))
     last = next((one for name in asked_before for one in ladder if one.name == name), first)
-    return _next(ladder, last, state, before.name if before is not None else last.name)
+    chosen = _next(ladder, last, state, before.name if before is not None else last.name)
+    return _stays(state, before, chosen.model) or chosen
+
+
+def _stays(state: TaskState, before: NamedModel | None, wanted: NamedModel) -> ChosenModel | None:
+    """Return the fallback that the last attempt ended with, if it stands in for the wanted model; else None."""
+    kind = next((one for one in MODEL_AWAY if one == state.model_reason), None)
+    if kind is None or before is None or before.name == wanted.name:
+        return None
+    if state.models_down and wanted.name not in state.models_down:
+        return None
+    return ChosenModel(before, kind, f"{wanted.name} {_GIVES_WAY[kind]}: {before.name} stands in for it")
 
 
 def _next(ladder: list[NamedModel], last: NamedModel, state: TaskState, failed: str) -> ChosenModel:

@@ -20,26 +20,27 @@ depends_on = None
 _WORK = ("title", "goal", "action", "requirements", "acceptance", "code_template", "validation", "tests_first")
 # An edit says a task by itself. Contracts say all tasks: those with other work than when they were last said are edited.
 _EDITED = (
+    ("CASE t.whole WHEN 0 THEN t.seq ELSE 0 END AS edited_at_seq", "t.edited_at_seq"),
     (
-        "CASE t.whole WHEN 0 THEN t.seq ELSE 0 END AS edited_at_seq",
-        "t.edited_at_seq",
+        "AS planned_at\n",
+        """AS planned_at,
+            max(CASE WHEN whole = 0 OR work <> work_before THEN seq ELSE 0 END)
+                OVER (PARTITION BY build_id, id) AS edited_at_seq
+""",
     ),
     (
-        "min(at) OVER (PARTITION BY build_id, id) AS planned_at",
-        "min(at) OVER (PARTITION BY build_id, id) AS planned_at,\n"
-        "            max(CASE WHEN whole = 0 OR work <> work_before THEN seq ELSE 0 END)\n"
-        "                OVER (PARTITION BY build_id, id) AS edited_at_seq",
+        "AS drops_left\n",
+        """AS drops_left,
+                lead(work) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS work_before
+""",
     ),
     (
-        "sum(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS drops_left",
-        "sum(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS drops_left,\n"
-        "                lead(work) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS work_before",
+        "AS milestone\n                        FROM",
+        """AS milestone,
+                            {work} AS work
+                        FROM""",
     ),
-    (
-        "coalesce({milestone}, '') AS milestone\n",
-        "coalesce({milestone}, '') AS milestone,\n                            {work} AS work\n",
-    ),
-    ("p.seq * 1000000, 1, 0, d.value, '', '', ''", "p.seq * 1000000, 1, 0, d.value, '', '', '', ''"),
+    ("d.value, '', '', ''", "d.value, '', '', '', ''"),
 )
 
 
