@@ -238,7 +238,7 @@ async def test_a_model_that_only_talks_is_a_bad_graph() -> None:
         (500, "api_error", "oops", "unavailable"),
         (400, "invalid_request_error", "prompt is too long: 300000 tokens > 200000 maximum", "context_length"),
         (400, "invalid_request_error", "bad tool", "refused"),
-        (404, "not_found_error", "model: nope", "refused"),
+        (404, "not_found_error", "model: nope", "unknown_model"),
     ],
 )
 async def test_failures_carry_their_kind(status: int, error: str, message: str, kind: str) -> None:

@@ -164,7 +164,7 @@ def model_failure(error: Exception, what: str) -> ModelFailed | None:
             "split the spec, or choose a model with a larger window",
         ),
         (theirs.ModelAuthenticationError, "auth", key_fix(getattr(error, "model_name", ""))),
-        (theirs.ModelNotFoundError, "refused", "choose another model with --planner-model"),
+        (theirs.ModelNotFoundError, "unknown_model", "choose another model with --planner-model"),
         (theirs.ModelRequestRejectedError, "refused", "read the message above; another model may accept the request"),
         (theirs.ModelTimeoutError, "timeout", "try again; if it stays, name another model"),
         (theirs.ModelRequestTimeout, "timeout", "try again; if it stays, name another model"),
