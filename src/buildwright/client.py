@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
     from datetime import datetime
 
     from buildwright.core.build import Build
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from buildwright.core.spec import Spec
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult, NewBuild
+    from buildwright.engine.follow import News
     from buildwright.engine.fork_command import ForkBuild
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
@@ -326,6 +327,12 @@ class Client(Protocol):
 
         `on_event` gets every event after `since`, an older state; without it those after the state found first. Raises
         BuildIsRunning when another process of this home carries it out, NotFound, LostLease, BadSettings.
+        """
+
+    def news(self, build: Build, seconds: float) -> AsyncGenerator[News, None]:
+        """Yield the news of a build after this state, look by look, until the caller leaves or after `seconds`.
+
+        A look may find nothing. Raises NotFound, StoreFailed, Unreachable.
         """
 
     async def stepped(

@@ -32,7 +32,7 @@ from buildwright.core.snapshot import parse
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild
-from buildwright.engine.follow import stepped
+from buildwright.engine.follow import News, catch_up, stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.http_team import HttpTeam
@@ -571,6 +571,22 @@ class HttpClient:
             await asyncio.gather(watching, leaving, return_exceptions=True)
         seen = stream.build
         return seen if seen is not None and seen.version > build.version else build
+
+    async def news(self, build: Build, seconds: float) -> AsyncGenerator[News, None]:
+        """Yield the news of a build after this state, for at most `seconds`: what has come is read when the stream says so."""
+        from buildwright.stream_client import QUIET, BuildStream
+
+        time = asyncio.get_running_loop().time
+        until, quiet = time() + seconds, min(seconds, _QUIET_SECONDS)
+        stream = BuildStream(self._server, build.id, "journal", self._notify, after="", quiet=quiet)
+        async with aclosing(stream.frames()) as frames:
+            async for frame in frames:
+                if frame["type"] != QUIET and frame["payload"].get("seq", math.inf) > build.version:
+                    steps = await catch_up(self.builds, build)
+                    build = steps[-1].build if steps else build
+                    yield News(build, steps)
+                if time() >= until:
+                    return
 
     async def bring_home(self, build: Build) -> Fetched:
         """Bring nothing home: the server's repositories are its own."""

@@ -63,6 +63,30 @@ async def test_an_assistant_builds_on_a_server(served: Served, repository: Path,
     assert over_http["outcome"] == "succeeded"
 
 
+async def test_a_call_that_waits_asks_the_server_only_when_something_happens(
+    served: Served, repository: Path, tmp_path: Path
+) -> None:
+    command = f'touch "{tmp_path}/at-work"; until test -e "{tmp_path}/go"; do sleep 0.05; done; touch a.txt'
+    async with assistant(served) as client:
+        given = {"repository": str(repository), "options": options(agent_command=command)}
+        build = (await asked(client, "start", spec=tasks("a"), **given))["build_id"]
+        while not (tmp_path / "at-work").exists():
+            await asyncio.sleep(0.05)
+        before = await looks(served)
+        assert (await asked(client, "status", build=build, wait_seconds=3))["outcome"] != "succeeded"
+        while_quiet = await looks(served) - before
+        (tmp_path / "go").touch()
+        assert (await asked(client, "status", build=build, wait_seconds=300))["outcome"] == "succeeded"
+    assert while_quiet <= 3
+
+
+async def looks(served: Served) -> float:
+    """How often the server was asked for events of a build."""
+    text = (await served.client.get("/metrics")).text
+    lines = [line for line in text.splitlines() if "_count{" in line and "/events" in line]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
 async def test_each_caller_has_their_own_rights(served: Served, repository: Path) -> None:
     async with assistant(served) as client:
         given = {"repository": str(repository), "options": options()}

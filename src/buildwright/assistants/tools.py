@@ -23,7 +23,6 @@ from buildwright.core.limits import Options
 from buildwright.core.narrowed import narrowed
 from buildwright.core.record import Record
 from buildwright.engine.commands import NewBuild
-from buildwright.engine.follow import follow
 from buildwright.errors import Refused
 from buildwright.ports import CostKey
 from buildwright.request_model import GivenAs, RequestModel
@@ -191,7 +190,7 @@ async def _status(context: ToolContext, wanted: StatusWanted) -> Status:
 
 async def _settled(context: ToolContext, build: Build, seconds: float) -> Build:
     """Return the build once it has ended or needs its user, or after these seconds; tell each event meanwhile."""
-    async with aclosing(follow(context.client.builds, build, seconds=seconds)) as looks:
+    async with aclosing(context.client.news(build, seconds)) as looks:
         async for news in looks:
             build = news.build
             if news.steps:

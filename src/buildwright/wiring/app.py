@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -31,7 +31,7 @@ from buildwright.engine.contracts_command import TakeContracts
 from buildwright.engine.deliver_command import DeliverBuild
 from buildwright.engine.feedback_command import TakeFeedback, tasks_of
 from buildwright.engine.first_commit import first_commit
-from buildwright.engine.follow import stepped
+from buildwright.engine.follow import News, follow, stepped
 from buildwright.engine.fork_command import ForkBuild
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
 from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask
@@ -513,6 +513,10 @@ class App:
             yield opened
         finally:
             await opened.close()
+
+    def news(self, build: Build, seconds: float) -> AsyncGenerator[News, None]:
+        """Yield the news of a build after this state, for at most `seconds`; see `engine.follow.follow`."""
+        return follow(self.builds, build, seconds=seconds)
 
     async def stepped(
         self,
