@@ -121,6 +121,7 @@ def test_changing_a_contract_says_what_is_stale(calculator: Program, repository:
     assert "phases is at version 2" in said.out
     assert f"{KEEP}, merged: store.py: phases 1 -> 2" in said.out
     assert ADD not in said.out
+    assert f"`BUILDWRIGHT_HOME={calculator.home} " in said.err, "the command can be typed as it stands"
     told = calculator("contracts", "stale", "calc", "--json").object
     assert [(one["task"], one["landed"], one["files"]) for one in told["stale"]] == [(KEEP, True, ["store.py"])]
 

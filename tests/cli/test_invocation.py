@@ -61,6 +61,12 @@ def test_the_command_of_a_pause_works_in_another_shell(program: Program, reposit
     assert json.loads(done.stdout.splitlines()[-1])["outcome"] == "aborted"
 
 
+def test_a_printed_command_names_the_server_that_was_asked(program: Program) -> None:
+    told = program("status", BUILDWRIGHT_URL="http://127.0.0.1:9", BUILDWRIGHT_TOKEN="a.b.c")
+    assert "`BUILDWRIGHT_URL=http://127.0.0.1:9 BUILDWRIGHT_HOME=" in told.err
+    assert "a.b.c" not in told.err
+
+
 def test_a_word_too_many_is_named(program: Program) -> None:
     told = program("costs", "newest", "--by", "task")
     assert (told.code, told.out) == (2, "")

@@ -25,9 +25,11 @@ def typed(text: str) -> str:
 
 @cache
 def program() -> str:
-    """Return what to type for this program, with BUILDWRIGHT_HOME in front if the environment sets it."""
-    home = os.environ.get("BUILDWRIGHT_HOME", "")
-    return f"BUILDWRIGHT_HOME={shlex.quote(str(Path(home).expanduser().absolute()))} {name()}" if home else name()
+    """Return what to type for this program, with BUILDWRIGHT_URL and BUILDWRIGHT_HOME in front if the environment sets them."""
+    url, home = os.environ.get("BUILDWRIGHT_URL", ""), os.environ.get("BUILDWRIGHT_HOME", "")
+    server = f"BUILDWRIGHT_URL={shlex.quote(url)} " if url else ""
+    place = f"BUILDWRIGHT_HOME={shlex.quote(str(Path(home).expanduser().absolute()))} " if home else ""
+    return f"{server}{place}{name()}"
 
 
 @cache

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
 from buildwright.cli.verbs import app_of
@@ -325,7 +327,8 @@ def _say_change(output: Output, change: ContractsChange, name: str, nothing: str
         output.print(f"{name} {nothing}.")
     if change.build_id and (change.stale or change.contracts):
         short = change.build_id[:8]
-        output.say(f"Build {short} keeps the contracts that it has, until you say: `buildwright contracts take {name}`")
+        take = f"buildwright contracts take {shlex.quote(name)}"
+        output.say(typed(f"Build {short} keeps the contracts that it has, until you say: `{take}`"))
 
 
 def _say_stale(output: Output, change: ContractsChange) -> None:
