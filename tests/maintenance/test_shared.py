@@ -17,7 +17,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from buildwright.cli.doctor import CHECKS, CheckResult, examine
 from buildwright.core import event as e
 from buildwright.core.action import MakePlan
 from buildwright.core.event import AnyEvent
@@ -29,6 +28,7 @@ from buildwright.engine.worker import Worker
 from buildwright.errors import StoreFailed
 from buildwright.maintenance import repair, shared
 from buildwright.maintenance.files import tidy
+from buildwright.maintenance.machine import CHECKS, CheckResult, examine
 from buildwright.maintenance.prune import Pruner
 from buildwright.maintenance.retention_rules import RetentionRules
 from buildwright.ports import ActionLease, LogEntry, WorkerRow

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from buildwright.cli.output import Output
 from buildwright.cli.table import Column, table
-
-if TYPE_CHECKING:
-    from buildwright.core.agents import AgentRule, OwnAgent
-    from buildwright.core.models import NamedModel
 
 
 def config(
@@ -30,6 +26,7 @@ def config(
     from buildwright.wiring.own_agents import KEYS as KEYS_OF_AGENTS
     from buildwright.wiring.own_agents import own_agents
     from buildwright.wiring.own_models import own_models
+    from buildwright.wiring.settings_words import agent_words, model_words, rule_words
 
     output, settings = Output(json), Settings.load()
     files = read_files(settings, repo)
@@ -55,46 +52,18 @@ def config(
     output.lines(table((Column("option"), Column("value"), Column("from")), rows, output.width))
     if not rows:
         output.print("Every option has its default (--all shows them).")
-    said = [(f"[agents.{one.name}]", _said(one), str(own.sources[one.name])) for one in own.agents]
-    said += [("[[agent_rules]]", _rule(one), str(own.sources[KEYS_OF_AGENTS[1]])) for one in own.rules]
+    said = [(f"[agents.{one.name}]", agent_words(one), str(own.sources[one.name])) for one in own.agents]
+    said += [("[[agent_rules]]", rule_words(one), str(own.sources[KEYS_OF_AGENTS[1]])) for one in own.rules]
     if said:
         output.lines(table((Column("agents"), Column("say"), Column("from")), said, output.width))
     if models.models:
-        lines = [(one.name, _of_model(one), str(models.sources[one.name])) for one in models.models]
+        lines = [(one.name, model_words(one), str(models.sources[one.name])) for one in models.models]
         output.lines(table((Column("model"), Column("says"), Column("from")), lines, output.width))
     if models.fallback:
         output.print(f"Where a model cannot be reached: {', '.join(models.fallback)}")
     output.print(f"Your own file: {settings.user_file}{'' if settings.user_file.is_file() else ', which is not there'}")
     output.print(f"Home: {settings.home}")
     output.print(f"Keys in the environment: {', '.join(keys) or 'none'}")
-
-
-def _said(own: OwnAgent) -> str:
-    """Return what a file says of an agent, without the values of its variables."""
-    parts = (
-        f"is {own.agent}" if own.agent else "",
-        f"model {own.model}" if own.model else "",
-        f"arguments {' '.join(own.arguments)}" if own.arguments else "",
-        f"command {own.command}" if own.command else "",
-        f"variables {', '.join(one.partition('=')[0] for one in own.env)}" if own.env else "",
-        f"passed {', '.join((*own.passed, *own.secrets))}" if own.passed or own.secrets else "",
-    )
-    return "; ".join(filter(None, parts)) or "nothing"
-
-
-def _of_model(model: NamedModel) -> str:
-    price = f"${model.input_usd} in, ${model.output_usd} out" if model.input_usd is not None else ""
-    parts = (model.model, f"of {model.provider}" if model.provider else "", price)
-    return "; ".join(filter(None, (*parts, f"context {model.context:,}" if model.context else "")))
-
-
-def _rule(rule: AgentRule) -> str:
-    when = (
-        f"files {', '.join(rule.files)}" if rule.files else "",
-        f"phase {rule.phase}" if rule.phase else "",
-        f"action {rule.action}" if rule.action else "",
-    )
-    return f"{rule.agent}: {' and '.join(filter(None, when))}"
 
 
 def _shown(value: object) -> str:
