@@ -281,6 +281,17 @@ def test_the_doctor_tries_bubblewrap(program: Program) -> None:
     assert checks["bwrap"]["found"].startswith("bubblewrap 9.9, ")
 
 
+def test_the_doctor_shows_what_a_program_says_without_its_colours(program: Program) -> None:
+    """Maven sends bold letters into a pipe as well."""
+    loud = program.directory / "mvn"
+    loud.write_text("#!/bin/sh\nprintf '\\033[1mApache Maven 9\\033[m%0300d\\n' 0\n")
+    loud.chmod(0o755)
+    path = f"{program.directory}:{program.environment['PATH']}"
+    checks = {check["name"]: check for check in program("doctor", "--json", PATH=path).object["checks"]}
+    assert checks["mvn"]["found"].rstrip("0") == "Apache Maven 9"
+    assert len(checks["mvn"]["found"]) == 200
+
+
 def test_importing_the_package_does_no_work(program: Program) -> None:
     script = (
         "import sys, buildwright; before = [n for n in sys.modules if n.startswith('buildwright')]\n"

@@ -128,6 +128,17 @@ async def test_every_page_is_accessible_in_both_themes_and_at_three_widths(
     await all_accessible(browse, served, pages, repository)
 
 
+async def test_a_person_sees_by_keyboard_what_the_server_is_and_how_to_mend_it(served: Served, browse: Browse) -> None:
+    said = await browse("settings.mjs", **signed_in(served))
+    assert said["faults"] == []
+    assert said["asked"] == [served.address]
+    assert "lacking" in said["lack"]
+    assert "Fix: set GEMINI_API_KEY where Buildwright runs" in said["lack"]
+    assert "from environment" in said["settings"]
+    assert said["here"].strip() == "Settings"
+    await all_accessible(browse, served, {"/settings": "Settings that count"})
+
+
 async def all_accessible(browse: Browse, served: Served, pages: dict[str, str], repository: Path | None = None) -> None:
     """Look at pages in both themes and at three widths; each has a text that says it is there.
 

@@ -93,7 +93,7 @@ def test_the_licences_of_what_is_in_it_lie_beside() -> None:
 
 OF_BUILD = ("", "/plan", "/log", "/review", "/files", "/costs", "/complete")
 OF_PROJECT = ("", "/interview", "/contracts")
-OTHERS = ("/", "/new", "/costs", "/team", "/repositories")
+OTHERS = ("/", "/new", "/costs", "/team", "/repositories", "/settings")
 
 
 @pytest.mark.parametrize(

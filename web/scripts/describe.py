@@ -61,6 +61,8 @@ USED = {
     "/api/targets": ("get",),
     "/api/targets/check": ("post",),
     "/api/home": ("get",),
+    "/api/server": ("get",),
+    "/api/server/agents": ("get",),
     "/api/team": ("get",),
     "/repos": ("get",),
     "/repos/connected": ("get",),

@@ -47,6 +47,7 @@ from buildwright.api.routes import (
     questionnaires,
     repositories,
     results,
+    server,
     sign_in,
     sockets,
     stats,
@@ -101,6 +102,7 @@ ROUTERS = (
     sockets.router,
     streams.router,
     team.router,
+    server.router,
     web.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})

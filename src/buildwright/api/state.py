@@ -17,6 +17,7 @@ from buildwright.api.assistants import Assistants
 from buildwright.api.audit_news import AuditNews
 from buildwright.api.broadcast import Broadcasts
 from buildwright.api.idempotency import IdempotentRequest
+from buildwright.api.machine_looks import MachineLooks
 from buildwright.api.people import Caller, People
 from buildwright.api.rates import Rates
 from buildwright.api.sessions import Sessions
@@ -91,11 +92,14 @@ class ServerState:
     """The users behind tokens."""
     assistants: Assistants = field(init=False)
     """The tools for assistants."""
+    machine: MachineLooks = field(init=False)
+    """What the server sees of its machine."""
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.records.tokens, self.records.admission)
         self.people = People(self.records, self.app.settings.user)
         self.assistants = Assistants(self.app.settings, self.address, self.closing)
+        self.machine = MachineLooks(self.app.settings, self.app.clock)
         self.seen = StateCache(self.app.builds)
         self.tails = Broadcasts(self.app.builds, self.records.runs, self.log, self._handed_over)
         self.hosting.on_news(self.tails.hear)

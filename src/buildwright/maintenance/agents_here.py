@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from buildwright.core.terminal import strip_controls
 from buildwright.settings import Settings
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ async def _start(argv: tuple[str, ...], path: str, sandbox: Sandbox) -> _Started
             done = await sandbox.run(command, said.extend)
         except BuildwrightError as error:
             return _Started(trouble=str(error))
-    lines = said.decode("utf-8", "replace").strip().splitlines()
+    lines = strip_controls(said.decode("utf-8", "replace")).strip().splitlines()
     if done.exit_code != 0:
         why = f"it ended with {done.exit_code}: {lines[-1] if lines else 'it said nothing'}"
         return _Started(trouble=why, asked=tuple(asked))

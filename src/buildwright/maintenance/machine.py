@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from buildwright.core.terminal import strip_controls
 from buildwright.errors import BuildwrightError
 from buildwright.settings import SHARED, Settings
 
 _PATIENCE_SECONDS = 10.0
 _SERVER_SECONDS = 5.0
 _LITTLE_SPACE = 1024**3
+_LONGEST = 200
+"""Characters that are shown of what a program says of itself."""
 
 
 class CheckOutcome(NamedTuple):
@@ -135,13 +138,14 @@ async def _containers(settings: Settings) -> CheckOutcome:
 
 
 def _version_of(path: str, ask: str) -> str:
-    """Return the first line that the program at `path` prints for `ask`; "" when it fails."""
+    """Return the first line that the program at `path` prints for `ask`, without colors; "" when it fails."""
     command, null, patience = [path, ask], subprocess.DEVNULL, _PATIENCE_SECONDS
     try:
         done = subprocess.run(command, stdin=null, capture_output=True, check=True, timeout=patience)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return next(iter(done.stdout.decode(errors="replace").strip().splitlines()), "")
+    said = strip_controls(done.stdout.decode(errors="replace")).strip()
+    return next(iter(said.splitlines()), "")[:_LONGEST]
 
 
 async def _claude_sdk(_settings: Settings) -> CheckOutcome:

@@ -25,6 +25,8 @@ import type {
   Rail,
   Receipt,
   Review,
+  Server,
+  ServerAgents,
   Spec,
   Summary,
   TargetKind,
@@ -214,4 +216,21 @@ export const team = () =>
     queryKey: ["team"],
     queryFn: ({ signal }) => read<Team>("/api/team", signal),
     refetchInterval: 10_000,
+  });
+
+export const server = () =>
+  queryOptions({
+    queryKey: ["server"],
+    queryFn: ({ signal }) => read<Server>("/api/server", signal),
+    staleTime: 10_000,
+  });
+
+/** Starts each agent that is installed once: only for who asks. */
+export const startedAgents = (asked: boolean) =>
+  queryOptions({
+    queryKey: ["server", "agents"],
+    queryFn: ({ signal }) => read<ServerAgents>("/api/server/agents", signal),
+    enabled: asked,
+    staleTime: 300_000,
+    refetchOnWindowFocus: false,
   });

@@ -28,6 +28,7 @@ const OTHERS = {
   new: lazy(async () => ({ default: (await import("../project/NewPage")).NewPage })),
   spending: lazy(async () => ({ default: (await import("../costs/SpendingPage")).SpendingPage })),
   team: lazy(async () => ({ default: (await import("../team/TeamPage")).TeamPage })),
+  settings: lazy(async () => ({ default: (await import("../settings/SettingsPage")).SettingsPage })),
   repositories: lazy(async () => ({ default: (await import("../repos/RepositoriesPage")).RepositoriesPage })),
 };
 const WAITING = <Skeleton widths={[30, 100, 100, 100]} />;
@@ -70,6 +71,7 @@ function Page({ place }: { readonly place: Place }) {
     case "new":
     case "spending":
     case "team":
+    case "settings":
     case "repositories": {
       const Other = OTHERS[place.page];
       return (

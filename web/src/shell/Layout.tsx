@@ -28,6 +28,7 @@ const ICONS = {
   plus: "M9 3.5v11M3.5 9h11",
   talk: "M3 3.5h12v8.5H8L4.5 15v-3H3z",
   paper: "M5 2.5h6l3 3v10H5zM11 2.5v3h3",
+  settings: "M3 5h7M13 5h2M3 13h2M8 13h7M11.5 3.5v3M6.5 11.5v3M3 9h12",
   keys: "M2.5 5h13v8.5h-13zM5 8h.01M8 8h.01M11 8h.01M6 11h6",
 } as const;
 
@@ -114,6 +115,13 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
           command: "buildwright costs",
           run: () => go("/costs"),
         },
+        {
+          id: "settings",
+          title: "Go to settings and health of the server",
+          keys: "g x",
+          command: "buildwright doctor",
+          run: () => go("/settings"),
+        },
         { id: "keys", title: "Show the keys of this page", keys: "?", run: () => setOpen("keys") },
         { id: "sign-out", title: "Sign out", run: signOut },
         { id: "light", title: "Light theme", run: () => chooseTheme("light") },
@@ -187,6 +195,9 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
         </NavLink>
         <NavLink to="/costs" icon="costs" here={place.page === "spending"}>
           Spending
+        </NavLink>
+        <NavLink to="/settings" icon="settings" here={place.page === "settings"}>
+          Settings
         </NavLink>
         {project && (
           <>

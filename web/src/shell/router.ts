@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from "react";
 
 export type Place =
-  | { readonly page: "home" | "new" | "spending" | "team" | "repositories" }
+  | { readonly page: "home" | "new" | "spending" | "team" | "repositories" | "settings" }
   | { readonly page: "build" | BuildPart; readonly build: string }
   | { readonly page: "project" | ProjectPart; readonly project: string }
   | { readonly page: "nowhere" };
@@ -18,8 +18,8 @@ const PROJECT = /^\/projects\/([A-Za-z0-9-]{1,64})(?:\/(interview|contracts))?$/
 export function placeOf(path: string): Place {
   if (path === "/") return { page: "home" };
   if (path === "/costs") return { page: "spending" };
-  if (path === "/new" || path === "/team" || path === "/repositories") {
-    return { page: path.slice(1) as "new" | "team" | "repositories" };
+  if (path === "/new" || path === "/team" || path === "/repositories" || path === "/settings") {
+    return { page: path.slice(1) as "new" | "team" | "repositories" | "settings" };
   }
   const project = PROJECT.exec(path);
   if (project?.[1])

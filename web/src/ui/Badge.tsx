@@ -49,6 +49,12 @@ const LOOKS: Record<string, [Mark, Tone]> = {
   "cut short": ["skipped", "plain"],
   empty: ["skipped", "plain"],
   undone: ["skipped", "plain"],
+  works: ["done", "green"],
+  lacking: ["waiting", "amber"],
+  broken: ["failed", "red"],
+  installed: ["done", "plain"],
+  "not installed": ["waiting", "plain"],
+  "does not start": ["failed", "red"],
 };
 
 export function toneOf(word: string): Tone {

@@ -81,6 +81,7 @@ async def front(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001
 @router.get("/costs", include_in_schema=False)
 @router.get("/team", include_in_schema=False)
 @router.get("/repositories", include_in_schema=False)
+@router.get("/settings", include_in_schema=False)
 async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
     """Return a page that is about no build."""
     return page_at_address(request)
