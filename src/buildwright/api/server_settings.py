@@ -11,7 +11,7 @@ from buildwright.core.own_names import FORGE_TOKENS, MODEL_ADDRESSES
 from buildwright.errors import BadSettings
 from buildwright.maintenance.event_files import EVENTS
 from buildwright.maintenance.retention_rules import KEEP_DAYS
-from buildwright.settings import KEYS, SECRETS, SHARED, Settings
+from buildwright.settings import FROM_DOTENV, KEYS, SECRETS, SHARED, Settings
 from buildwright.views.server import ServerSetting
 from buildwright.wiring import masker_of
 from buildwright.wiring.own_agents import KEYS as KEYS_OF_AGENTS
@@ -23,6 +23,8 @@ from buildwright.wiring.settings_words import agent_words, model_words, rule_wor
 from buildwright.workspace.git import mask
 
 ENVIRONMENT, DEFAULT = "environment", "default"
+_EITHER = "environment or .env"
+"""Of a key, which a `.env` file may add to the environment."""
 
 
 class _Variable(NamedTuple):
@@ -96,7 +98,12 @@ def _secrets(settings: Settings) -> list[ServerSetting]:
     known = {**dict.fromkeys(KEYS, "a key of models"), **dict.fromkeys(FORGE_TOKENS, "a token of a forge")}
     present = [name for name in SECRETS if settings.environment.get(name)]
     found = [
-        ServerSetting(name=name, value="set", source=ENVIRONMENT, says=known.get(name, "a secret of the server"))
+        ServerSetting(
+            name=name,
+            value="set",
+            source=_EITHER if name in FROM_DOTENV else ENVIRONMENT,
+            says=known.get(name, "a secret of the server"),
+        )
         for name in present
     ]
     if not any(name in KEYS for name in present):

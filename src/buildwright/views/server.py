@@ -75,7 +75,7 @@ class ServerSetting(Record):
     name: str
     value: str
     source: str
-    """`environment`, `default`, or the path of a file."""
+    """`environment`, `environment or .env`, `default`, or the path of a file."""
     says: str
 
 
