@@ -15,8 +15,23 @@ const OTHERS = {
   as_of: "2026-01-01T00:00:00Z",
   sees_all: false,
   health: "broken",
-  sandbox: { name: "", trouble: "bubblewrap cannot be used", fix: "install bubblewrap" },
-  agents: [{ name: "shell", title: "a command", state: "installed" }],
+  sandbox: { name: "", limits: "", trouble: "bubblewrap cannot be used", fix: "install bubblewrap" },
+  agents: [
+    {
+      name: "shell",
+      title: "a command",
+      state: "installed",
+      version: "",
+      tried: "",
+      trouble: "",
+      found: "",
+      install: "",
+      asked: [],
+    },
+  ],
+  checks: [],
+  settings: [],
+  settings_trouble: "",
 } satisfies Server;
 const OWNERS = {
   ...OTHERS,
