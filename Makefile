@@ -49,7 +49,7 @@ test: tools check ## everything that must hold: the checks, then the whole suite
 		$(BIN)/python -m pytest -v --last-failed --last-failed-no-failures none --maxfail 1; }
 
 tools: ## the programs that the tests run beside ours: bubblewrap and others are installed if they are missing and can be
-	@for tool in bwrap:bubblewrap curl:curl gpg:gnupg git-lfs:git-lfs chromium:chromium ssh-keygen:openssh-client; do package=$${tool#*:}; \
+	@for tool in bwrap:bubblewrap curl:curl gpg:gnupg git-lfs:git-lfs fish:fish chromium:chromium ssh-keygen:openssh-client; do package=$${tool#*:}; \
 		command -v $${tool%:*} >/dev/null || { echo "Installing $$package, which the tests need ..."; \
 		apt-get update -qq && apt-get install -y -qq $$package >/dev/null; } || \
 		{ echo "The tests need $$package. Install it with your system's packages, for example: sudo apt-get install $$package"; exit 1; }; done

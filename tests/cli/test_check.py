@@ -176,7 +176,6 @@ def test_set_up_is_lent_the_settings_of_package_managers(program: Program, repos
     assert "token-of-ours" not in lent.err + lent.out
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 def test_a_package_whose_install_script_fails_is_told_as_a_warning(program: Program, repository: Path) -> None:
     package = {
         "name": "app",

@@ -1218,6 +1218,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ServerPage"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/server/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ServerAgents"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/targets": {
         parameters: {
             query?: never;
@@ -4300,6 +4370,31 @@ export interface components {
             text: string;
         };
         /**
+         * MachineCheck
+         * @description One check of `doctor`. What follows from a lack, and the one fix, are "" where nothing must be mended.
+         */
+        MachineCheck: {
+            /**
+             * Costs
+             * @default
+             */
+            costs: string;
+            /**
+             * Fix
+             * @default
+             */
+            fix: string;
+            /** Found */
+            found: string;
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "works" | "lacking" | "broken";
+        };
+        /**
          * Me
          * @description The signed-in user.
          */
@@ -5941,6 +6036,174 @@ export interface components {
              * @default
              */
             message: string;
+        };
+        /**
+         * ServerAgent
+         * @description An agent that a build can name. Where its program is, and how it is installed, are only for owners of the server.
+         */
+        ServerAgent: {
+            /**
+             * Asked
+             * @default []
+             */
+            asked: string[];
+            /**
+             * Found
+             * @default
+             */
+            found: string;
+            /**
+             * Install
+             * @default
+             */
+            install: string;
+            /** Name */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "installed" | "works" | "does not start" | "not installed";
+            /** Title */
+            title: string;
+            /**
+             * Tried
+             * @default
+             */
+            tried: string;
+            /**
+             * Trouble
+             * @default
+             */
+            trouble: string;
+            /**
+             * Version
+             * @default
+             */
+            version: string;
+        };
+        /**
+         * ServerAgents
+         * @description The agents after each that is installed was started once in the sandbox.
+         */
+        ServerAgents: {
+            /** Agents */
+            agents: components["schemas"]["ServerAgent"][];
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+        };
+        /**
+         * ServerHome
+         * @description The folder with all that the server keeps on its machine.
+         */
+        ServerHome: {
+            /** Bytes */
+            bytes: number;
+            /** Files */
+            files: number;
+            /** Parts */
+            parts: components["schemas"]["ServerHomePart"][];
+            /** Path */
+            path: string;
+            /** Whole */
+            whole: boolean;
+        };
+        /**
+         * ServerHomePart
+         * @description What one part of the home takes, and when it goes.
+         */
+        ServerHomePart: {
+            /** Bytes */
+            bytes: number;
+            /** Files */
+            files: number;
+            /** Goes */
+            goes: string;
+            /** Name */
+            name: string;
+            /** Whole */
+            whole: boolean;
+        };
+        /**
+         * ServerPage
+         * @description All of the page. Checks, home and settings are only for owners of the server (`sees_all`).
+         */
+        ServerPage: {
+            /** Address */
+            address: string;
+            /** Agents */
+            agents: components["schemas"]["ServerAgent"][];
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /**
+             * Checks
+             * @default []
+             */
+            checks: components["schemas"]["MachineCheck"][];
+            /**
+             * Health
+             * @enum {string}
+             */
+            health: "works" | "lacking" | "broken";
+            home?: components["schemas"]["ServerHome"] | null;
+            sandbox: components["schemas"]["ServerSandbox"];
+            /** Sees All */
+            sees_all: boolean;
+            /**
+             * Settings
+             * @default []
+             */
+            settings: components["schemas"]["ServerSetting"][];
+            /**
+             * Settings Trouble
+             * @default
+             */
+            settings_trouble: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * ServerSandbox
+         * @description The sandbox that a build has here unless it asks for another one.
+         */
+        ServerSandbox: {
+            /**
+             * Fix
+             * @default
+             */
+            fix: string;
+            /**
+             * Limits
+             * @default
+             */
+            limits: string;
+            /** Name */
+            name: string;
+            /**
+             * Trouble
+             * @default
+             */
+            trouble: string;
+        };
+        /**
+         * ServerSetting
+         * @description A setting that counts. Of a secret only whether it is set.
+         */
+        ServerSetting: {
+            /** Name */
+            name: string;
+            /** Says */
+            says: string;
+            /** Source */
+            source: string;
+            /** Value */
+            value: string;
         };
         /**
          * SpecCheck
