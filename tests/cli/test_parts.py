@@ -98,3 +98,28 @@ def test_the_same_command_goes_on_with_the_build_of_a_part(program: Program, tmp
     assert (
         subprocess.run(["git", "-C", monorepo, "status", "--porcelain"], capture_output=True, check=True).stdout == b""
     )
+
+
+def test_a_part_that_no_check_judges_is_named(program: Program, tmp_path: Path, repository: Path) -> None:
+    made = {
+        "package.json": '{"name": "all", "private": true}',
+        "packages/a/package.json": '{"name": "a", "version": "1.0.0", "scripts": {"test": "node --test"}}',
+        "packages/a/a.test.js": 'require("node:test")("a", () => {});\n',
+        "packages/c/package.json": '{"name": "c", "version": "1.0.0"}',
+        "packages/c/index.js": "module.exports = 1;\n",
+    }
+    for path, text in made.items():
+        (repository / path).parent.mkdir(parents=True, exist_ok=True)
+        (repository / path).write_text(text)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "One part with tests, one without")
+    checked = program("check", "--repo", repository)
+    assert checked.code == 0, checked.err
+    assert "packages/c/ has no tests, and no check judges it." in checked.out
+    assert "exited with code 1: a test that must fail ran beside the project's own\n" in checked.err
+    named = "no check judges it"
+    for path, told in (("packages/a/new.js", False), ("packages/c/index.js", True)):
+        tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": path, "files_expected": [path]})
+        build = program("build", tasks, "--new", "--repo", repository, *shell(f"echo 'module.exports = 2;' > {path}"))
+        assert build.code == 0, build.err
+        assert (f"Look at a: packages/c/ has no tests, and {named}" in build.out + build.err) is told

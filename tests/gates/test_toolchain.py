@@ -12,7 +12,7 @@ import pytest
 
 from buildwright.core.limits import Check, Options
 from buildwright.errors import BadSettings
-from buildwright.gates.levels import why_not
+from buildwright.gates.levels import unjudged, why_not
 from buildwright.gates.parts import part_of
 from buildwright.gates.setup_cache import Setup
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
@@ -561,6 +561,36 @@ PART = package(scripts={"test": "node --test"})
 def test_parts_whose_tests_no_check_runs_are_named(files: dict[str, str], named: list[str]) -> None:
     said = [message.partition(" ")[0] for code, message in warnings(found(files)) if code == "checks.part_not_run"]
     assert said == named
+
+
+LEFT = package(name="left")
+
+
+@pytest.mark.parametrize(
+    ("files", "bare"),
+    [
+        ({"package.json": package(workspaces=["a", "b"]), "a/package.json": PART, "b/package.json": LEFT}, ["b/"]),
+        ({"package.json": package(workspaces=["b"], scripts={"test": "mocha"}), "b/package.json": LEFT}, []),
+        ({"package.json": package(scripts={"test": "mocha"}), "b/package.json": LEFT}, ["b/"]),
+        ({"package.json": package(scripts={"test": "mocha"}), "examples/b/package.json": LEFT}, []),
+        ({"a/package.json": PART, "b/package.json": LEFT}, ["b/"]),
+        ({"a/package.json": PART, "b/package.json": package(scripts={"lint": "eslint ."})}, []),
+        ({"pyproject.toml": "", **TESTED, "lib/b/pyproject.toml": ""}, []),
+        ({"pyproject.toml": "", **TESTED, "web/package.json": LEFT}, ["web/"]),
+        ({"Cargo.toml": "[workspace]", "b/Cargo.toml": ""}, []),
+        ({"pyproject.toml": "", **TESTED, "buildwright.toml": '[checks]\nt = "x"\n', "web/package.json": LEFT}, []),
+    ],
+)
+def test_parts_that_no_check_judges_are_named_when_a_change_touches_them(
+    files: dict[str, str], bare: list[str]
+) -> None:
+    toolchain = found(files)
+    assert list(toolchain.bare) == bare
+    every = [one.message.partition(" has")[0] for one in unjudged(toolchain, None)]
+    assert every == bare
+    assert unjudged(toolchain, [f"{folder}README.md" for folder in bare]) == []
+    assert unjudged(toolchain, ["a/src.js", "src.py"]) == []
+    assert [one.severity for one in unjudged(toolchain, ["b/src.js", "web/src.js"])] == ["warning"] * len(bare)
 
 
 VERSION_FILES = {

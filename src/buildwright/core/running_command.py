@@ -16,6 +16,8 @@ class RunningCommand(NamedTuple):
     name: str
     command: str
     seconds: float
+    planted: bool = False
+    """Whether a test of ours that must fail runs beside the project's own."""
 
     def __str__(self) -> str:
         return f"{self.name}: {' '.join(self.command.split())} (at most {self.seconds:g} s)"
@@ -23,7 +25,8 @@ class RunningCommand(NamedTuple):
     def ended(self, exit_code: int | None) -> str:
         """Return the line for its end; without an exit code its time was up."""
         how = "timed out" if exit_code is None else f"exited with code {exit_code}"
-        return f"{self.name} {how}"
+        why = ": a test that must fail ran beside the project's own" if self.planted and exit_code else ""
+        return f"{self.name} {how}{why}"
 
 
 def read_running(text: str) -> RunningCommand | None:

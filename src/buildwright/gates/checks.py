@@ -28,7 +28,7 @@ from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.flaky import Find, Settled, TriedRun, Where, failed_by_tests, rule_of, settle
 from buildwright.gates.found_checks import pins_of, sources_of
 from buildwright.gates.interpreter import Python, Pythons
-from buildwright.gates.levels import why_not
+from buildwright.gates.levels import unjudged, why_not
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
 from buildwright.gates.proof import missing_proof
@@ -167,8 +167,9 @@ class ChecksGate:
             done += await self._judge_as_before(judged, tree.toolchain, validation)
         if not touched or all(one.report.ok for one in done):
             done += await self._judge_as_is(judged, tree, validation, is_same_surface=not touched)
-        if tree.toolchain.findings:
-            done.insert(0, judgement("checks", "other", tree.toolchain.findings))
+        lacks = unjudged(tree.toolchain, judged.patch.paths if judged.patch is not None else None)
+        if told := (*tree.toolchain.findings, *lacks):
+            done.insert(0, judgement("checks", "other", told))
         return done
 
     async def _tree(self, files: Path, judged: Judged) -> _Tree:

@@ -12,7 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from buildwright.core.finding import Finding
 from buildwright.core.limits import Check
+from buildwright.gates.comparison import MOST_NAMED
+from buildwright.gates.needs import SETTINGS
+from buildwright.gates.reporting import finding
 from buildwright.gates.surface import is_prose
 from buildwright.gates.toolchain import ProjectFiles, Toolchain
 
@@ -50,6 +54,19 @@ def concerns(check: Check, toolchain: Toolchain) -> str:
     if check.paths:
         return f"for changes of {', '.join(check.paths)}"
     return f"of {_SIDE_NAMES[side] if side else part}" if side or part else ""
+
+
+def unjudged(toolchain: Toolchain, touched: Sequence[str] | None) -> list[Finding]:
+    """Return a warning that names the parts which no check judges, of those that a change touches; None: of all."""
+    code = None if touched is None else [path for path in touched if not is_prose(path)]
+    folders = [one for one in toolchain.bare if code is None or any(path.startswith(one) for path in code)]
+    if not folders:
+        return []
+    named = f"{', '.join(folders[:MOST_NAMED])}{' and more' if len(folders) > MOST_NAMED else ''}"
+    has, them = ("has", "it") if len(folders) == 1 else ("have", "them")
+    fix = f'name a command for it: `--check "cd {folders[0].rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
+    message = f"{named} {has} no tests, and no check judges {them}."
+    return [finding("checks.part_unjudged", message, severity="warning", fix=fix)]
 
 
 def _other_side(check: Check, touched: Sequence[str], toolchain: Toolchain) -> str:

@@ -41,6 +41,8 @@ class Parts(NamedTuple):
     """To be treated as projects of their own."""
     unseen: tuple[str, ...]
     """With tests that no found check runs."""
+    bare: tuple[str, ...]
+    """Without tests, and out of the reach of those around them."""
 
 
 class _Listing(NamedTuple):
@@ -72,7 +74,8 @@ def uncovered_parts(paths: Sequence[str], read: Callable[[str], str | None]) -> 
         if folder not in covered
         and any(_has_tests(listing, folder, kind) and not _is_covered(listing, folder, kind, covered) for kind in kinds)
     ]
-    return Parts(tuple(sorted(own)), tuple(sorted(unseen)))
+    bare = [folder for folder in listing.manifests if folder and _is_bare(listing, folder, covered)]
+    return Parts(tuple(sorted(own)), tuple(sorted(unseen)), tuple(bare))
 
 
 def part_of(folder: str, has: Callable[[str], bool]) -> str:
@@ -129,6 +132,12 @@ def _is_own(listing: _Listing, folder: str, top: frozenset[str]) -> bool:
 def _is_covered(listing: _Listing, folder: str, kind: str, covered: Mapping[str, frozenset[str]]) -> bool:
     above = [one for one, kinds in covered.items() if kind in kinds and folder.startswith(one)]
     return any(_joins(listing, one, kind) for one in above)
+
+
+def _is_bare(listing: _Listing, folder: str, covered: Mapping[str, frozenset[str]]) -> bool:
+    around = {one: kinds for one, kinds in covered.items() if one != folder}
+    kinds = listing.manifests[folder]
+    return not any(_has_tests(listing, folder, kind) or _is_covered(listing, folder, kind, around) for kind in kinds)
 
 
 def _joins(listing: _Listing, folder: str, kind: str) -> bool:

@@ -235,7 +235,7 @@ class ProjectRun:
         clear_reports(self._files, self._report, check)
         canaries = self._place_canaries(check)
         try:
-            completed = await self._carry_out_check(check)
+            completed = await self._carry_out_check(check, planted=canaries is not None)
         finally:
             if canaries is not None:
                 canaries.remove(self._files)
@@ -255,12 +255,12 @@ class ProjectRun:
             tests, wrong = seen.tally, [*wrong, *seen.findings]
         return CheckRun(check, completed, tests, tuple(wrong), self._python_of(check), canaries is not None)
 
-    async def _carry_out_check(self, check: Check) -> Completed:
+    async def _carry_out_check(self, check: Check, *, planted: bool) -> Completed:
         """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""
         seconds = self._judged.options.limits.gate_seconds
         name, command = check.name, check.command
         more = {"PYTHONSAFEPATH": "1"} if command.endswith(_STARTED_BY_US) else {}
-        completed = await self._carry_out(name, command, seconds, more)
+        completed = await self._carry_out(name, command, seconds, more, planted=planted)
         if completed.exit_code != 0 and self._witness.is_missing(completed.output):
             alone = {"PYTEST_ADDOPTS": self._env["PYTEST_ADDOPTS"].replace(self._witness.option, "")}
             completed = await self._carry_out(name, command, seconds, alone)
@@ -284,6 +284,7 @@ class ProjectRun:
         step: Step = "checks",
         folder: Path | None = None,
         offline: bool = False,
+        planted: bool = False,
     ) -> Completed:
         network = Network() if offline else self._needs.network[step]
         env = {
@@ -296,7 +297,7 @@ class ProjectRun:
         }
         limits = self._judged.options.limits
         services = self._needs.services if step == "checks" else ()
-        on_command, running = self._judged.on_command, RunningCommand(name, command, seconds)
+        on_command, running = self._judged.on_command, RunningCommand(name, command, seconds, planted)
         if on_command is not None:
             on_command(self._mask(str(running)))
         wanted = Command(

@@ -80,6 +80,8 @@ class Toolchain(NamedTuple):
     """Directories of Python packages below the top (`src`): the tree's own code must win over an installed one."""
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Folders that are projects of their own, each with the names of its found tests."""
+    bare: tuple[str, ...] = ()
+    """Folders with a manifest that no found check judges, for they have no tests."""
     levels: tuple[tuple[str, str], ...] = ()
     """Names of found tests of one side of the project, each after its side (`api`, `ui`)."""
     needs: Needs = Needs()
@@ -118,8 +120,8 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
         needs = needs.inside()
         notes = (*notes, not_granted(settings.needs))
     needs = needs._replace(bring=options.bring or needs.bring)
-    levels = () if named else found.levels
-    return Toolchain(setup, checks, notes, found.sources, parts, levels, needs)
+    bare, levels = ((), ()) if named else (found.bare, found.levels)
+    return Toolchain(setup, checks, notes, found.sources, parts, bare, levels, needs)
 
 
 def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
@@ -251,7 +253,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     levels: list[tuple[str, str]] = []
     inner = [path.removeprefix(part) for path in project.files if path.startswith(part)]
     found = uncovered_parts(inner, lambda path: project.read(part + path))
-    below, unseen = (tuple(part + folder for folder in folders) for folders in found)
+    below, unseen, bare = (tuple(part + folder for folder in folders) for folders in found)
     parts: dict[str, tuple[str, ...]] = dict.fromkeys(below, ())
     top = _Folder(project, part, below)
     for inside in (top, *(_Folder(project, folder, tuple(_below(folder, below))) for folder in below)):
@@ -260,6 +262,8 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
             checks += one.checks
             if inside is not top:
                 parts[inside.path("")] += tuple(check.name for check in one.checks if check.kind == "test")
+            if one.checks:
+                bare = tuple(folder for folder in bare if folder != inside.path(""))
             notes += one.findings
             sources += one.sources
             levels += one.levels
@@ -270,7 +274,8 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
         fix = f'name their command: `--check "cd {place.rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
         notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
-    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), tuple(parts.items()), tuple(levels))
+    where = tuple(parts.items())
+    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), where, bare, tuple(levels))
 
 
 def _below(folder: str, parts: Iterable[str]) -> Iterator[str]:

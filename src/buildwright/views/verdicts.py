@@ -18,7 +18,7 @@ Subject = Literal["base", "patch", "merge", "result", "phase"]
 """What was judged: the tree a build starts from, an attempt's patch, that patch on the newest head, the final tree, all
 that a phase changed (by the audit)."""
 
-_NOT_RUN = frozenset({"not_run", "tool_missing", "part_not_run", "not_done"})
+_NOT_RUN = frozenset({"not_run", "tool_missing", "part_not_run", "part_unjudged", "not_done"})
 """Last parts of the codes that say that something was not run."""
 
 
