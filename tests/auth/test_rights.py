@@ -10,6 +10,7 @@ from buildwright.auth.rights import LEAST, ROLES, Act, Role, allows, highest, ma
 
 TABLE: dict[Act, str] = {
     "read": "viewer member maintainer owner",
+    "leave": "viewer member maintainer owner",
     "say": "member maintainer owner",
     "review": "member maintainer owner",
     "start": "member maintainer owner",

@@ -41,7 +41,7 @@ _BEGINS: Final = re.compile(rf"(?:[\W\d_]|\[[xX]\])*(?<!\w)({ID})(?!\w|-\w)")
 _SOME_ID: Final = re.compile(rf"(?<!\w){ID}")
 _SEVERAL: Final = re.compile(rf"\W{{1,3}}(?:and )?{ID}(?!\w)")
 """What follows an id where a line names more than one of them."""
-_LEADING: Final = re.compile(r"(?:[:.\u2013\u2014-]+|[*_]{1,3})\s+")
+_LEADING: Final = re.compile(r"\A(?:[:.\u2013\u2014-]+|[*_]{1,3})\s+")
 """What separates the words of a task from its id and marks."""
 _TWO: Final = 2
 _LONGEST_PROSE: Final = 2_000

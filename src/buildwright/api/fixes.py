@@ -78,6 +78,8 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"gates", "GET /api/builds/{{build_id}}/gates"),
     )
 )
+_SAID = frozenset(("--all", "--title TEXT"))
+"""Options that the path says, or the request's description."""
 _OPTION = re.compile(r"(?<![\w-])(?:-m TEXT|(?<=with )-m\b|--[a-z][a-z-]*)")
 _BESIDE = {
     "-m": "message",
@@ -160,7 +162,7 @@ def _path_of(command: str) -> str:
     plain, *options = re.split(r" (?=--[a-z]|-m\b)", command)
     for pattern, words in _SPOKEN:
         if found := pattern.fullmatch(plain):
-            fields = [_field_in(plain, option.split()[0]) for option in options if option != "--all"]
+            fields = [_field_in(plain, option.split()[0]) for option in options if option not in _SAID]
             fields = [one for one in fields if not (one == "`repository`" and plain.startswith("build "))]
             return words.format(**found.groupdict()) + (f" with {' and '.join(fields)}" if fields else "")
     return ""

@@ -143,10 +143,10 @@ def _pointer(place: Sequence[str | int], body: Any, *, missing: bool) -> str:
     """
     first, *parts = [*place] or [""]
     kept: list[str] = []
-    at = body
+    at, is_read = body, isinstance(body, dict | list)
     for number, part in enumerate(parts, 1):
         is_there = part in at if isinstance(at, dict) else isinstance(at, list) and part in range(len(at))
-        if first != "body" or is_there or (missing and number == len(parts)):
+        if first != "body" or not is_read or is_there or (missing and number == len(parts)):
             kept.append(str(part).replace("~", "~0").replace("/", "~1"))
         at = at[part] if is_there else at
     return "/".join(["" if first == "body" else str(first), *kept])

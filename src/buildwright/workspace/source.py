@@ -388,11 +388,13 @@ async def _as_their_pointers(git: Git, git_dir: Path, source: Source, commit: st
     """Return how many changed files are what a pointer of Git LFS stands for: no filter of theirs runs to tell git so."""
     same = 0
     for path in map(os.fsdecode, changed[:_MOST_POINTERS]):
-        listed = await git.run(git_dir, "ls-tree", "-l", "-z", commit, "--", path)
+        listed = await git.run(git_dir, "ls-tree", "-l", "-z", "--end-of-options", commit, path)
         found = listed.output.partition(b"\t")[0].split()
         if len(found) != len(("mode", "type", "id", "size")) or not found[3].isdigit() or int(found[3]) > POINTER_BYTES:
             continue
-        pointer = read_pointer((await git.run(git_dir, "cat-file", "blob", found[2].decode())).output)
+        pointer = read_pointer(
+            (await git.run(git_dir, "cat-file", "blob", "--end-of-options", found[2].decode())).output
+        )
         if pointer is not None and await asyncio.to_thread(_stands_for, pointer, Path(source.work_tree or "", path)):
             same += 1
     return same
