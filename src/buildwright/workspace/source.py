@@ -306,8 +306,10 @@ def _ambiguous(base: str) -> str:
 async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[str, ...]) -> Head:
     head = await git.run(git_dir, "symbolic-ref", "--quiet", "--short", "HEAD", okay=(0, 1, 128))
     if base and base != head.text:
-        listed = ("for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=2)", "refs/heads")
-        branches = (await git.run(git_dir, *listed)).text.split("\n")
+        listed = await git.run(
+            git_dir, "for-each-ref", "--sort=-committerdate", "--format=%(refname:lstrip=2)", "refs/heads"
+        )
+        branches = listed.text.split("\n")
         branches.sort(key=lambda name: name.startswith("buildwright/"))  # the results of builds last
         known = ", ".join(branches[:8]) or "none"
         fetched = await git.run(git_dir, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/remotes")
