@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from tests.faults.amount import FULL
+from tests.forges.served import Hosted, forge
+from tests.git import git
 from tests.starter import Started, Starter, as_in_a_terminal, plain_environment
 
 Process = subprocess.Popen[str] | Started
@@ -117,3 +119,19 @@ def three(tmp_path: Path) -> Path:
 def shell(command: str, *more: str) -> tuple[str, ...]:
     """Options for a build by the shell agent, without walls and without gates found from the repository."""
     return ("--agent", "shell", "--agent-command", command, "--sandbox", "none", *more)
+
+
+@pytest.fixture
+def kind() -> str:
+    """The forge of `hosted`."""
+    return "github"
+
+
+@pytest.fixture
+def hosted(kind: str, tmp_path: Path, repository: Path, program: Program) -> Iterator[Hosted]:
+    """A forge whose repository is `origin` of the user's, with the base on it; the program knows it."""
+    with forge(kind, tmp_path / "hosted") as here:
+        git(repository, "push", "-q", str(here.folder), "main")
+        git(repository, "remote", "add", "origin", here.remote)
+        program.environment |= here.environment
+        yield here

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import WRITES, Ended, Program, shell, write_tasks
 from tests.cli.test_remote import serving
-from tests.forges.served import TOKEN, Answer, Hosted, forge
+from tests.forges.served import TOKEN, Answer, Hosted
 from tests.git import git
 
 KINDS = ("github", "gitlab", "gitea")
 JUDGED = ("--check", "test -f README.md", "--deliver", "pr", "--branch", "made", "--yes")
 FAILS_B = f'test "$BUILDWRIGHT_TASK_ID" != b && {WRITES}'
 """An agent's command that makes every task but b."""
-
-
-@pytest.fixture
-def kind() -> str:
-    return "github"
-
-
-@pytest.fixture
-def hosted(kind: str, tmp_path: Path, repository: Path, program: Program) -> Iterator[Hosted]:
-    """A forge whose repository is `origin` of the user's, with the base on it; the program knows it."""
-    with forge(kind, tmp_path / "hosted") as here:
-        git(repository, "push", "-q", str(here.folder), "main")
-        git(repository, "remote", "add", "origin", here.remote)
-        program.environment |= here.environment
-        yield here
 
 
 def body_of(here: Hosted) -> str:
