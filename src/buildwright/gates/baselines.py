@@ -28,6 +28,8 @@ class BaselineResult(NamedTuple):
 
     ok: bool
     cases: tuple[CaseResult, ...] = ()
+    bars_canaries: bool = False
+    """Whether a tool of the check does not let canary tests pass."""
 
 
 class Baselines:
@@ -91,8 +93,8 @@ def _read(path: Path) -> dict[str, BaselineResult]:
         document = json.loads(path.read_bytes())
         os.utime(path)
         return {
-            name: BaselineResult(bool(ok), tuple(CaseResult(*case) for case in cases))
-            for name, (ok, cases) in document.items()
+            name: BaselineResult(bool(ok), tuple(CaseResult(*case) for case in cases), *map(bool, bars))
+            for name, (ok, cases, *bars) in document.items()
         }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -117,6 +117,20 @@ class Canaries(NamedTuple):
         planned = {as_name(title): outcome for outcome, title in titles.items()}
         return cls(planned, path, before, beside, runner.name == "unittest")
 
+    @property
+    def fails(self) -> bool:
+        """Whether one of them has to fail."""
+        return "failed" in self.planned.values()
+
+    def are_barred(self, exit_code: int | None, output: bytes) -> bool:
+        """Return whether a command that ended with this may have failed by them alone: it names their file.
+
+        A linter or compiler that the command runs beside the tests has rules that their text cannot know. Where one of
+        them has to fail, the runner is alone and names the file for that reason.
+        """
+        name = self.path if self.before is not None else self.path.rpartition("/")[2]
+        return exit_code is not None and exit_code > 0 and not self.fails and name.encode() in output
+
     def remove(self, files: Path) -> None:
         """Take the canary tests out of the checkout again."""
         if self.before is not None:
@@ -141,10 +155,9 @@ class Canaries(NamedTuple):
         names_all = not self.may_be_unnamed or len(tally.cases) == (tally.ran or 0) + tally.skipped
         looked_for = [(title, outcome) for title, outcome in self.planned.items() if names_all or outcome == "failed"]
         findings = [one for title, outcome in looked_for for one in _compare(mine.get(title), outcome)]
-        fails = "failed" in self.planned.values()
-        if fails and exit_code == 0:
+        if self.fails and exit_code == 0:
             findings.append(_bent("the command exited with code 0 although a test failed"))
-        if fails and exit_code is not None and exit_code > 0 and not findings and not rest.findings:
+        if self.fails and exit_code is not None and exit_code > 0 and not findings and not rest.findings:
             exit_code = 0
         return CanaryResults(rest, exit_code, tuple(findings))
 
@@ -176,6 +189,17 @@ def _compare(case: CaseResult | None, planned: Outcome) -> list[Finding]:
     if case is None:
         return [_bent(f"a test that had to {wanted} was not run")]
     return [] if case.outcome == planned else [_bent(f"a test that had to {wanted} was reported as {case.outcome}")]
+
+
+def barred() -> Finding:
+    """Return a warning about a check whose own tools do not let canary tests pass."""
+    message = "A tool of this check does not let a new test file pass, so it is not known whether all tests are run."
+    return finding("test.canary", message, severity="warning")
+
+
+def newly_barred(now: bool, before: bool) -> list[Finding]:
+    """Return a finding for a check that bars canary tests, and did not before a change."""
+    return [_bent("the command does not let them pass any more, and passes without them")] if now and not before else []
 
 
 def _bent(what: str) -> Finding:

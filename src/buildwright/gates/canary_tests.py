@@ -26,6 +26,9 @@ NOUNS = (
 )
 ENDS = ("order", "input", "entries", "parts", "results", "bounds", "lists", "sums", "pairs", "edges", "slots", "units")
 _IMPORTS = re.compile(r"^\s*(?:import|export)\b", re.MULTILINE)
+_ES2015 = re.compile(r"=>|^\s*(?:const|let|import|export|class)\b|`", re.MULTILINE)
+_INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+_STRICT = re.compile(r"""\s*((['"])use strict\2;?)""")
 
 
 class CanaryPlan(NamedTuple):
@@ -44,16 +47,56 @@ def _numbers(outcome: Outcome) -> tuple[str, int]:
     return ", ".join(map(str, numbers)), sum(numbers) + (secrets.randbelow(5) + 1 if outcome == "failed" else 0)
 
 
-def _javascript(plan: CanaryPlan, test: str, head: str) -> str:
+class _Style(NamedTuple):
+    """How a file is written, as far as linters look at it."""
+
+    indent: str
+    quote: str
+    end: str
+    """Of a statement."""
+    constant: str
+    opens: str
+    """Opens a function without parameters."""
+    adds: str
+    """A function that adds two numbers."""
+
+
+def _style(sample: str) -> _Style:
+    """Return the style of a JavaScript file. One without anything of ES2015 may be read by tools that know no such."""
+    indent = _INDENT.search(sample)
+    statements = [line.rstrip() for line in sample.splitlines() if line.rstrip().endswith((")", ");"))]
+    is_new = _ES2015.search(sample) is not None or not sample
+    space = " " if "function (" in sample or "function(" not in sample else ""
+    with_semicolon = sum(line.endswith(";") for line in statements)
+    end = ";" if 2 * with_semicolon >= len(statements) else ""
+    one = f"function{space}"
+    return _Style(
+        indent[1] if indent else "  ",
+        '"' if sample.count('"') > sample.count("'") else "'",
+        end,
+        "const" if is_new else "var",
+        "() => {" if is_new else f"{one}() {{",
+        "(sum, one) => sum + one" if is_new else f"{one}(sum, one) {{ return sum + one{end} }}",
+    )
+
+
+def _javascript(plan: CanaryPlan, test: str, head: str, sample: str) -> str:
+    style = _style(sample)
+    indent, quote, end = style.indent, style.quote, style.end
     lines = [head] if head else []
+    if strict := _STRICT.match(sample):
+        lines.insert(0, f"{strict[1]}\n")
     for outcome, title in plan.titles.items():
         numbers, total = _numbers(outcome)
         called = f"{test}.skip" if outcome == "skipped" else test
+        said = f"total + {quote} is not {total}{quote}"
         lines += [
-            f"{called}('{title}', () => {{",
-            f"  const total = [{numbers}].reduce((sum, one) => sum + one, 0);",
-            f"  if (total !== {total}) throw new Error(`${{total}} is not {total}`);",
-            "});",
+            f"{called}({quote}{title}{quote}, {style.opens}",
+            f"{indent}{style.constant} total = [{numbers}].reduce({style.adds}, 0){end}",
+            f"{indent}if (total !== {total}) {{",
+            f"{indent}{indent}throw new Error({said}){end}",
+            f"{indent}}}",
+            f"}}){end}",
             "",
         ]
     return "\n".join(lines)
@@ -62,14 +105,16 @@ def _javascript(plan: CanaryPlan, test: str, head: str) -> str:
 def _import(sample: str, module: str) -> tuple[str, str]:
     """Return a statement that gets the runner's `test` in the sample's module system, and the name it gives it."""
     name = f"{secrets.choice(VERBS)}{secrets.choice(NOUNS).capitalize()}"
+    style = _style(sample)
+    quoted = f"{style.quote}{module}{style.quote}"
     if _IMPORTS.search(sample):
-        return f"import {{ test as {name} }} from '{module}';\n", name
-    return f"const {{ test: {name} }} = require('{module}');\n", name
+        return f"import {{ test as {name} }} from {quoted}{style.end}\n", name
+    return f"const {{ test: {name} }} = require({quoted}){style.end}\n", name
 
 
 def _for_node(plan: CanaryPlan, sample: str) -> str:
     head, name = _import(sample, "node:test")
-    return _javascript(plan, name, head)
+    return _javascript(plan, name, head, sample)
 
 
 def _for_jest(plan: CanaryPlan, sample: str) -> str:
@@ -89,8 +134,9 @@ def _with_globals(plan: CanaryPlan, sample: str, module: str, test: str) -> str:
     """Follow the sample: what it takes from the runner's module is taken from there, else from the global names."""
     if f"'{module}'" in sample or f'"{module}"' in sample:
         head, name = _import(sample, module)
-        return _javascript(plan, name, head.replace("test ", f"{test} ").replace("test:", f"{test}:"))
-    return _javascript(plan, test, "export {};\n" if _IMPORTS.search(sample) else "")
+        return _javascript(plan, name, head.replace("test ", f"{test} ").replace("test:", f"{test}:"), sample)
+    head = f"export {{}}{_style(sample).end}\n" if _IMPORTS.search(sample) else ""
+    return _javascript(plan, test, head, sample)
 
 
 def _go_name(title: str) -> str:

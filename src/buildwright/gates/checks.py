@@ -23,6 +23,7 @@ from buildwright.core.limits import Check
 from buildwright.core.paths import in_part, is_covered
 from buildwright.core.tests_first import EarlyTests
 from buildwright.gates.baselines import BaselineResult, Baselines
+from buildwright.gates.canaries import newly_barred
 from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.flaky import Find, Settled, TriedRun, Where, failed_by_tests, rule_of, settle
@@ -294,7 +295,8 @@ class ChecksGate:
             return []
         licence = licence_of(judged.task, judged.options.allow)
         lost = no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=is_same_surface)
-        return [judged.consent(one) for one in lost]
+        barred = newly_barred(ran.bars_canaries and ran.result.ok, before.bars_canaries)
+        return [*barred, *(judged.consent(one) for one in lost)]
 
     async def _judge_as_before(self, judged: Judged, toolchain: Toolchain, validation: str) -> list[Judgement]:
         """Judge the new code by the commands, tests and settings of the base; `toolchain` is the new tree's own."""
@@ -463,10 +465,17 @@ def _not_repeated(ran: CheckRun, result: BaselineResult) -> list[Finding]:
 
 def _findings_beside(judged: Judged, ran: CheckRun, before: BaselineResult | None, files: Path) -> list[Finding]:
     """Return what a check of the base finds in the new code that it did not find in the old."""
+    known = before is None or before.bars_canaries
+    wrong = [*ran.wrong, *newly_barred(ran.bars_canaries and ran.result.ok, known)]
+    bent = [one for one in wrong if one.severity == "error"]
+    findings = ended(ran.check.name, ran.check.command, ran.completed) or bent or still_red(judged, ran)
+    told = [one for one in wrong if one not in bent]
+    return [*told, *(findings or _worse_than(judged, ran, before, files))]
+
+
+def _worse_than(judged: Judged, ran: CheckRun, before: BaselineResult | None, files: Path) -> list[Finding]:
+    """Return what is wrong with a run that can be believed, and was not before."""
     check, done = ran.check, ran.completed
-    findings = ended(check.name, check.command, done) or list(ran.wrong) or still_red(judged, ran)
-    if findings:
-        return findings
     if before is not None and before.cases and ran.tests is not None:
         licence = licence_of(judged.task, judged.options.allow)
         lost = no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=True)

@@ -25,6 +25,12 @@ def node_reporting(private: Path) -> dict[str, str]:
     return {"NODE_OPTIONS": f'--require "{folder / "preload.cjs"}"'}
 
 
+def clear_node_reports(private: Path) -> None:
+    """Remove the reports that were written and not read."""
+    for path in (private / _FOLDER).glob("*.xml"):
+        path.unlink(missing_ok=True)
+
+
 def node_reports(private: Path, root: str = "") -> list[Tally]:
     """Return the reports written since the last call, one for each run, without the path of the checkout `root`."""
     found: list[Tally] = []

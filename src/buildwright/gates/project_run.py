@@ -20,7 +20,7 @@ from buildwright.core.running_command import RunningCommand
 from buildwright.core.sanitize import sanitize
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
-from buildwright.gates.canaries import Canaries
+from buildwright.gates.canaries import Canaries, barred
 from buildwright.gates.causes import (
     refused_by_the_wall,
     with_cause,
@@ -77,6 +77,8 @@ class CheckRun(NamedTuple):
     """Path of the Python of the checks."""
     tells_of_canaries: bool = False
     """Whether its output also tells of tests that are not the project's."""
+    bars_canaries: bool = False
+    """Whether it ran without canary tests, because a tool of its own does not let them pass."""
 
     @property
     def result(self) -> BaselineResult:
@@ -84,7 +86,7 @@ class CheckRun(NamedTuple):
         failed = self.tests is not None and bool(self.tests.findings)
         wrong = any(one.severity == "error" for one in self.wrong)
         ok = self.completed.exit_code == 0 and not failed and not wrong
-        return BaselineResult(ok, self.tests.cases if self.tests is not None else ())
+        return BaselineResult(ok, self.tests.cases if self.tests is not None else (), self.bars_canaries)
 
 
 class ProjectRun:
@@ -232,13 +234,12 @@ class ProjectRun:
 
     async def run(self, check: Check) -> CheckRun:
         """Run a check and read what it says. Raises GateBroken when the sandbox cannot run it."""
-        clear_reports(self._files, self._report, check)
         canaries = self._place_canaries(check)
-        try:
-            completed = await self._carry_out_check(check, planted=canaries is not None)
-        finally:
-            if canaries is not None:
-                canaries.remove(self._files)
+        completed = await self._carry_out_beside(check, canaries)
+        bars = canaries is not None and canaries.are_barred(completed.exit_code, completed.output)
+        if bars:
+            canaries = None
+            completed = await self._carry_out_beside(check, None)
         sessions = self._witness.sessions()
         if check.kind != "test" or completed.exit_code is None or completed.exit_code == NOT_FOUND:
             return CheckRun(check, completed, None, (), self._python_of(check))
@@ -253,7 +254,18 @@ class ProjectRun:
             seen = canaries.judge(tests, completed.exit_code)
             completed = replace(completed, exit_code=seen.exit_code)
             tests, wrong = seen.tally, [*wrong, *seen.findings]
-        return CheckRun(check, completed, tests, tuple(wrong), self._python_of(check), canaries is not None)
+        elif bars and completed.exit_code == 0:
+            wrong.append(barred())
+        return CheckRun(check, completed, tests, tuple(wrong), self._python_of(check), canaries is not None, bars)
+
+    async def _carry_out_beside(self, check: Check, canaries: Canaries | None) -> Completed:
+        """Run a check's command with canary tests in place, and take them out again."""
+        clear_reports(self._files, self._report, check)
+        try:
+            return await self._carry_out_check(check, planted=canaries is not None and canaries.fails)
+        finally:
+            if canaries is not None:
+                canaries.remove(self._files)
 
     async def _carry_out_check(self, check: Check, *, planted: bool) -> Completed:
         """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""

@@ -12,7 +12,7 @@ from buildwright.core.finding import Finding
 from buildwright.core.limits import Check
 from buildwright.gates.changed import read_bytes
 from buildwright.gates.junit import LARGEST_REPORT, Tally, merged, read_junit
-from buildwright.gates.node_reporting import node_reports
+from buildwright.gates.node_reporting import clear_node_reports, node_reports
 from buildwright.gates.reporting import finding
 from buildwright.gates.test_output import read_run
 
@@ -22,8 +22,9 @@ _FIX = "let the tests neither write their report nor end their process, and prin
 
 
 def clear_reports(files: Path, report: Path, check: Check) -> None:
-    """Remove `report`, and what lies in the checkout where the check's own is to appear: an old one is no result."""
+    """Remove `report` and those of Node beside it, and what lies where the check's own is to appear: an old one is no result."""
     _clear(report)
+    clear_node_reports(report.parent)
     if is_report_path(check.report):
         place = files / check.report
         if place.parent.resolve().is_relative_to(files.resolve()):
