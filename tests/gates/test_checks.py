@@ -337,7 +337,6 @@ async def test_checks_see_only_the_allowed_environment(
         "TMPDIR",
         "LANG",
         "CI",
-        "NO_COLOR",
         "PYTHONDONTWRITEBYTECODE",
         "PYTHONPATH",
         "PYTEST_ADDOPTS",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -617,6 +618,55 @@ def test_a_version_file_that_git_has_is_left_alone() -> None:
     assert found({"pyproject.toml": VERSION_FILES["hatch-vcs"], "lib/_version.py": "", **TESTED}).setup == ()
 
 
+ASKS = {
+    "pyproject.toml": '[project]\nname = "My-Tool"\ndescription = "Does it."\ndynamic = ["version"]\n'
+    'authors = [{name = "A B", email = "a@b.example"}]\nurls = {Docs = "https://d.example"}\n'
+    '[project.scripts]\nmy-tool = "my_tool:main"\n[project.entry-points.pytest11]\nmine = "my_tool.plugin"\n',
+    "src/my_tool/__init__.py": "from importlib.metadata import version\n__version__ = version('my-tool')\n",
+    "tests/test_it.py": "import pytest\n",
+}
+
+
+def _setup_of(files: dict[str, str], installed: set[str] | None) -> tuple[str, ...]:
+    project = ProjectFiles(tuple(files), files.get, lambda _: True, sys.executable, installed=installed)
+    return tuple(command for one in find_toolchain(project, DEFAULTS).setup for command in one.commands)
+
+
+def test_the_metadata_of_a_project_that_is_not_installed_is_written_for_its_code(tmp_path: Path) -> None:
+    for command in ("init", "commit --allow-empty -m x", "tag v2.1.0"):
+        git(tmp_path, *command.split())
+    for path, text in ASKS.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (command,) = _setup_of(ASKS, set())
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    ask = (
+        "import importlib.metadata as m, my_tool; told = m.metadata('my-tool'); print(my_tool.__version__, "
+        "told['Summary'], told['Author-email'], told['Project-URL'], "
+        "*sorted(f'{one.group}:{one.value}' for one in m.distribution('my_tool').entry_points), sep='|')"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", ask],
+        env={"PYTHONPATH": str(tmp_path / "src")},
+        cwd="/",
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert said == (
+        "2.1.0|Does it.|A B <a@b.example>|Docs, https://d.example|console_scripts:my_tool:main|pytest11:my_tool.plugin\n"
+    )
+
+
+def test_metadata_is_left_alone_where_it_is_there_or_nothing_asks_for_it() -> None:
+    assert _setup_of(ASKS, {"my-tool"}) == ()
+    assert _setup_of(ASKS, None) == ()
+    silent = {**ASKS, "src/my_tool/__init__.py": ""}
+    silent["pyproject.toml"] = silent["pyproject.toml"].partition("[project.entry-points")[0]
+    assert _setup_of(silent, set()) == ()
+    assert _setup_of({**ASKS, "pyproject.toml": '[project]\nname = "../../x"\n'}, set()) == ()
+
+
 UV = {
     "uv.lock": '[[package]]\nname = "it"\nsource = { editable = "." }\n',
     "pyproject.toml": "",
@@ -634,6 +684,17 @@ def test_an_environment_is_made_where_the_user_has_none_with_pytest() -> None:
     assert commands_of(made) == ["uv sync --frozen --no-install-project --no-progress"]
     assert (made.setup[0].inputs, made.setup[0].outputs) == (("pyproject.toml", "uv.lock"), (".venv",))
     assert made.checks[0].command == ".venv/bin/python -m pytest -q"
+    with_tests = (
+        '[project]\nname = "x"\n[project.optional-dependencies]\ntesting = []\n[dependency-groups]\ntests = []\n'
+    )
+    (command,) = commands_of(found(UV | {"pyproject.toml": with_tests}, has_pytest=False))
+    assert command == "uv sync --frozen --no-install-project --no-progress --group tests --extra testing"
+    declared = '[project]\nname = "x"\ndependencies = ["attrs>=22"]\n[dependency-groups]\ntest = ["pytest-cov"]\n'
+    made = found({"pyproject.toml": declared, "test_it.py": "import pytest\n"}, has_pytest=False)
+    assert commands_of(made) == [
+        "python -m venv .venv && .venv/bin/python -m pip install --quiet 'attrs>=22' pytest-cov"
+    ]
+    assert (made.setup[0].inputs, made.setup[0].outputs) == (("pyproject.toml",), (".venv",))
     made = found(PIP, has_pytest=False)
     install = ".venv/bin/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt"
     assert commands_of(made) == [f"python -m venv .venv && {install}"]

@@ -118,11 +118,19 @@ def with_cause(one: Finding, python: str) -> Finding:
         return one
     if missing := _missing(one.message):
         fix = f"{missing} is not in the Python of the checks, {python}: {_place_for(missing, python)}"
-    elif found := _NO_STUB.search(one.message) or _NO_MODULE.search(one.message):
+    elif found := _NO_STUB.search(one.message) or _last(_NO_MODULE, one.message):
         fix = _about_module(found[1], python, is_read=found.re is _NO_STUB)
     else:
         return one
     return one.model_copy(update={"fix": fix})
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """Return the last match: of modules that stand in for one another the last one's lack ends a program."""
+    found = None
+    for match in pattern.finditer(text):
+        found = match
+    return found
 
 
 def _place_for(missing: str, python: str) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 
 from buildwright.core.limits import Options
 from buildwright.gates.needs import SETTINGS
-from buildwright.gates.python_setup import REQUIREMENTS
+from buildwright.gates.python_setup import DECLARE, REQUIREMENTS
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, around
 
 _MANIFESTS: Mapping[str, tuple[str, ...]] = {
     "uv": ("uv.lock",),
-    "pip": REQUIREMENTS,
+    "pip": (*REQUIREMENTS, *DECLARE),
     "pytest": ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"),
     "unittest": (),
     "mypy": ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg"),

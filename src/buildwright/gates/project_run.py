@@ -151,7 +151,6 @@ class ProjectRun:
             "LANG": "C.UTF-8",
             "TZ": os.environ.get("TZ", ""),
             "CI": "1",
-            "NO_COLOR": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             **check_environment(self._caches, self._files, path, os.environ),
             **node_reporting(self._private),

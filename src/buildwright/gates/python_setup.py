@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from buildwright.gates.python_needs import for_tests, plain_name, requirements
 from buildwright.gates.resolver import python_packages
 from buildwright.gates.setup_cache import Setup
 
 VENV = ".venv"
 REQUIREMENTS = (
     "requirements.txt",
-    *(f"{start}{name}.txt" for name in ("dev", "test", "tests") for start in ("requirements-", "requirements/")),
-    *(f"{name}-requirements.txt" for name in ("dev", "test")),
+    *(
+        form.format(name)
+        for name in ("dev", "test", "tests", "testing")
+        for form in ("requirements-{}.txt", "requirements_{}.txt", "requirements/{}.txt")
+    ),
+    *(
+        form.format(name)
+        for name in ("dev", "test", "tests")
+        for form in ("{}-requirements.txt", "{}_requirements.txt", "{}.requirements.txt")
+    ),
 )
+DECLARE = ("pyproject.toml", "setup.cfg", "setup.py", "tox.ini")
 _TREE = re.compile(r"(?m)^\s*(?:-|\.|/|[^#]*(?:file:|@ *\.))")
 """Lines of a requirements file that read more than this file: options, paths."""
 _LOCAL_SOURCE = re.compile(r'(?:directory|editable|virtual) = "(?!\."|\./")')
@@ -23,6 +34,14 @@ _REQUIRED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~@#
 """A requirement without a condition: where one has any, it may not be meant for this machine."""
 _IMPORTED = re.compile(r"(?m)^\s*(?:import|from)\s+([A-Za-z_][\w.]*)")
 _MOST_READ = 500
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_ASKS = re.compile(r"\b(?:importlib[._]metadata|pkg_resources)\b|import metadata\b")
+NUMBER = (
+    "import re, subprocess; "
+    'said = subprocess.run(["git", "describe", "--tags", "--abbrev=0"], capture_output=True, text=True).stdout; '
+    'number = re.findall(r"[0-9]+(?:[.][0-9]+)*", said)[-1:] or ["0.0.0"]; number = number[0]; '
+)
+"""Start of a program that finds the version of the nearest tag as `number`."""
 
 
 class PythonFolder(NamedTuple):
@@ -44,29 +63,88 @@ def makes_environment(folder: PythonFolder) -> Setup | None:
     """Return what makes an environment for the tests; None where the Python of the checks will do, or none is known.
 
     It will if it has pytest, where that is needed, and either is an environment of the user or has the packages that
-    the project asks for and imports. uv's lock file comes first, then requirements files. The result is kept only if
-    these files pin it.
+    the project asks for and imports. uv's lock file comes first, then requirements files and what the project declares
+    for itself and its tests. The result is kept only if these files alone decide what it has.
     """
     with_uv = "uv.lock" in folder.paths and folder.have("uv")
     texts = {name: folder.read(name) for name in REQUIREMENTS if name in folder.paths}
-    if not with_uv and not texts:
+    declared = requirements(folder.pyproject, *(folder.read(name) for name in DECLARE[1:]))
+    if not with_uv and not texts and not declared:
         return None
-    wanted = set(_of_project(folder.pyproject)) if with_uv else set(_of_texts(texts))
+    wanted = set(_plain(declared)) if with_uv else {*_of_texts(texts), *_plain(declared)}
     if (folder.has_pytest or not folder.needs_pytest) and not _lacks(folder, wanted):
         return None
     if with_uv:
         inputs = [name for name in ("pyproject.toml", "uv.lock", ".python-version") if name in folder.paths]
-        command = "uv sync --frozen --no-install-project --no-progress"
+        command = " ".join(("uv sync --frozen --no-install-project --no-progress", *_for_tests(folder.pyproject)))
         local = _LOCAL_SOURCE.search(folder.read("uv.lock"))
         return Setup((command,)) if local else Setup((command,), tuple(inputs), (VENV,))
-    names_pytest = any(re.search(r"(?m)^\s*pytest\b", text) for text in texts.values())
-    files = " ".join(
-        (*(f"-r {name}" for name in texts), *(("pytest",) if folder.needs_pytest and not names_pytest else ()))
-    )
-    command = f"{folder.python} -m venv {VENV} && {VENV}/bin/python -m pip install --quiet {files}"
-    if any(_TREE.search(text) for text in texts.values()):
+    names_pytest = any(re.search(r"(?m)^\s*pytest\b", text) for text in (*texts.values(), *declared))
+    pytest = ("pytest",) if folder.needs_pytest and not names_pytest else ()
+    words = " ".join((*(f"-r {name}" for name in texts), *map(shlex.quote, declared), *pytest))
+    command = f"{folder.python} -m venv {VENV} && {VENV}/bin/python -m pip install --quiet {words}"
+    if any(_TREE.search(text) for text in (*texts.values(), *declared)):
         return Setup((command,))
-    return Setup((command,), tuple(texts), (VENV,))
+    inputs = [*texts, *(name for name in DECLARE if declared and name in folder.paths)]
+    return Setup((command,), tuple(inputs), (VENV,))
+
+
+def _for_tests(pyproject: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options by which uv also installs what is for the tests; the group `dev` it takes by itself."""
+    groups, extras = for_tests(pyproject)
+    yield from (f"--group {shlex.quote(name)}" for name in groups)
+    yield from (f"--extra {shlex.quote(name)}" for name in extras)
+
+
+def writes_metadata(folder: PythonFolder, *, in_src: bool) -> str:
+    """Return a command that writes the metadata of a project that is not installed; "" where nothing asks for it.
+
+    The code asks for its own version, or pytest for the project's plugins (packaging.python.org, "Recording installed
+    projects"). What lies in `src` or at the top is found there, as the tests' Python imports from it.
+    """
+    project = folder.pyproject.get("project")
+    about = project if isinstance(project, dict) else {}
+    name = about.get("name") or _cfg_name(folder.read("setup.cfg"))
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or plain_name(name) in (folder.installed or ()):
+        return ""
+    points = about.get("entry-points")
+    entries = dict(points) if isinstance(points, dict) else {}
+    if isinstance(scripts := about.get("scripts"), dict):
+        entries["console_scripts"] = scripts
+    if "pytest11" not in entries and not any(_ASKS.search(text) for text in _code(folder)):
+        return ""
+    version = about.get("version")
+    number = f"number = {version!r}; " if isinstance(version, str) else NUMBER
+    lines = [
+        line
+        for group, found in entries.items()
+        if isinstance(found, dict)
+        for line in (f"[{group}]", *(f"{key} = {to}" for key, to in found.items()))
+    ]
+    said = "".join(f"{line}\n" for line in lines)
+    head = "".join(f"{line}\n" for line in ("Metadata-Version: 2.4", f"Name: {name}", *_fields(about)))
+    place = f"{'src/' if in_src else ''}{re.sub('[-_.]+', '_', name).lower()}-0.dist-info"
+    write = (
+        f"{number}import os; os.makedirs({place!r}, exist_ok=True); "
+        f'open({f"{place}/METADATA"!r}, "w").write({head!r} + f"Version: {{number}}\\n"); '
+        f'open({f"{place}/entry_points.txt"!r}, "w").write({said!r})'
+    )
+    return f"{folder.python} -c {shlex.quote(write)}"
+
+
+def _fields(about: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a project's metadata that its code may ask for, beside name and version (PEP 621)."""
+    for key, field in (("description", "Summary"), ("requires-python", "Requires-Python")):
+        if isinstance(said := about.get(key), str):
+            yield f"{field}: {' '.join(said.split())}"
+    for person in found if isinstance(found := about.get("authors"), list) else ():
+        if isinstance(person, dict):
+            name, mail = str(person.get("name", "")), str(person.get("email", ""))
+            yield f"Author-email: {f'{name} <{mail}>' if name else mail}" if mail else f"Author: {name}"
+    needed = about.get("dependencies")
+    yield from (f"Requires-Dist: {one}" for one in needed) if isinstance(needed, list) else ()
+    urls = about.get("urls")
+    yield from (f"Project-URL: {name}, {url}" for name, url in urls.items()) if isinstance(urls, dict) else ()
 
 
 def _lacks(folder: PythonFolder, wanted: Collection[str]) -> bool:
@@ -81,31 +159,30 @@ def _lacks(folder: PythonFolder, wanted: Collection[str]) -> bool:
 
 def _imported(folder: PythonFolder) -> Iterator[str]:
     """Yield the packages that the code may import, by plain names."""
-    code = sorted((path for path in folder.paths if path.endswith(".py")), key=lambda path: (path.count("/"), path))
     seen: set[str] = set()
-    for path in code[:_MOST_READ]:
-        for module in _IMPORTED.findall(folder.read(path)):
+    for text in _code(folder):
+        for module in _IMPORTED.findall(text):
             if module not in seen:
                 seen.add(module)
                 yield from python_packages(module)
 
 
-def _of_project(pyproject: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what uv installs by itself: the dependencies, and those of the group `dev`."""
-    lists: list[object] = []
-    for keys in (("project", "dependencies"), ("dependency-groups", "dev"), ("tool", "uv", "dev-dependencies")):
-        inside: Any = pyproject
-        for key in keys:
-            inside = inside.get(key) if isinstance(inside, dict) else None
-        lists += inside if isinstance(inside, list) else ()
-    yield from _plain(one for one in lists if isinstance(one, str))
+def _code(folder: PythonFolder) -> Iterator[str]:
+    """Yield the texts of the code, of that at the top first, as many as are read."""
+    code = sorted((path for path in folder.paths if path.endswith(".py")), key=lambda path: (path.count("/"), path))
+    yield from map(folder.read, code[:_MOST_READ])
+
+
+def _cfg_name(setup_cfg: str) -> str:
+    found = re.search(r"(?ms)^\[metadata\]\s*$(?:(?!^\[).)*?^name\s*=\s*(\S+)", setup_cfg)
+    return found[1] if found else ""
 
 
 def _of_texts(texts: Mapping[str, str]) -> Iterator[str]:
     yield from _plain(line for text in texts.values() for line in text.splitlines())
 
 
-def _plain(requirements: Iterator[str]) -> Iterator[str]:
-    for one in requirements:
-        if found := _REQUIRED.fullmatch(one.partition(" #")[0].rstrip()):
-            yield re.sub(r"[-_.]+", "-", found[1]).lower()
+def _plain(found: Iterable[str]) -> Iterator[str]:
+    for one in found:
+        if named := _REQUIRED.fullmatch(one.partition(" #")[0].rstrip()):
+            yield plain_name(named[1])

@@ -32,7 +32,8 @@ from buildwright.gates.node_scripts import (
     tests_nothing,
 )
 from buildwright.gates.parts import uncovered_parts
-from buildwright.gates.python_setup import VENV, PythonFolder, makes_environment
+from buildwright.gates.python_needs import plain_name
+from buildwright.gates.python_setup import NUMBER, VENV, PythonFolder, makes_environment, writes_metadata
 from buildwright.gates.reporting import finding
 from buildwright.gates.results import is_report_path
 from buildwright.gates.setup_cache import Setup
@@ -368,7 +369,11 @@ def _python(folder: _Folder) -> Toolchain:
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
     sources = ((folder.path("src"),) if layout else (), _workspace_members(folder, tools))
-    ready = (*((setup,) if setup is not None else ()), *_version_setup(folder, tools))
+    ready = (
+        *((setup,) if setup is not None else ()),
+        *_version_setup(folder, tools),
+        *_metadata_setup(folder, pyproject, layout),
+    )
     return Toolchain(ready, tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
 
 
@@ -379,11 +384,8 @@ _VERSION_FILES = (
 )
 """Where pyproject.toml names the file that a build writes the version of git into (hatch-vcs, setuptools-scm)."""
 _WRITE_VERSION = (
-    "import re, subprocess; "
-    'said = subprocess.run(["git", "describe", "--tags", "--abbrev=0"], capture_output=True, text=True).stdout; '
-    'number = re.findall(r"[0-9]+(?:[.][0-9]+)*", said)[-1:] or ["0.0.0"]; '
-    'parts = number[0].replace(".", ", "); '
-    'text = f"__version__ = version = {number[0]!r}\\n__version_tuple__ = version_tuple = ({parts},)\\n"; '
+    NUMBER + 'parts = number.replace(".", ", "); '
+    'text = f"__version__ = version = {number!r}\\n__version_tuple__ = version_tuple = ({parts},)\\n"; '
 )
 
 
@@ -400,11 +402,20 @@ def _version_setup(folder: _Folder, tools: Mapping[str, Any]) -> tuple[Setup, ..
 
 
 def _python_setup(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> Setup | None:
-    project, is_own = folder.project, folder.path("") in folder.project.pythons
+    is_own = folder.path("") in folder.project.pythons
     if is_own or not (tests or _names_pytest(folder)):
         return None
     needs = _names_pytest(folder) or not _are_unittests(folder, tests)
-    facts = PythonFolder(
+    made = makes_environment(_facts(folder, pyproject, needs_pytest=needs))
+    if made is None:
+        return None
+    places = (tuple(map(folder.path, paths)) for paths in (made.inputs, made.outputs))
+    return Setup(tuple(map(folder.command, made.commands)), *places)
+
+
+def _facts(folder: _Folder, pyproject: Mapping[str, Any], *, needs_pytest: bool) -> PythonFolder:
+    project = folder.project
+    return PythonFolder(
         folder.paths,
         folder.read,
         pyproject,
@@ -412,33 +423,32 @@ def _python_setup(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str,
         project.python,
         project.installed,
         project.has_pytest,
-        needs,
+        needs_pytest,
     )
-    made = makes_environment(facts)
-    if made is None:
-        return None
-    places = (tuple(map(folder.path, paths)) for paths in (made.inputs, made.outputs))
-    return Setup(tuple(map(folder.command, made.commands)), *places)
+
+
+def _metadata_setup(folder: _Folder, pyproject: Mapping[str, Any], in_src: bool) -> tuple[Setup, ...]:
+    """Return the setup that writes a project's metadata; an environment of the user has the project installed."""
+    if folder.project.installed is None or folder.path("") in folder.project.pythons:
+        return ()
+    command = writes_metadata(_facts(folder, pyproject, needs_pytest=False), in_src=in_src)
+    return (Setup((folder.command(command),)),) if command else ()
 
 
 def _workspace_members(folder: _Folder, tools: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the sources of the members of a uv workspace that a member needs (docs.astral.sh/uv, "Workspaces")."""
     uv = tools.get("uv", {})
     named = uv.get("sources", {}) if isinstance(uv, dict) else {}
-    wanted = {_plain_name(name) for name, one in named.items() if isinstance(one, dict) and one.get("workspace")}
+    wanted = {plain_name(name) for name, one in named.items() if isinstance(one, dict) and one.get("workspace")}
     found: list[str] = []
     for path in folder.project.files if wanted else ():
         home, _, name = path.rpartition("/")
         if name == "pyproject.toml" and home:
             about = _table(folder.project.read(path) or "", path).get("project", {})
-            if isinstance(about, dict) and _plain_name(str(about.get("name", ""))) in wanted:
+            if isinstance(about, dict) and plain_name(str(about.get("name", ""))) in wanted:
                 has_src = any(one.startswith(f"{home}/src/") for one in folder.project.files)
                 found.append(f"{home}/src" if has_src else home)
     return tuple(found)
-
-
-def _plain_name(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def needs_pytest(project: ProjectFiles) -> bool:
