@@ -1,4 +1,7 @@
-"""The main job on real input: releases of open-source projects, twenty changes and more to each, every agent, kill -9."""
+"""The main job on real input: releases of open-source projects, twenty changes and more to each, every agent, kill -9.
+
+`make test` asks for a sample of the changes, `make real` for all of them.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,15 @@ import pytest
 
 from tests.e2e.real_projects import agent as agent_script
 from tests.e2e.real_projects.change import Change, cassette, orders, planned, task_list
-from tests.e2e.real_projects.project import PROJECTS, SUITE, Project, fetch, files_of, make_repository
+from tests.e2e.real_projects.project import PROJECTS as WHOLE
+from tests.e2e.real_projects.project import SUITE, Project, fetch, files_of, make_repository
 
 pytestmark = [pytest.mark.real_input, pytest.mark.timeout(600)]
 SOURCE = Path(__file__).parents[2] / "src"
 BRANCH = "made"
 FULL = os.environ.get("BUILDWRIGHT_PROOFS") == "full"
-"""Whether every agent builds every project (`make real`); else the smallest, and the other one is killed once."""
+"""Whether every agent builds every project whole (`make real`); else a sample of the smallest, and the other is killed once."""
+PROJECTS = WHOLE if FULL else tuple(project.sampled() for project in WHOLE)
 
 
 @pytest.fixture(scope="module")
