@@ -49,6 +49,20 @@ def test_what_is_installed_in_the_environment_of_the_repository_counts(tmp_path:
     assert surroundings(str(tmp_path), {"PATH": "/bin"}) != now
 
 
+@pytest.mark.parametrize("folder", ["packages/a/.venv", "packages/.venv", ".venv", "packages/b/.venv"])
+def test_for_a_folder_of_the_repository_the_environments_of_the_whole_count(tmp_path: Path, folder: str) -> None:
+    (tmp_path / ".git").mkdir()
+    part = tmp_path / "packages" / "a"
+    part.mkdir(parents=True)
+    (tmp_path / folder / "lib/python3.12/site-packages").mkdir(parents=True)
+    before = surroundings(str(part), {"PATH": "/bin"})
+    os.utime(tmp_path / folder / "lib/python3.12/site-packages", (1, 1))
+    assert surroundings(str(part), {"PATH": "/bin"}) != before
+    now = surroundings(str(part), {"PATH": "/bin"})
+    (tmp_path / ".python-version").write_text("3.12\n")
+    assert surroundings(str(part), {"PATH": "/bin"}) != now
+
+
 @pytest.mark.parametrize(
     ("file", "text", "made"),
     [

@@ -36,19 +36,33 @@ def surroundings(repository: str, environment: Mapping[str, str]) -> dict[str, A
     Also an environment or a Node that a tool of the repository has made since then elsewhere on this machine.
     """
     active = {name: environment[name] for name in _ACTIVE if environment.get(name)}
-    top = Path(repository)
-    parts = [top, *_below(top)]
-    parts += [inner for part in parts[1:] for inner in _below(part)]
+    *inner, top = folders_of(repository)
+    below = _below(top)
+    parts = dict.fromkeys((*inner, top, *below, *(one for part in below for one in _below(part))))
     inside = [place for part in parts for name in _FOLDERS if (place := part / name).is_dir()]
-    inside += (*top.glob(".tox/*"), *top.glob(".nox/*"))
+    inside += (place for part in (*inner, top) for name in (".tox", ".nox") for place in part.glob(f"{name}/*"))
     places = [place for folder in (*map(Path, active.values()), *inside) for place in folder.glob(_PACKAGES)]
     on_path = [Path(folder).parent for folder in environment.get("PATH", "").split(os.pathsep) if folder]
     places += (place for folder in dict.fromkeys(on_path) for place in folder.glob(_PACKAGES))
-    places += (*_made_by_tools(top, environment), *_kept_nodes(top, environment))
+    for folder in (*inner, top):
+        places += (*_made_by_tools(folder, environment), *_kept_nodes(folder, environment))
     stamps = {str(place): place.stat().st_mtime_ns for place in sorted(places)}
-    pin = Path(repository, ".python-version")
+    pins = [_text(folder / ".python-version")[:200] for folder in (*inner, top)]
     about = {"repository": repository, "path": environment.get("PATH", ""), "active": active, "packages": stamps}
-    return {**about, "pin": pin.read_text("utf-8", "replace")[:200] if pin.is_file() else ""}
+    return {**about, "pin": pins}
+
+
+def folders_of(repository: str) -> tuple[Path, ...]:
+    """Return the folder that names a repository, and those above it up to the top of its working tree, which is the last.
+
+    That folder alone where it lies in no working tree, as of an address or a bare repository.
+    """
+    folder = Path(repository)
+    above = (folder, *folder.parents) if folder.is_absolute() and not (folder / "HEAD").is_file() else (folder,)
+    for count, place in enumerate(above, 1):
+        if (place / ".git").exists():
+            return above[:count]
+    return (folder,)
 
 
 def _made_by_tools(top: Path, environment: Mapping[str, str]) -> Iterator[Path]:

@@ -100,6 +100,16 @@ def test_other_files_pin_it_too(home: Path, name: str, text: str, found: str) ->
     assert pinned_node(str(repository), {"HOME": str(home)}) == home / KEPT["v18.20.4"]
 
 
+def test_a_folder_of_the_repository_has_the_pin_of_its_top_and_rather_its_own(home: Path) -> None:
+    repository, environment = home.parent / "repository", {"HOME": str(home)}
+    (repository / ".git").mkdir()
+    (repository / "packages/a").mkdir(parents=True)
+    (repository / ".nvmrc").write_text("18")
+    assert pinned_node(str(repository / "packages/a"), environment) == home / KEPT["v18.20.4"]
+    (repository / "packages/a/.node-version").write_text("20.11.0")
+    assert pinned_node(str(repository / "packages/a"), environment) == home / KEPT["v20.11.0"]
+
+
 def test_people_are_told_which_it_is(home: Path) -> None:
     repository = home.parent / "repository"
     assert node_told(str(repository), {"HOME": str(home)}) == ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.gates.package_settings import found_settings, found_variables, lent, secrets_in
+from buildwright.gates.package_settings import found_settings, found_variables, lent, may_name_a_registry, secrets_in
 from tests.gates.projects import write
 
 
@@ -31,6 +31,13 @@ def test_variables_of_registries_are_found_and_no_others() -> None:
     others = {"PIP_TARGET": "e", "UV_CACHE_DIR": "f", "ANTHROPIC_API_KEY": "g", "PATH": "h", "NPM_CONFIG_PREFIX": "i"}
     assert found_variables({**registries, **others}) == registries
     assert secrets_in("CARGO_REGISTRIES_MINE_TOKEN = cargo-tok-1") == {"cargo-tok-1"}
+
+
+def test_a_certificate_a_proxy_or_a_time_is_not_why_a_package_is_missing() -> None:
+    how = {"SSL_CERT_FILE", "PIP_CERT", "UV_SYSTEM_CERTS", "NPM_CONFIG_CAFILE", "PIP_DEFAULT_TIMEOUT", "https_proxy"}
+    which = {"PIP_INDEX_URL", "UV_DEFAULT_INDEX", "NPM_CONFIG_REGISTRY", "GOPROXY", "CARGO_REGISTRIES_MINE_TOKEN"}
+    found = found_variables(dict.fromkeys((*how, *which), "x"))
+    assert {name for name in found if may_name_a_registry(name)} == which
 
 
 def test_what_is_lent_is_taken_away_and_nothing_is_overwritten(tmp_path: Path) -> None:

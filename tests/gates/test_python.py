@@ -140,6 +140,32 @@ async def test_parts_below_the_top_have_their_own_environments(tmp_path: Path) -
     assert [folder for folder, _ in found.parts] == ["backend/", "services/mail/"]
 
 
+async def test_a_folder_of_the_repository_has_the_environment_of_its_top_and_rather_its_own(tmp_path: Path) -> None:
+    """The members of a workspace of uv share one."""
+    place = repository(tmp_path / "r")
+    environment(tmp_path / ".venv", pytest=True)
+    environment(place / ".venv", pytest=True)
+    (place / "packages/a/src").mkdir(parents=True)
+    for folder in ("packages/a/src", "packages/a"):
+        assert (await find_python("", {}, str(place / folder))).why == ".venv of the repository"
+    environment(place / "packages/a/.venv", pytest=True)
+    found = await find_python("", {}, str(place / "packages/a/src"))
+    assert found.why == "packages/a/.venv of the repository"
+    assert [folder for folder, _ in found.parts] == ["packages/a/"], "they are named from the top"
+    git(place, "add", "-f", ".venv", "packages")
+    tracked = await find_python(str(Path(sys.executable).parent), {}, str(place / "packages/a"))
+    assert tracked.why == "the first on PATH that has pytest"
+
+
+async def test_a_folder_has_the_version_that_the_top_pins(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    (place / "packages/a").mkdir(parents=True)
+    (place / ".python-version").write_text("3.99.1\n")
+    script(tmp_path / "shims", f'[ "$PYENV_VERSION" = 3.99.1 ] && exec {sys.executable} "$@"; exit 1')
+    found = await find_python(str(tmp_path / "shims"), {}, str(place / "packages/a"))
+    assert found.why == "pyenv has it for .python-version, 3.99.1"
+
+
 async def test_an_environment_that_git_tracks_is_never_used(tmp_path: Path) -> None:
     """An agent may have written it: it came with a change that was merged."""
     place = repository(tmp_path / "r")
@@ -164,6 +190,17 @@ async def test_poetry_is_asked_where_it_keeps_the_environment(tmp_path: Path) ->
     poetry.rename(poetry.with_name("poetry"))
     found = await find_python(str(poetry.parent), {}, str(place), needs_pytest=False)
     assert found == Python(kept, has_pytest=False, why="Poetry keeps it for the repository")
+
+
+@pytest.mark.parametrize("where", [".local/bin", ".local/share/pypoetry/venv/bin", "own/bin"])
+async def test_poetry_is_found_where_its_installers_put_it(tmp_path: Path, where: str) -> None:
+    place = repository(tmp_path / "r")
+    (place / "poetry.lock").write_text("")
+    kept = environment(tmp_path / "kept", pytest=True)
+    poetry = script(tmp_path / where, f"echo {kept.parent.parent}")
+    poetry.rename(poetry.with_name("poetry"))
+    mine = {"HOME": str(tmp_path), "POETRY_HOME": str(tmp_path / "own")}
+    assert (await find_python("", mine, str(place))).why == "Poetry keeps it for the repository"
 
 
 async def test_poetry_is_asked_without_its_lock_file_and_answers_for_itself(tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ _CERTIFICATE = re.compile(
 _LARGEST = 10_000_000
 
 
+def is_of_certificates(variable: str) -> bool:
+    """Return whether a variable only says which certificates are trusted: commands with a network are given it anyway."""
+    return (_VARIABLES.fullmatch(variable) or _SWITCHES.fullmatch(variable)) is not None
+
+
 def lend_certificates(mine: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the variables by which commands find copies of the user's certificates, written into `folder`.
 

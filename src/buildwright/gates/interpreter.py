@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildwright.gates.node_version import pinned_node
+from buildwright.kept_verdicts import folders_of
 
 _PATIENCE = 20.0
 ENVIRONMENTS = (".venv", "venv", "env", ".conda")
@@ -26,6 +27,8 @@ _NAME = re.compile(r"(?m)^name:\s*['\"]?([\w.-]+)['\"]?\s*(?:#.*)?$")
 _PIN = ".python-version"
 _VERSION = re.compile(r"[A-Za-z0-9][\w.+-]*(?:/envs/[A-Za-z0-9][\w.+-]*)?")
 """A version or an environment of pyenv; never a path, which its scripts would follow."""
+_INSTALLED = (".local/bin", ".local/share/pypoetry/venv/bin")
+"""Folders below a home into which pipx, `uv tool` and Poetry's own installer put programs, on the PATH or not."""
 _DEEPEST = 2
 _NOT_PARTS = frozenset(("node_modules", "vendor", "target", "dist", "build"))
 _MOST_FOLDERS = 2_000
@@ -79,7 +82,7 @@ async def find_python(
     tracked an agent may have written, and if it has pytest where the checks need it.
     """
     chosen = await _find_at_top(path, environment, repository, needs_pytest=needs_pytest)
-    parts = [one async for one in _of_parts(Path(repository))] if repository else []
+    parts = [one async for one in _of_parts(folders_of(repository)[-1])] if repository else []
     return chosen._replace(parts=tuple(parts))
 
 
@@ -100,7 +103,7 @@ async def _find_at_top(path: str, environment: Mapping[str, str], repository: st
             if found.has_pytest or not needs_pytest:
                 return found._replace(why=why)
             passed_over = passed_over or f"; not {executable}, which has none"
-        if pinned := await _pinned(Path(repository), path):
+        if pinned := await _pinned(folders_of(repository), path):
             pinned = pinned._replace(packages=await _packages(pinned.executable))
             if pinned.has_pytest or not needs_pytest:
                 return pinned
@@ -124,10 +127,14 @@ async def _on_path(path: str, own: Path, passed_over: str, *, needs_pytest: bool
     return last._replace(why="Buildwright's own: there is no other on PATH")
 
 
-async def _pinned(top: Path, path: str) -> Python | None:
-    """Return the Python that pyenv gives for a repository's `.python-version`: it may name an environment of pyenv."""
+async def _pinned(folders: Sequence[Path], path: str) -> Python | None:
+    """Return the Python that pyenv gives for a repository's `.python-version`: it may name an environment of pyenv.
+
+    As pyenv itself does, the nearest such file of the folders counts alone.
+    """
     try:
-        lines = (top / _PIN).read_text("utf-8", "replace").split()[:8]
+        pin = next((file for folder in folders if (file := folder / _PIN).is_file()), folders[0] / _PIN)
+        lines = pin.read_text("utf-8", "replace").split()[:8]
     except OSError:
         return None
     shims = (one for one in _candidates(path) if one.parent.name == "shims")
@@ -142,22 +149,35 @@ async def _pinned(top: Path, path: str) -> Python | None:
 async def _of_the_project(
     repository: str, path: str, environment: Mapping[str, str]
 ) -> AsyncIterator[tuple[Path, str]]:
-    """Yield the Pythons of environments that the user keeps for a repository on this machine, and what keeps them."""
-    top = Path(repository)
+    """Yield the Pythons of environments that the user keeps for a repository on this machine, and what keeps them.
+
+    Of a folder in it, those of the folder first, then those of the folders above it: the members of a workspace share one.
+    """
+    *inner, top = folders_of(repository)
     if not top.is_absolute() or not top.is_dir():
         return
-    inside = [(name, f"{name} of the repository") for name in ENVIRONMENTS]
+    for folder in (*inner, top):
+        async for found in _of_a_folder(folder, top, path, environment):
+            yield found
+
+
+async def _of_a_folder(
+    folder: Path, top: Path, path: str, environment: Mapping[str, str]
+) -> AsyncIterator[tuple[Path, str]]:
+    """Yield the Pythons that are kept for a folder of the repository at `top`, and what keeps them."""
+    below = folder.relative_to(top)
+    inside = [(name, f"{below / name} of the repository") for name in ENVIRONMENTS]
     if named := environment.get("UV_PROJECT_ENVIRONMENT", ""):
         inside.append((named, "UV_PROJECT_ENVIRONMENT names it"))
     for name, why in inside:
-        executable = top / name / "bin" / "python"
-        if os.access(executable, os.X_OK) and not await _is_tracked(top, name):
+        executable = folder / name / "bin" / "python"
+        if os.access(executable, os.X_OK) and not await _is_tracked(folder, name):
             yield executable, why
-    async for executable, why in _kept_by_tools(top, path, environment):
+    async for executable, why in _kept_by_tools(folder, path, environment):
         if not await _is_of_git(top, executable):
             yield executable, why
     for tool in ("tox", "nox"):
-        for executable in () if await _is_tracked(top, f".{tool}") else _made_in(top / f".{tool}"):
+        for executable in () if await _is_tracked(folder, f".{tool}") else _made_in(folder / f".{tool}"):
             yield executable, f"{tool} made it for the repository, as {executable.parents[1].name}"
 
 
@@ -182,8 +202,11 @@ async def _kept_by_tools(top: Path, path: str, environment: Mapping[str, str]) -
     ]
     # An environment that is active is Buildwright's own here; these tools would answer with it.
     alone = {name: value for name, value in environment.items() if name not in _ACTIVE}
+    usual = [str(Path(home, folder)) for folder in _INSTALLED] if (home := environment.get("HOME")) else []
+    if own := environment.get("POETRY_HOME"):
+        usual.append(str(Path(own, "bin")))
     for (tool, *words), is_its, why in asked:
-        if is_its and (program := shutil.which(tool, path=path)):
+        if is_its and (program := shutil.which(tool, path=os.pathsep.join((path, *usual)))):
             for line in (await _said_by((program, *words), top, alone)).splitlines():
                 executable = Path(os.fsdecode(line.strip())) / "bin" / "python"
                 if executable.is_absolute() and os.access(executable, os.X_OK):

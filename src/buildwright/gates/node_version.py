@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildwright.kept_verdicts import node_stores, nvm_home
+from buildwright.kept_verdicts import folders_of, node_stores, nvm_home
 
 _PINS = (".nvmrc", ".node-version")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){0,2})")
@@ -26,10 +26,9 @@ def pinned_node(repository: str, environment: Mapping[str, str]) -> Path | None:
 
     Of several that fit, the newest. Names (`lts/iron`, `lts/*`, `default`) are looked up in the aliases of nvm.
     """
-    top = Path(repository)
-    if not top.is_absolute():
+    if not Path(repository).is_absolute():
         return None
-    wanted = _meant(_pinned(top), nvm_home(environment) / "alias")
+    wanted = _meant(_pinned(repository), nvm_home(environment) / "alias")
     asked = _VERSION.fullmatch(wanted)
     if asked is None and wanted not in _NEWEST:
         return None
@@ -43,16 +42,19 @@ def pinned_node(repository: str, environment: Mapping[str, str]) -> Path | None:
 
 def node_told(repository: str, environment: Mapping[str, str]) -> str:
     """Return which Node the checks of a repository get that pins one, for people; "" where it pins none."""
-    top = Path(repository)
-    if not top.is_absolute() or not (pin := _pinned(top)):
+    if not Path(repository).is_absolute() or not (pin := _pinned(repository)):
         return ""
     if (folder := pinned_node(repository, environment)) is not None:
         return f"{folder / 'node'} (it pins {pin})"
     return f"the first on PATH (it pins {pin}, which no version manager keeps here)"
 
 
-def _pinned(top: Path) -> str:
-    """Return the version or name that a repository pins, "" for none."""
+def _pinned(repository: str) -> str:
+    """Return the version or name that a repository pins, "" for none; of a folder in it, the nearest pin from there up."""
+    return next((pin for folder in folders_of(repository) if (pin := _pinned_in(folder))), "")
+
+
+def _pinned_in(top: Path) -> str:
     if text := next((text for name in _PINS if (text := _first_word(top / name))), ""):
         return text
     if found := _OF_TOOLS.search(_text(top / ".tool-versions")):

@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from buildwright.gates.certificates import is_of_certificates
+
 PLACES = (
     ".npmrc",
     ".yarnrc",
@@ -42,6 +44,8 @@ VARIABLES = re.compile(
     """
 )
 """Names of variables that say the same as such files."""
+_HOW = re.compile(r"(?i).*(?:_PROXY|_TIMEOUT|_RETRIES|_CERTS|_SSL|_CAFILE|_CA|SSL_CERT_DIR)")
+"""Those of them that say how a registry is reached, and never which."""
 _LARGEST = 1_000_000
 _SECRET = re.compile(
     r"""(?ix)
@@ -60,6 +64,11 @@ def secrets_in(text: str) -> set[str]:
 def found_variables(mine: Mapping[str, str]) -> dict[str, str]:
     """Return those of the user's variables that package managers read for their registries and the way to them."""
     return {name: value for name, value in mine.items() if VARIABLES.fullmatch(name)}
+
+
+def may_name_a_registry(variable: str) -> bool:
+    """Return whether one of these variables can be why a package is not found: it names a registry, or a key to it."""
+    return not is_of_certificates(variable) and _HOW.fullmatch(variable) is None
 
 
 def found_settings(mine: Mapping[str, str]) -> dict[str, Path]:

@@ -36,7 +36,7 @@ from buildwright.gates.comparison import MOST_NAMED
 from buildwright.gates.junit import Tally
 from buildwright.gates.needs import SETTINGS, Network, Step, Supplies, joined, masked, masking, supplied, supply
 from buildwright.gates.node_reporting import node_reporting
-from buildwright.gates.package_settings import found_settings, found_variables, lent, secrets_in
+from buildwright.gates.package_settings import found_settings, found_variables, lent, may_name_a_registry, secrets_in
 from buildwright.gates.pytest_witness import PytestWitness
 from buildwright.gates.registries import Registries
 from buildwright.gates.reporting import clip, finding, judgement
@@ -129,7 +129,7 @@ class ProjectRun:
         settings, registries = found_settings(os.environ), found_variables(os.environ)
         self._settings = settings if shown else {}
         self._registries = registries if shown else {}
-        self._not_lent = () if shown else (*settings, *registries)
+        self._not_lent = () if shown else (*settings, *(name for name in registries if may_name_a_registry(name)))
         self._certificates: dict[str, str] | None = None
         self._mask = masking(Supplies())
         self._witness = PytestWitness(private)
