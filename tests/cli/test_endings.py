@@ -362,6 +362,10 @@ def test_steering_a_build_in_the_wrong_state_is_exit_7_in_words(
     assert "Not heard yet by any agent: be quick" in program("status").out
     assert program("status", "--json").object["unheard"][0]["text"] == "be quick"
     assert program("resume", "--retry", "--no-run").code == 0
+    rests = program("status")
+    assert "waits for a process to run it" in rests.out
+    assert "Next: " not in rests.out, "nothing would be seen to watch"
+    assert "No process runs it now" in rests.err
     twice = program("resume", "--retry")
     assert (twice.code, "not paused" in twice.err) == (7, True)
     given_up = program("resume", "--abort", "--no-run")

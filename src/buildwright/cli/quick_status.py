@@ -119,10 +119,7 @@ def show_view(output: Output, view: BuildView, crew: Sequence[str], missing: str
     output.print(f"Build {view.id}")
     for line in crew:
         output.print(line)
-    print_view(output, view)
-    waits = view.control == "paused" or (view.control == "running" and view.steps is not None and not view.steps.asked)
-    if missing and not waits and not view.outcome:
-        output.say(missing)
+    print_view(output, view, missing)
 
 
 def asked_rows(build: str) -> tuple[int, str]:

@@ -90,8 +90,8 @@ def print_summary(output: Output, build: Build, now: datetime, limit: int = MOST
     print_view(output, build_view(build, now, limit))
 
 
-def print_view(output: Output, view: BuildView) -> None:
-    """Print the view of a build for people."""
+def print_view(output: Output, view: BuildView, missing: str = "") -> None:
+    """Print the view of a build for people; `missing` says what to type first where no process or worker runs it."""
     output.print()
     if view.tasks:
         output.lines(task_table(view.tasks, output.width))
@@ -100,10 +100,14 @@ def print_view(output: Output, view: BuildView) -> None:
                 typed(f"and {view.omitted:,} more tasks (all of them: buildwright status {view.id[:8]} --json)")
             )
         output.print()
-    for line in ending(view):
+    idle = view.control == "paused" or (view.steps is not None and not view.steps.asked)
+    unmanned = bool(missing) and not view.outcome and not idle
+    for line in ending(view, unmanned=unmanned):
         output.print(line, wrap=True)
     if view.pause is not None:
         print_pause(output, view.id, view.pause)
+    elif unmanned:
+        output.say(missing)
     else:
         output.print(f"Next: {next_command(view)}")
 
@@ -151,10 +155,11 @@ def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableC
     )
 
 
-def ending(view: BuildView) -> Iterator[str]:
-    """Yield a few lines on the state or end of a build: outcome, findings, cost, result."""
+def ending(view: BuildView, *, unmanned: bool = False) -> Iterator[str]:
+    """Yield a few lines on the state or end of a build: outcome, findings, cost, result. `unmanned`: nobody runs it."""
     waits = view.steps is not None and view.steps.allowed
-    state = view.outcome or ("waits for a step" if waits else view.control)
+    going = "waits for a process to run it" if unmanned and view.control == "running" else view.control
+    state = view.outcome or ("waits for a step" if waits else going)
     what, _, fix = view.message.partition(" Fix: ")
     yield f"{view.title}: {state}" + (f", {one_line(what, 400)}" if what else "")
     for line in what.splitlines()[1:] if view.outcome else ():
