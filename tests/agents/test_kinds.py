@@ -22,6 +22,10 @@ from tests.cli.conftest import Program, program, repository, write_tasks
 
 __all__ = ["program", "repository"]
 
+PATIENCE = 900
+"""Seconds that a build may take: an agent that tries again and again waits longer each time."""
+pytestmark = pytest.mark.timeout(PATIENCE + 60)
+
 TEXT = "reply: {text: All done.}"
 
 
@@ -105,7 +109,7 @@ def run(
 ) -> list[dict[str, Any]]:
     """The events of the build."""
     words, path = words_of(repository, tmp_path, agent, cases, KILLS_ALL)
-    program.patience = 900
+    program.patience = PATIENCE
     done = program(*words, *more, "--json", PATH=path)
     assert done.lines, done.err
     return done.lines

@@ -384,7 +384,14 @@ def test_programs_are_found_where_installers_put_them(tmp_path: Path, monkeypatc
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "no-such-agent").touch(0o755)
     assert find("no-such-agent", "/usr/bin") == tmp_path / ".nvm/versions/node/v22.3.0/bin/no-such-agent"
-    for folder in (".local/share/pnpm/bin", ".bun/bin", ".local/bin"):
+    for folder in (
+        ".opencode/bin",
+        ".local/share/pnpm/bin",
+        ".bun/bin",
+        "node_modules/.bin",
+        ".npm-global/bin",
+        ".local/bin",
+    ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "no-such-agent").touch(0o755)
         assert find("no-such-agent", "/usr/bin") == tmp_path / folder / "no-such-agent"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import resource
+import zlib
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -364,3 +367,48 @@ async def test_a_wrong_cassette_is_refused_at_the_door(script: Script, tmp_path:
         await script.open("  - {reply: {}}\n")
     with pytest.raises(BadSpec, match=r"none\.yaml"):
         await script.gateway.open(ModelAccess("b1", "T1", 1, Options(cassette=str(tmp_path / "none.yaml"))))
+
+
+@pytest.mark.parametrize("form", ["gzip", "deflate"])
+async def test_a_small_body_that_becomes_a_large_one_is_refused_before_it_is_large(script: Script, form: str) -> None:
+    """Clients may compress what they ask. A megabyte of it that means a gigabyte is given up at the limit."""
+    await script.open("  - {reply: {text: Hello.}}\n")
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31 if form == "gzip" else 15)
+    body = packer.compress(b'{"model": "') + b"".join(packer.compress(b"x" * 1_000_000) for _ in range(2_000))
+    body += packer.flush()
+    assert len(body) < 4_000_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    head = {"x-api-key": script.door.token, "Content-Encoding": form}
+    async with script.http.post(f"{script.door.url}/v1/messages", data=io.BytesIO(body), headers=head) as got:
+        assert got.status == 413, await got.text()
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 1_000_000_000
+    assert await script.text() == "Hello."
+
+
+async def test_large_requests_at_once_are_refused_when_they_are_too_much_together(script: Script) -> None:
+    """Each is allowed, and all of them would fill the memory; what is under way is answered, and then there is room."""
+    await script.open("  - {reply: {text: Hello.}, faults: [{kind: hang, seconds: 600, times: 4}]}\n")
+    large = user("x" * 30_000_000)
+    body = zlib.compress(json.dumps({"model": "m", "max_tokens": 10, "messages": [large]}).encode())
+    head = {"x-api-key": script.door.token, "Content-Encoding": "deflate"}
+
+    async def ask() -> tuple[int, str]:
+        data = io.BytesIO(body)
+        async with script.http.post(f"{script.door.url}/v1/messages", data=data, headers=head) as got:
+            return got.status, await got.text()
+
+    asked = [asyncio.create_task(ask()) for _ in range(9)]
+    done: set[asyncio.Task[tuple[int, str]]] = set()
+    while len(done) < 5:
+        done, waiting = await asyncio.wait(asked, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        assert done, "those that are too much are refused at once"
+        await asyncio.sleep(0.05)
+    assert {one.result()[0] for one in done} == {429}
+    assert all("under way" in one.result()[1] for one in done)
+    for one in waiting:
+        one.cancel()
+    await asyncio.wait(waiting)
+    async with asyncio.timeout(60):
+        while (again := await ask())[0] == 429:  # until the gateway has seen that nobody waits any more
+            await asyncio.sleep(0.05)
+    assert again[0] == 200

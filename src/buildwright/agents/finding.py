@@ -11,6 +11,7 @@ _BELOW_HOME = (
     ".local/bin",  # native installers, pipx, uv tool
     ".npm-global/bin",
     ".npm-packages/bin",
+    "node_modules/.bin",  # npm without --global, asked in the home
     ".volta/bin",
     ".bun/bin",
     ".local/share/pnpm/bin",

@@ -78,6 +78,10 @@ class Opened:
     open: bool = True
     spends: list[Spend] = field(default_factory=list)
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a body is read: each may be large, so they are read one after the other."""
+    held: dict[asyncio.Task[Any], int] = field(default_factory=dict)
+    """Bytes of the bodies of the requests under way."""
     trouble: ModelTrouble | None = None
     """How the last request failed, None if it did not."""
     limits: set[WindowKey] = field(default_factory=set)
@@ -98,7 +102,8 @@ class Opened:
         """
         most = self.access.options.limits.requests
         if self._count >= most:
-            message = f"This attempt has sent {most} requests, and may send no more (--requests)."
+            sent = "1 request" if most == 1 else f"{most} requests"
+            message = f"This attempt has sent {sent}, and may send no more (--requests)."
             raise DeclinedByProvider(400, message, kind=REQUEST_LIMIT)
         self._count += 1
 

@@ -50,6 +50,8 @@ _BELOW_DOOR = re.compile(r"^/d/([^/]+)(/.*)", re.DOTALL)
 _VERSION = re.compile(r"^/v1(?:beta)?(?=/)")
 
 LARGEST_REQUEST = 32 * 1024 * 1024
+MOST_UNDER_WAY = 4 * LARGEST_REQUEST
+"""Bytes of the requests of one attempt that may be under way at once: compressed they cost their sender nothing."""
 TEND_SECONDS = 0.5
 
 
@@ -180,6 +182,7 @@ class GatewayServer:
         finally:
             if opened is not None and task is not None:
                 opened.under_way.discard(task)
+                opened.held.pop(task, None)
 
     async def _nowhere(self, request: web.Request) -> web.Response:
         """Answer 404 to any other address, and remember it if it is below a door."""
@@ -213,8 +216,20 @@ class GatewayServer:
             case method:
                 raise DeclinedByProvider(404, f"The gateway does not know the method {method}.")
 
-    async def _read(self, request: web.Request, protocol: Protocol) -> tuple[ModelRequest, bytes]:
-        raw = await request.read()
+    async def _body(self, opened: Opened, request: web.Request) -> bytes:
+        """Read a request's body. Raises DeclinedByProvider where its door's other requests leave it no room."""
+        async with opened.reading:
+            raw = await request.read()
+            if sum(opened.held.values()) + len(raw) > MOST_UNDER_WAY:
+                message = f"The requests under way have more than {MOST_UNDER_WAY} bytes together."
+                raise DeclinedByProvider(429, message, final=False, wait=1.0)
+            task = asyncio.current_task()
+            if task is not None:
+                opened.held[task] = len(raw)
+        return raw
+
+    async def _read(self, opened: Opened, request: web.Request, protocol: Protocol) -> tuple[ModelRequest, bytes]:
+        raw = await self._body(opened, request)
         if protocol != "gemini":
             return read_request(protocol, raw), raw
         streamed = request.match_info["method"] == "streamGenerateContent" and request.query.get("alt") == "sse"
@@ -222,7 +237,7 @@ class GatewayServer:
 
     async def _count(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         """Count the tokens of a request, which costs nothing."""
-        raw = await request.read()
+        raw = await self._body(opened, request)
         model = request.match_info.get("model") or str(read_body(raw).get("model", ""))
         if opened.player is not None:
             field = "totalTokens" if protocol == "gemini" else "input_tokens"
@@ -232,7 +247,7 @@ class GatewayServer:
 
     async def _embed(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         """Pass a request for embeddings on, metered by the tokens that the provider reports."""
-        raw = await request.read()
+        raw = await self._body(opened, request)
         body = read_body(raw)
         if opened.player is not None:
             raise DeclinedByProvider(400, "A cassette has no embeddings.")
@@ -252,7 +267,7 @@ class GatewayServer:
                 return response
 
     async def _converse(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
-        asked, raw = await self._read(request, protocol)
+        asked, raw = await self._read(opened, request, protocol)
         with telling(self._on_call, opened, asked) as call:
             opened.count()
             return await self._answer(opened, request, asked, raw, call)
