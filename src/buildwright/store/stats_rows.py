@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import text
 
 from buildwright.store.database import Database
@@ -72,7 +72,7 @@ async def read(
     sums = await ask(_SUMS, **ends)
     took: defaultdict[int, list[list[int]]] = defaultdict(list)
     for hour, buckets in await ask(_DURATIONS, **ends, **whole):
-        took[hour].append(json.loads(buckets))
+        took[hour].append(from_json(buckets))
     total = [sum(int(row[place]) for row in sums) for place in range(1, 15)]
     rows = tuple(_row(_FIRST + int(hour) * _HOUR, figures, took[hour]) for hour, *figures in sums)
     return Stats(by=by, rows=rows, total=_row(None, total, [*chain.from_iterable(took.values())]))

@@ -80,20 +80,33 @@ def percentile(parts: Sequence[Sequence[int]], percent: int) -> float | None:
 
     Each part is a bucket, how many tasks are in it, the next larger bucket, and so on.
     """
-    beyond = sum(sum(part[1::2]) for part in parts) * (100 - percent) // 100
-    for bucket, tasks in _from_longest(parts):
-        beyond -= tasks
-        if beyond < 0:
-            return round(seconds_of_bucket(bucket), 3)
-    return None
-
-
-def _from_longest(parts: Sequence[Sequence[int]]) -> Iterable[tuple[int, int]]:
-    """Return the buckets of all parts, the largest first, each with its tasks. One part is not read to its end."""
-    if len(parts) == 1:
-        return zip(parts[0][-2::-2], parts[0][::-2], strict=True)
+    filled = [part for part in parts if part]
+    if not filled:
+        return None
+    # That of all parts is none below the least of theirs: what a part has below is not read.
+    least = min(_reached(_from_longest(part), sum(part[1::2]), percent) for part in filled)
+    if len(filled) == 1:
+        return round(seconds_of_bucket(least), 3)
     every: dict[int, int] = {}
-    for part in parts:
-        for bucket, tasks in zip(part[::2], part[1::2], strict=True):
+    for part in filled:
+        for bucket, tasks in _from_longest(part):
+            if bucket < least:
+                break
             every[bucket] = every.get(bucket, 0) + tasks
-    return sorted(every.items(), reverse=True)
+    reached = _reached(sorted(every.items(), reverse=True), sum(sum(part[1::2]) for part in filled), percent)
+    return round(seconds_of_bucket(reached), 3)
+
+
+def _from_longest(part: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """Return the buckets of a part, the largest first, each with its tasks."""
+    return zip(part[-2::-2], part[::-2], strict=True)
+
+
+def _reached(buckets: Iterable[tuple[int, int]], tasks: int, percent: int) -> int:
+    """Return the bucket of the task that `percent` of so many tasks do not exceed; the largest buckets come first."""
+    beyond = tasks * (100 - percent) // 100
+    for bucket, inside in buckets:
+        beyond -= inside
+        if beyond < 0:
+            return bucket
+    return 0
