@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from buildwright.code_map.outline import Outline, outline_language
 
@@ -124,9 +125,11 @@ class ImportLinks:
 
     def _script_file(self, place: str) -> str:
         stem, ending = posixpath.splitext(place)
-        names = [f"{place}{end}" for end in _SCRIPTS]
-        names += [f"{stem}{end}" for end in _COMPILED.get(ending, ())]
-        names += [f"{place}/index{end}" for end in _SCRIPTS[1:]]
+        names = chain(
+            (f"{place}{end}" for end in _SCRIPTS),
+            (f"{stem}{end}" for end in _COMPILED.get(ending, ())),
+            (f"{place}/index{end}" for end in _SCRIPTS[1:]),
+        )
         return next((name for name in names if name in self._paths), "")
 
     def _go_package(self, path: str, name: str) -> Iterator[str]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic_core import from_json, to_json
+
 from buildwright.code_map.outline import FORMAT, Outline, outline_language
 
 if TYPE_CHECKING:
@@ -192,7 +194,9 @@ def _outline(answer: Any) -> Outline:
 def _kept(file: Path) -> dict[str, Any]:
     """Return the answers that were kept; none when there are none, or they are of another version."""
     try:
-        known = json.loads(file.read_bytes())
+        known = from_json(
+            file.read_bytes(), cache_strings=False
+        )  # in half the time of `json`, and it is the most of it
         return dict(known["outlines"]) if known["format"] == FORMAT else {}
     except (OSError, ValueError, TypeError, LookupError):
         return {}
@@ -202,6 +206,6 @@ def _keep(file: Path, answers: Mapping[str, Any]) -> None:
     """Replace the kept answers. What cannot be kept is read again the next time."""
     with contextlib.suppress(OSError):
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as new:
-            new.write(json.dumps({"format": FORMAT, "outlines": answers}, separators=(",", ":")))
+        with os.fdopen(descriptor, "wb") as new:
+            new.write(to_json({"format": FORMAT, "outlines": answers}))
         Path(name).replace(file)

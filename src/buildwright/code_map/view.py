@@ -105,7 +105,9 @@ def map_view(read: ReadTree, about: str, tokens: int, part: str = "") -> CodeMap
     order = sorted(code, key=lambda path: (not path.startswith(inside), -round(scores[path], 6), path))
     words = words_of(about)
     shown: list[MappedFile] = []
-    head = _head(outlines, code) if code else ""
+    languages = dict(sorted(Counter(map(outline_language, code)).items()))
+    symbols = sum(outlines[path].symbol_count for path in code)
+    head = _head(len(code), languages, symbols) if code else ""
     room = tokens * BYTES_PER_TOKEN - len(head.encode()) - 120  # for the line that says what is left out
     pieces: list[str] = []
     for path in order:
@@ -121,8 +123,8 @@ def map_view(read: ReadTree, about: str, tokens: int, part: str = "") -> CodeMap
     text = "\n".join([head, *pieces]) if code else ""
     return CodeMapView(
         files=len(code),
-        languages=dict(sorted(Counter(map(outline_language, code)).items())),
-        symbols=sum(outlines[path].symbol_count for path in code),
+        languages=languages,
+        symbols=symbols,
         links=sum(map(len, imports.values())),
         tests=sum(outlines[path].tests for path in code),
         shown=tuple(shown),
@@ -162,12 +164,10 @@ def _symbol(one: Symbol) -> MappedSymbol:
     return MappedSymbol(kind=one.kind, name=_line(one.name), line=one.line, depth=one.depth, text=_line(one.text))
 
 
-def _head(outlines: Mapping[str, Outline], code: Sequence[str]) -> str:
-    counts = Counter(map(outline_language, code))
-    languages = ", ".join(f"{language} {count:,}" for language, count in sorted(counts.items()))
-    symbols = sum(outlines[path].symbol_count for path in code)
+def _head(files: int, languages: Mapping[str, int], symbols: int) -> str:
+    by_language = ", ".join(f"{language} {count:,}" for language, count in languages.items())
     return (
-        f"Map of the code: {len(code):,} files ({languages}), {symbols:,} symbols. The files that matter most for the "
+        f"Map of the code: {files:,} files ({by_language}), {symbols:,} symbols. The files that matter most for the "
         "specification come first. A number before a symbol is its line."
     )
 
@@ -198,7 +198,9 @@ def _relevance(code: Sequence[str], outlines: Mapping[str, Outline], about: str)
     wanted = words_of(about)
     if not wanted:
         return {}
-    in_path = {path: wanted & words_of(path) for path in code}
+    places = {path: path.rpartition("/") for path in code}
+    in_folder = {folder: wanted & words_of(folder) for folder in {folder for folder, _, _ in places.values()}}
+    in_path = {path: in_folder[folder] | (wanted & words_of(name)) for path, (folder, _, name) in places.items()}
     in_symbols = {path: wanted.intersection(outlines[path].words.split()) for path in code}
     files = Counter(word for path in code for word in in_path[path] | in_symbols[path])
     most = log(1 + len(code))
