@@ -195,6 +195,24 @@ async def test_a_conversation_that_is_too_long_goes_to_the_larger_context(
     assert chosen(ended) == [("a", 1, "small", "complexity", ""), ("a", 1, "large", "context_length", "small")]
 
 
+async def test_a_conversation_too_long_for_every_model_is_paid_once_and_pauses_with_a_choice(
+    program: Program, provider: Provider, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "Fix a typo", "files_expected": ["a.py"]})
+    long: Any = (413, {}, {"type": "error", "error": {"type": "request_too_large", "message": "Request too large"}})
+    provider.by_model = {MIDDLE: [long], SPARE: [openai_stream(writes("a.py", "A = 1"), usage={"prompt_tokens": 9})]}
+    ended = await build(program, provider, tasks, repository, "--model", "middle")
+    assert (ended.code, provider.asked()) == (4, [MIDDLE]), ended.err
+    (paused,) = [line for line in ended.lines if line.get("type") == "build.paused"]
+    assert (paused["reason"], paused["task"]) == ("failure", "a")
+    name = str(ended.lines[-1]["id"])
+    assert f"Fix: name a model with a longer context, `buildwright resume {name} --retry --model NAME`" in str(
+        paused["message"]
+    )
+    again = await asyncio.to_thread(lambda: program("resume", name, "--retry", "--model", "house", "--json"))
+    assert (again.code, provider.asked()) == (0, [MIDDLE, SPARE]), again.err
+
+
 async def test_a_refused_key_and_a_rate_limit_switch_to_no_other_model(
     program: Program, provider: Provider, repository: Path, tmp_path: Path
 ) -> None:

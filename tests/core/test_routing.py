@@ -10,7 +10,7 @@ import pytest
 from buildwright.core import event as e
 from buildwright.core.activity import FailureKind
 from buildwright.core.apply import fold
-from buildwright.core.build import Build
+from buildwright.core.build import Build, TaskPhase
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict
@@ -30,10 +30,10 @@ SIMPLE = Task(id="money", title="Fix a typo", files_expected=("money.py",))
 NO = Verdict(tree="t1", reports=(Report(gate="test", ok=False, findings=(Finding(code="test.failed", message="no"),)),))
 
 
-def after(*events: AnyEvent, task: Task = SIMPLE, **options: Any) -> Build:
-    """The build after the machine has added all that follows from these events."""
+def after(*events: AnyEvent, task: Task = SIMPLE, begun: Build | None = None, **options: Any) -> Build:
+    """The build after the machine has added all that follows from these events, which come after those of `begun`."""
     chosen = Options(**{"models": ALL, "model": "auto", "limits": Limits(attempts=9, stuck_after=99), **options})
-    build = build_of(journal(options=chosen, tasks=(task,)))
+    build = begun or build_of(journal(options=chosen, tasks=(task,)))
     for event in events:
         build = settled(take(build, event))
     return build
@@ -65,7 +65,6 @@ def broke(attempt: int, kind: FailureKind) -> tuple[AnyEvent, ...]:
         (broke(1, "refused"), "large", "failed_attempt"),
         (broke(1, "output_limit"), "large", "failed_attempt"),
         (broke(1, "request_limit"), "large", "failed_attempt"),
-        (broke(1, "context_length"), "large", "context_length"),
         (broke(1, "timeout"), "small", "timeout"),
         (broke(1, "crashed"), "middle", "same"),
         (broke(1, "unavailable"), "middle", "same"),
@@ -80,6 +79,29 @@ def test_the_next_attempt_goes_up_down_or_stays_by_what_failed(
     build = after(started("money"), *first, started("money", 2), task=moderate)
     assert (build.task("money").model, build.task("money").model_reason) == (second, reason)
     assert parse(dump(build)) == build
+
+
+def test_what_is_too_long_for_every_model_is_not_asked_again_before_a_person_has_chosen() -> None:
+    same = tuple(model.model_copy(update={"context": 200_000}) for model in (SMALL, MIDDLE, LARGE))
+    for options in (
+        {"models": same},
+        {"models": same, "model": "middle"},
+        {"models": (), "model": "claude-sonnet-5-5"},
+    ):
+        build = after(started("money"), *broke(1, "context_length"), **options)
+        assert (build.task("money").phase, build.task("money").attempt) == (TaskPhase.FAILED, 1)
+        assert build.pause is not None
+        assert "name a model with a longer context" in build.pause.message
+        again = after(*(e.TaskRetried(task="money", by="user"), e.BuildResumed(), started("money", 2)), begun=build)
+        assert (again.task("money").phase, again.task("money").attempt) == (TaskPhase.WORKING, 2)
+
+
+def test_a_second_agent_may_have_room_where_the_first_has_none() -> None:
+    second: dict[str, Any] = {"second_agent": "claude", "second_after": 1, "models": (), "model": "m"}
+    build = after(started("money"), *broke(1, "context_length"), **second)
+    assert build.task("money").phase is TaskPhase.READY
+    begun = e.TaskStarted(task="money", attempt=2, base="c0", agent="claude")
+    assert after(begun, *broke(2, "context_length"), begun=build).task("money").phase is TaskPhase.FAILED
 
 
 def test_the_ladder_ends_at_both_ends() -> None:
@@ -168,7 +190,7 @@ def test_a_fallback_with_the_larger_context_stays_for_the_attempts_that_follow()
     models = (wide, LARGE, SMALL, MIDDLE)
     begun = after(started("money"), instead(1, "spare", "context_length", "small"), models=models, fallback=("spare",))
     build = begun
-    for event in (*refused(1), started("money", 2), *broke(2, "context_length"), started("money", 3)):
+    for event in (*refused(1), started("money", 2), *broke(2, "refused"), started("money", 3)):
         build = settled(take(build, event))
         assert build.task("money").model == "spare"
     assert build.task("money").model_attempt == 3

@@ -27,6 +27,7 @@ from buildwright.core.action import (
     SealTests,
     VerifyBuild,
 )
+from buildwright.core.attempts_over import why_no_more
 from buildwright.core.build import Build, Control, Stage, TaskPhase, budget_mark, can_be_reopened
 from buildwright.core.delivery_again import delivered_again, ended_as_before, is_given_up
 from buildwright.core.event import AnyEvent, StepMode
@@ -320,15 +321,10 @@ def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:
         state = build.task(task)
         if state.phase is not TaskPhase.REJECTED:
             continue
-        second = build.options.second_agent
-        if state.loop and (second in {"", state.agent} or state.attempt >= state.allowed):
-            retry = f"`buildwright resume {build.id} --retry -m TEXT`"
-            message = f"it goes in circles: {state.loop}. Fix: tell it what to do differently: {retry}"
+        if (message := why_no_more(build, task)) is not None:
             facts.append(e.TaskFailed(task=task, message=message, findings=state.findings))
-        elif state.attempt < state.allowed:
-            facts.append(e.TaskRetried(task=task))
         else:
-            facts.append(e.TaskFailed(task=task, message=state.reason, findings=state.findings))
+            facts.append(e.TaskRetried(task=task))
     return tuple(facts)
 
 

@@ -181,6 +181,18 @@ def instead_of(options: Options, state: TaskState, failure: FailureKind) -> Chos
     return ChosenModel(spare[0], failure, f"{model.name} {_GIVES_WAY[failure]}") if spare else None
 
 
+def too_long(options: Options, state: TaskState) -> bool:
+    """Return whether the last attempt's conversation was too long for its model, and no other model takes a longer one.
+
+    What is asked again is then refused again, and all that leads to it is paid for again.
+    """
+    return (
+        state.rejection == "agent"
+        and state.failure == "context_length"
+        and instead_of(options, state, "context_length") is None
+    )
+
+
 def _holds_more(one: NamedModel, other: NamedModel) -> bool:
     """Return whether a model takes a longer conversation; of sizes that do not say how long, the larger one may."""
     if one.context and other.context:

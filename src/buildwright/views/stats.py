@@ -103,7 +103,7 @@ def _from_longest(part: Sequence[int]) -> Iterable[tuple[int, int]]:
 
 
 def _reached(buckets: Iterable[tuple[int, int]], tasks: int, percent: int) -> int:
-    """Return the bucket of the task that `percent` of so many tasks do not exceed; the largest buckets come first."""
+    """Return the bucket of the task that `percent` of the tasks do not exceed; the largest buckets come first."""
     beyond = tasks * (100 - percent) // 100
     for bucket, inside in buckets:
         beyond -= inside
