@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from buildwright.advisors.instructions import instruction_digests
 from buildwright.core.interview import SECTIONS
 from buildwright.core.limits import Options
 from buildwright.gateway import LocalGateway
@@ -120,10 +121,12 @@ async def test_an_interview_goes_on_after_a_restart_and_becomes_a_build(
         path = await project(served.client, target_type="local_path", target_ref=str(repository))
         empty = (await served.client.get(f"{path}/questionnaire/state")).json
         assert (empty["question"], empty["is_complete"], len(empty["remaining"])) == (None, False, 8)
+        assert empty["instructions"] == ""
         first = await tell(served.client, path, "hello")
         assert first["reply"] == LONG.strip()
         assert first["question"] == INTENT
         assert first["cost"]["requests"] == 1
+        assert first["instructions"] == instruction_digests()["interviewer"]
         assert first["cost"]["input_tokens"] > 100
         chosen = await tell(served.client, path, "1")
         assert chosen["sections"][0]["answers"][0]["text"] == "Counting words"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from buildwright.advisors.instructions import instruction_digests
 from tests.api.conftest import Served, serving
 from tests.api.test_contracts import made, put
 from tests.api.test_projects import get
@@ -32,6 +33,7 @@ async def test_a_paragraph_is_rewritten_shown_and_not_kept(tmp_path: Path, kept_
         assert answered.status == 200, answered.text
         found = answered.json
         assert (found["version"], found["first"]) == (1, first)
+        assert found["instructions"] == instruction_digests()["rewriter"]
         assert f"+{BETTER['text']}" in found["diff"].split("\n")
         assert BETTER["text"] in found["content"].split("\n")
         rest = [line for line in before.split("\n") if line in found["content"].split("\n")]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from buildwright.advisors.instructions import instructions_of
+from buildwright.advisors.instructions import instruction_digests, instructions_of
 from buildwright.core.activity import key_fix
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.errors import BuildwrightError, ModelFailed
@@ -46,6 +46,11 @@ class Advisor(Generic[T]):
     output: type[T]
     tool: str
     tokens: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its instructions, in hexadecimal."""
+        return instruction_digests()[self.name]
 
     async def ask(
         self,

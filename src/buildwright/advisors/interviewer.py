@@ -33,6 +33,11 @@ class ModelInterviewer:
     def __init__(self, retries: int = 2) -> None:
         self._retries = retries
 
+    @property
+    def instructions(self) -> str:
+        """SHA-256 of its instructions, in hexadecimal."""
+        return _INTERVIEWER.digest
+
     async def reply(
         self,
         interview: Interview,

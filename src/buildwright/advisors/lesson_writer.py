@@ -9,7 +9,6 @@ from functools import partial
 from typing import Final
 
 from buildwright.advisors.asking import Advisor, failure_of, fenced, middle_cut
-from buildwright.advisors.instructions import instruction_digests
 from buildwright.core.lessons import LessonDraft, pattern_of
 from buildwright.ports import ModelEndpoint
 
@@ -29,7 +28,7 @@ class ModelLessonWriter:
     @property
     def instructions(self) -> str:
         """SHA-256 of its instructions, in hexadecimal."""
-        return instruction_digests()[_WRITER.name]
+        return _WRITER.digest
 
     async def word(self, context: str, model: str, door: ModelEndpoint) -> LessonDraft:
         """Ask for the lesson, with one repair turn if the answer has the wrong form. Raises ModelFailed and its kind."""

@@ -26,6 +26,11 @@ class ModelRewriter:
     def __init__(self, retries: int = 2) -> None:
         self._retries = retries
 
+    @property
+    def instructions(self) -> str:
+        """SHA-256 of its instructions, in hexadecimal."""
+        return _REWRITER.digest
+
     async def rewrite(
         self, contract_type: ContractType, text: str, passage: Passage, wish: str, model: str, door: ModelEndpoint
     ) -> RewrittenPassage:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from buildwright.core.record import Record
-from buildwright.core.sanitize import ForeignText, Origin
+from buildwright.core.sanitize import ForeignText, Identifier, Origin
 
 SectionName = Literal[
     "product_intent",
@@ -116,6 +116,8 @@ class Interview(InterviewStage):
     """The number of the newest answer's id, also of one that was taken back."""
     turns: int = Field(default=0, ge=0)
     """How often the interviewer was asked."""
+    instructions: Identifier = ""
+    """Digest (SHA-256) of what the interviewer was instructed when it was asked last; "" before, and in older ones."""
     reply: ForeignText = ""
     """What the user was told last."""
     past: tuple[InterviewStage, ...] = ()

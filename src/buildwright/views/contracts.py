@@ -118,6 +118,8 @@ class RewrittenContract(Record):
     """How it differs from the text that was given, as a unified diff; "" when it does not."""
     cost_usd: Decimal | None
     """What the request cost; None when its model has no price."""
+    instructions: str
+    """Digest (SHA-256) of what the advisor was instructed."""
 
 
 class TakenContracts(Record):

@@ -51,6 +51,8 @@ class InterviewView(Record):
     can_undo: int
     """Steps that "undo" can take back."""
     cost: InterviewCost
+    instructions: str
+    """Digest (SHA-256) of what the interviewer was instructed when it was asked last; "" before."""
     spec: dict[str, Any] | None
     """The answers as the planner's input (`brief`, `build_plan`, `product_doc`); null until the interview is complete."""
 
@@ -104,6 +106,7 @@ def interview_view(project_id: str, name: str, interview: Interview) -> Intervie
         is_complete=done,
         can_undo=len(interview.past),
         cost=interview.cost,
+        instructions=interview.instructions,
         spec=dict(artifacts_of(spec_of_interview(interview, name))) if done else None,
     )
 

@@ -156,13 +156,14 @@ class Interviewing:
         opened = await models.open(project, interview.turns + 1, message.model, message.cassette)
         masked = tuple(each.model_copy(update={"text": plain(self.mask(each.text))}) for each in message.material)
         told = _words(on_reply, self.mask) if on_reply is not None else None
-        reply = None
+        interviewer, reply = ModelInterviewer(), None
         try:
-            found = await ModelInterviewer().reply(interview, heard.asked, masked, opened.model, opened.door, told)
+            found = await interviewer.reply(interview, heard.asked, masked, opened.model, opened.door, told)
             reply = sanitize(found, self.mask)
         finally:
             cost = _sum(interview.cost, await models.shut(opened))
-            paid = interview.model_copy(update={"cost": cost, "turns": interview.turns + 1})
+            asked = {"cost": cost, "turns": interview.turns + 1, "instructions": interviewer.instructions}
+            paid = interview.model_copy(update=asked)
             after = with_reply(paid, reply) if reply is not None else paid
             view = await self._keep(project, version, after, reply.reply if reply is not None else heard.done)
         if on_reply is not None:

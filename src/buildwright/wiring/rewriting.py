@@ -46,8 +46,9 @@ class Rewriting:
         passage = passage_in(before, wish.first, wish.last)
         turn = (await self.models.records.interviews.get(project.id, project.user_id)).interview.turns
         opened = await self.models.open(project, turn, wish.model, wish.cassette)
+        rewriter = ModelRewriter()
         try:
-            found = await ModelRewriter().rewrite(contract_type, before, passage, asked, opened.model, opened.door)
+            found = await rewriter.rewrite(contract_type, before, passage, asked, opened.model, opened.door)
         finally:
             spends = await self.models.shut(opened)
         content = passage.replaced(before, plain(sanitize(found, self.mask).text))
@@ -61,4 +62,5 @@ class Rewriting:
             content=content,
             diff="\n".join(text_difference(before, content)),
             cost_usd=sum(costs, Decimal(0)) if len(costs) == len(spends) else None,
+            instructions=rewriter.instructions,
         )
