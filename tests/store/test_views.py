@@ -383,10 +383,18 @@ async def test_tasks_are_those_of_the_changed_plan(database: Path | str) -> None
         ),
     )
     as_before = e.ContractsChanged(spec=Spec(title="t", graph=GRAPH), graph=GRAPH)
+    without = e.ContractsChanged(
+        spec=Spec(title="t", graph=GRAPH),
+        graph=GRAPH.model_copy(update={"tasks": tuple(one for one in GRAPH.tasks if one.id != "b")}),
+    )
+    no_b, same_b = e.PlanChanged(dropped=("b",)), e.PlanChanged(tasks=(Task(id="b", title="B", milestone="Later"),))
     unnamed = Graph(tasks=(Task(id="a", title="A", milestone="One"), Task(id="b", title="B", milestone="Two")))
     moved = e.PlanChanged(tasks=(Task(id="a", title="A", milestone="New"),))
     built = [
         await worked(database, "again", GRAPH, *failing, again),
+        await worked(database, "back", GRAPH, *failing, without, as_before),
+        await worked(database, "back after a drop", GRAPH, *failing, no_b, same_b),
+        await worked(database, "back, and failed again", GRAPH, *failing, without, as_before, *failing, as_before),
         await worked(database, "changed", GRAPH, *changes),
         await worked(database, "contracts", GRAPH, *changes, *dropped),
         await worked(database, "failed", GRAPH, *failing, e.PlanChanged(dropped=("d",))),
