@@ -95,6 +95,30 @@ def test_a_task_and_a_project_have_purses_of_their_own(program: Program, reposit
 
 
 @pytest.mark.timeout(240)
+def test_budgets_that_are_spent_at_once_are_raised_at_once(program: Program, repository: Path, tmp_path: Path) -> None:
+    tasks, cassette = two_tasks(tmp_path), paid(tmp_path)
+    budgets = ("--max-cost", "0.3", "--max-day-cost", "0.3", "--max-project-cost", "0.3", "--max-task-cost", "0.3")
+    paused = program("build", tasks, "--repo", repository, "--cassette", cassette, *GIVEN, *budgets)
+    assert paused.code == 5, paused.err
+    (build,) = program("status", "", "--json").lines
+    (choice, abort) = build["pause"]["choices"]
+    assert abort["name"] == "abort"
+    assert (
+        choice["words"] == "continue with larger budgets for the project, for the day, for each task and for the build"
+    )
+    command = "--max-project-cost 0.60 --max-day-cost 0.60 --max-task-cost 0.60 --max-cost 0.60"
+    assert f"resume {build['id'][:8]} {command}" in choice["command"]
+    assert choice["command"] in paused.out
+    (waiting,) = program("inbox", "--json").object["inbox"]
+    assert waiting["remedies"][0]["body"] == {
+        "choice": "go",
+        "options": {"project_budget_usd": "0.60", "day_budget_usd": "0.60", "task_budget_usd": "0.60"},
+        "budget_usd": "0.60",
+    }
+    assert program("resume", *command.replace("0.60", "9").split()).code == 0
+
+
+@pytest.mark.timeout(240)
 def test_a_planner_that_an_empty_purse_refuses_pauses_with_the_raise_as_a_choice(
     program: Program, repository: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, ProviderLimit, PurseMark
+from buildwright.core.build import Build, ProviderLimit, PurseMark, TaskPhase
 from buildwright.core.progress import Changes
 from buildwright.errors import IllegalMove
 
@@ -34,16 +34,20 @@ def limit_met(build: Build, event: e.LimitMet, _at: datetime) -> Changes:
     return {"provider_limits": (*(one for one in build.provider_limits if one[:2] != met[:2]), met)}
 
 
-def empty_purse(build: Build, at: datetime) -> PurseMark | None:
-    """Return a purse that has nothing left by what was told, and whose budget is still the same; None without one.
+def empty_purses(build: Build, at: datetime) -> tuple[PurseMark, ...]:
+    """Return the purses that have nothing left by what was told, and whose budget is still the same; the newest first.
 
-    A month's budget is no option of a build: that it was raised is known only when a request is made.
+    A month's budget is no option of a build: that it was raised is known only when a request is made. A task that is
+    over needs no more.
     """
     limits = build.options.limits
     now = {"task": limits.task_budget_usd, "day": limits.day_budget_usd, "project": limits.project_budget_usd}
     since = {"day": f"{at:%Y-%m-%d}", "month": f"{at:%Y-%m}"}
-    for mark in reversed(build.purse_marks):
-        same = mark.purse == "month" or mark.budget_usd == now[mark.purse]
-        if mark.percent >= 100 and same and mark.part >= since.get(mark.purse, ""):
-            return mark
-    return None
+    return tuple(
+        mark
+        for mark in reversed(build.purse_marks)
+        if mark.percent >= 100
+        and (mark.purse == "month" or mark.budget_usd == now[mark.purse])
+        and mark.part >= since.get(mark.purse, "")
+        and not (mark.purse == "task" and build.task(mark.part).phase in {TaskPhase.DONE, TaskPhase.SKIPPED})
+    )

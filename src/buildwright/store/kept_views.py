@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = "ended"
 """Its name in the home, from the time when only ended builds had a view there."""
-FORMAT = 11
+FORMAT = 12
 """Changes whenever the fields of `BuildView` change, or what they mean."""
 MOST_SHOWN = 200
 """Tasks that are shown to people. The views of larger builds are not kept."""

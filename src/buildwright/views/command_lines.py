@@ -29,15 +29,19 @@ def resume_line(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
     taken = f" {_TAKEN[choice.takes]}" if choice.takes else ""
     taken += f" {shlex.quote(choice.value)}" if choice.takes and choice.value else ""
+    taken += "".join(f" {_TAKEN[field]} {shlex.quote(value)}" for field, value in choice.also.items())
     return f"buildwright resume {build_id[:8]}{option}{taken}"
 
 
 def resume_body(choice: Choice) -> dict[str, JsonValue]:
     """Return the body of `POST /api/builds/{build_id}/resume` for one choice of a pause."""
     body: dict[str, JsonValue] = {"choice": choice.name}
-    name, _, field = choice.takes.partition(".")
-    if field:
-        body[name] = {field: choice.value}
-    elif name:
-        body[name] = choice.value or True
+    options: dict[str, JsonValue] = {}
+    for takes, value in ((choice.takes, choice.value), *choice.also.items()):
+        name, _, field = takes.partition(".")
+        if field:
+            options[field] = value
+            body[name] = options
+        elif name:
+            body[name] = value or True
     return body

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from buildwright.core.build import Build
 from buildwright.core.event import BudgetReached
-from buildwright.core.money import empty_purse
+from buildwright.core.money import empty_purses
 from buildwright.core.record import Record
 
 _OF_PURSE = {
@@ -31,11 +32,15 @@ class LimitView(Record):
 
 
 class WayOn(NamedTuple):
-    """A way out of a pause for a budget: in words, with the field of the request and a value, "" without one."""
+    """A way out of a pause for a budget: in words, with the field of the request and a value, "" without one.
+
+    `also` are further fields with their values, where several budgets are spent.
+    """
 
     words: str
     takes: str = ""
     value: str = ""
+    also: Mapping[str, str] = MappingProxyType({})
 
 
 def limits_that_last(build: Build, now: datetime) -> tuple[LimitView, ...]:
@@ -62,20 +67,25 @@ def budget_words(event: BudgetReached) -> str:
 
 
 def ways_on(build: Build, since: datetime) -> Iterator[WayOn]:
-    """Yield how a build can go on that has been paused for a budget since then."""
-    empty = empty_purse(build, since)
-    if empty is None:
-        yield WayOn(
-            "continue with a larger budget", "budget_usd", _larger(build.budget_usd or Decimal(0), build.usage.cost_usd)
-        )
-        return
-    if empty.purse == "month":
+    """Yield how a build can go on that has been paused for a budget since then: what is spent has to be raised at once."""
+    empty = empty_purses(build, since)
+    if any(mark.purse == "month" for mark in empty):
         yield WayOn("have an owner of the server raise the month's budget (`buildwright user set`), then continue")
         yield WayOn("wait until the next month (UTC), then continue with its budget")
         return
-    words = f"continue with a larger budget {_FOR_PURSE[empty.purse]}"
-    yield WayOn(words, f"options.{empty.purse}_budget_usd", _larger(empty.budget_usd, empty.spent_usd))
-    if empty.purse == "day":
+    spent = {mark.purse: (mark.budget_usd, mark.spent_usd) for mark in reversed(empty)}
+    raised = {f"options.{purse}_budget_usd": _larger(*spent[purse]) for purse in reversed(spent)}
+    words = [_FOR_PURSE[purse] for purse in reversed(spent)]
+    own = build.budget_usd
+    if not spent or (own is not None and build.usage.cost_usd >= own):
+        raised["budget_usd"] = _larger(own or Decimal(0), build.usage.cost_usd)
+        words += ["for the build"] if spent else []
+    (takes, value), *further = raised.items()
+    listed = f" {', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(f" {one}" for one in words)
+    yield WayOn(
+        f"continue with {'larger budgets' if further else 'a larger budget'}{listed}", takes, value, dict(further)
+    )
+    if [*raised] == ["options.day_budget_usd"]:
         yield WayOn("wait until tomorrow (00:00 UTC), then continue with the new day's budget")
 
 

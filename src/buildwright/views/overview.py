@@ -70,6 +70,8 @@ class Choice(Record):
     """Field of the request to resume that goes with it, such as `budget_usd`; "" without one."""
     value: str = ""
     """A value of that field that lets the build go on: twice what it has now."""
+    also: dict[str, str] = Field(default_factory=dict)
+    """Further fields with their values, where that one alone would not do: several budgets are spent."""
 
 
 class PauseView(Record):
@@ -619,8 +621,8 @@ def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
             words = "deliver to another branch; without its name, try again"
             yield Choice(name="go", words=words, takes="options.branch", value=f"{branch}-2")
         case "budget":
-            for words, takes, value in ways_on(build, pause.since):
-                yield Choice(name="go", words=words, takes=takes, value=value)
+            for words, takes, value, also in ways_on(build, pause.since):
+                yield Choice(name="go", words=words, takes=takes, value=value, also=dict(also))
         case reason:
             yield Choice(name="go", words=_GO_ON.get(reason, "continue"))
     yield Choice(name="abort", words="end the build here")
