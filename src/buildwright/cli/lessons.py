@@ -44,7 +44,12 @@ async def list_lessons(
         output.data({"lessons": [one.model_dump(mode="json") for one in shown]})
         return
     if not shown:
-        output.print("There are no lessons yet: one is learned when a later attempt fixes what was refused.")
+        left_out = len(found) - len(shown)
+        output.print(
+            f"None of {left_out} {'lesson' if left_out == 1 else 'lessons'} is listed: `--all` shows retired ones."
+            if left_out
+            else "There are no lessons yet: one is learned when a later attempt fixes what was refused."
+        )
         return
     columns = (
         Column("id"),
