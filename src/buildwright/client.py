@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from buildwright.core.event import Recorded
     from buildwright.core.interview import Interview
     from buildwright.core.lessons import LessonEntry
-    from buildwright.core.passage import RewriteWish
+    from buildwright.core.passage import Remark, RewriteWish
     from buildwright.core.spec import Spec
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult, NewBuild
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
+    from buildwright.views.attempts import AttemptsView
+    from buildwright.views.contract_comments import ContractComment
     from buildwright.views.contracts import (
         ContractsChange,
         ContractText,
@@ -115,6 +117,17 @@ class ContractClient(Protocol):
         self, project_id: str, interview: Interview | None = None, *, replace_edited: bool = False
     ) -> ContractsChange:
         """Make the contracts of the answers: given ones, or those of the project's interview. Raises BadSpec."""
+
+    async def comments(
+        self, project_id: str, contract_type: ContractType | None = None, *, resolved: bool = False
+    ) -> tuple[ContractComment, ...]:
+        """Return the comments on one contract or on all, oldest first; with `resolved` also those that are resolved."""
+
+    async def comment(self, project_id: str, contract_type: ContractType, remark: Remark) -> ContractComment:
+        """Keep a comment on lines of a contract. Raises Refused (no words, no such lines)."""
+
+    async def resolve(self, project_id: str, comment_id: str, *, resolved: bool = True) -> ContractComment:
+        """Mark a comment as resolved, or open it again."""
 
     async def stale(self, project_id: str) -> ContractsChange:
         """Return which work of the project's newest build its contracts make stale."""
@@ -266,6 +279,9 @@ class Client(Protocol):
 
         With `ignore_space` lines that differ in white space alone count as the same.
         """
+
+    async def attempts(self, build: Build, task: str, left: int, right: int) -> AttemptsView:
+        """Return what two attempts at a task changed, side by side. Raises NotFound, Refused, GitFailed."""
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt (0: the newest, or the one to come) at the task is told. Raises NotFound, GitFailed."""

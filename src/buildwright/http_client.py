@@ -27,7 +27,7 @@ from buildwright.core.contract_types import ContractType
 from buildwright.core.event import Recorded, decode
 from buildwright.core.interview import Interview
 from buildwright.core.lessons import LessonEntry
-from buildwright.core.passage import RewriteWish
+from buildwright.core.passage import Remark, RewriteWish
 from buildwright.core.snapshot import parse
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
@@ -37,6 +37,8 @@ from buildwright.engine.fork_command import ForkBuild
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.http_team import HttpTeam
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
+from buildwright.views.attempts import AttemptsView
+from buildwright.views.contract_comments import ContractComment
 from buildwright.views.contracts import ContractsChange, ContractText, ContractView, RewrittenContract, TakenContracts
 from buildwright.views.costs import CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
@@ -370,6 +372,25 @@ class HttpContracts:
             body |= {"title": interview.title, "answers": answers}
         return _contracts_change(await self._wire.post(f"/projects/{project_id}/contracts/generate", body))
 
+    async def comments(
+        self, project_id: str, contract_type: ContractType | None = None, *, resolved: bool = False
+    ) -> tuple[ContractComment, ...]:
+        """See `ContractClient.comments`."""
+        named = {"contract_type": contract_type} if contract_type is not None else {}
+        path = f"/projects/{project_id}/contracts/comments"
+        found = await self._wire.get(path, resolved="true" if resolved else "false", **named)
+        return tuple(ContractComment.model_validate_json(json.dumps(each)) for each in found["items"])
+
+    async def comment(self, project_id: str, contract_type: ContractType, remark: Remark) -> ContractComment:
+        """See `ContractClient.comment`."""
+        path = f"/projects/{project_id}/contracts/{contract_type}/comments"
+        return ContractComment.model_validate_json(json.dumps(await self._wire.post(path, remark._asdict())))
+
+    async def resolve(self, project_id: str, comment_id: str, *, resolved: bool = True) -> ContractComment:
+        """See `ContractClient.resolve`."""
+        path = f"/projects/{project_id}/contracts/comments/{quote(comment_id, safe='')}/resolve"
+        return ContractComment.model_validate_json(json.dumps(await self._wire.post(path, {"resolved": resolved})))
+
     async def stale(self, project_id: str) -> ContractsChange:
         """See `ContractClient.stale`."""
         return _contracts_change(await self._wire.get(f"/projects/{project_id}/contracts/stale"))
@@ -461,6 +482,11 @@ class HttpClient:
         more = {"ignore_space": "true"} if ignore_space else {}
         found = await self._wire.get(f"/api/builds/{build.id}/review", task=task, **more)
         return ReviewView.model_validate_json(json.dumps(found))
+
+    async def attempts(self, build: Build, task: str, left: int, right: int) -> AttemptsView:
+        """Return what two attempts at a task changed, side by side."""
+        found = await self._wire.get(f"/api/builds/{build.id}/attempts", task=task, left=left, right=right)
+        return AttemptsView.model_validate_json(json.dumps(found))
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt (0: the newest, or the one to come) at the task is told, part by part."""

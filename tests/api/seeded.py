@@ -36,6 +36,8 @@ class Seeds:
     """A repository of GitHub."""
     audit: str
     """Of a push to it."""
+    comment: str
+    """On a contract."""
 
     @property
     def builds(self) -> tuple[str, ...]:
@@ -83,6 +85,8 @@ async def seeded(client: Client, folder: Path, site: ServerState) -> Seeds:
     told = [{"section": "product_intent", "text": "A Guestbook"}]
     generated = await client.post(f"/projects/{made.json['id']}/contracts/generate", {"answers": told})
     assert len(generated.json["contracts"]) == 10, generated.text
+    said = await client.post(f"/projects/{made.json['id']}/contracts/ui/comments", {"first": 1, "text": "good"})
+    assert said.status == 201, said.text
     return Seeds(
         str(repository),
         finished,
@@ -95,6 +99,7 @@ async def seeded(client: Client, folder: Path, site: ServerState) -> Seeds:
         begun.json["task_id"],
         (await client.get("/api/lessons")).json["lessons"][0]["id"],
         *await _connected(site),
+        said.json["id"],
     )
 
 

@@ -205,6 +205,61 @@ async def test_a_spec_with_contracts_of_its_own_is_bounded_as_well(served: Serve
         assert (await served.client.post("/api/builds", body)).status == 422, folder
 
 
+async def test_a_comment_on_a_paragraph_is_kept_and_says_when_its_paragraph_has_changed(served: Served) -> None:
+    client = served.client
+    contracts = await made(client)
+    schema = f"{contracts}/schema"
+    lines = (await get(client, schema))["content"].splitlines()
+    line = lines.index('  - name: "rooms"') + 1
+    said = await client.post(f"{schema}/comments", {"first": line, "last": line, "text": " why rooms? "})
+    assert said.status == 201, said.text
+    assert (said.json["passage"], said.json["text"], said.json["version"]) == (lines[line - 1], "why rooms?", 1)
+    assert (said.json["line"], said.json["changed_in"], said.json["resolved"]) == (line, 0, False)
+    paragraph = await client.post(f"{contracts}/blueprint/comments", {"first": 1, "text": "good"})
+    assert (paragraph.status, paragraph.json["first"]) == (201, 1)
+    assert paragraph.json["last"] >= 1
+    for body, status in (
+        ({"first": 999, "text": "x"}, 422),
+        ({"first": 1, "text": "  "}, 422),
+        ({"first": 1, "text": "x", "version": 9}, 404),
+    ):
+        assert (await client.post(f"{schema}/comments", body)).status == status, body
+    await put(client, schema, "# all of them\n" + "\n".join(lines) + "\n")
+    (moved,) = (await get(client, f"{contracts}/comments?contract_type=schema"))["items"]
+    assert (moved["line"], moved["changed_in"]) == (line + 1, 0)
+    await put(client, schema, "tables:\n  - name: halls\n")
+    everything = (await get(client, f"{contracts}/comments"))["items"]
+    assert [(one["contract_type"], one["line"], one["changed_in"]) for one in everything] == [
+        ("schema", 0, 3),
+        ("blueprint", 1, 0),
+    ]
+    resolve = f"{contracts}/comments/{said.json['id']}/resolve"
+    done = await client.post(resolve)
+    assert (done.status, done.json["resolved"], done.json["resolved_by"]) == (200, True, done.json["by"])
+    assert [one["contract_type"] for one in (await get(client, f"{contracts}/comments"))["items"]] == ["blueprint"]
+    assert len((await get(client, f"{contracts}/comments?resolved=true"))["items"]) == 2
+    assert (await client.post(resolve, {"resolved": False})).json["resolved"] is False
+    assert (await client.post(f"{contracts}/comments/none/resolve")).status == 404
+
+
+async def test_members_comment_and_viewers_read(served: Served) -> None:
+    contracts = await made(served.client)
+    project = contracts.removesuffix("/contracts")
+    bob, eve = await served.user("bob"), await served.user("eve")
+    for client in (bob, eve):
+        assert (await client.get("/auth/me")).status == 200
+    for user, role in (("bob", "member"), ("eve", "viewer")):
+        shared = await served.client.ask("PUT", f"{project}/members/{user}", {"role": role})
+        assert shared.status == 200, shared.text
+    said = await bob.post(f"{contracts}/ui/comments", {"first": 1, "text": "by bob"})
+    assert (said.status, said.json["by"]) == (201, "bob")
+    assert (await bob.ask("PUT", f"{contracts}/ui", {"content": "# x\n"})).status == 403
+    assert [one["text"] for one in (await get(eve, f"{contracts}/comments"))["items"]] == ["by bob"]
+    assert (await eve.post(f"{contracts}/ui/comments", {"first": 1, "text": "no"})).status == 403
+    assert (await eve.post(f"{contracts}/comments/{said.json['id']}/resolve")).status == 403
+    assert (await bob.post(f"{contracts}/comments/{said.json['id']}/resolve")).json["resolved_by"] == "bob"
+
+
 async def test_nobody_else_sees_or_changes_them(served: Served) -> None:
     contracts = await made(served.client)
     bob = await served.user("bob")
@@ -213,6 +268,9 @@ async def test_nobody_else_sees_or_changes_them(served: Served) -> None:
         ("GET", "/ui", None),
         ("GET", "/export", None),
         ("GET", "/stale", None),
+        ("GET", "/comments", None),
+        ("POST", "/ui/comments", {"first": 1, "text": "x"}),
+        ("POST", "/comments/x/resolve", None),
         ("PUT", "/ui", {"content": "x"}),
         ("POST", "/generate", {"answers": ANSWERS}),
     ):

@@ -190,12 +190,15 @@ PATHS: dict[tuple[str, str], object] = {
     ("POST", "/questionnaire"): {"message": "hello"},
     ("GET", "/questionnaire/state"): None,
     ("PUT", "/questionnaire/answers/A1"): {"text": "Mine."},
+    ("GET", "/contracts/comments"): None,
+    ("POST", "/contracts/comments/x/resolve"): None,
+    ("POST", "/contracts/ui/comments"): {"first": 1, "text": "x"},
     ("GET", "/members"): None,
     ("POST", "/leave"): None,
     ("PUT", "/members/bob"): {"role": "viewer"},
     ("DELETE", "/members/bob"): None,
 }
-NAMED = {"{path}": "README.md", "{contract_type}": "ui", "{answer_id}": "A1", "{user_id}": "bob"}
+NAMED = {"{path}": "README.md", "{contract_type}": "ui", "{answer_id}": "A1", "{user_id}": "bob", "{comment_id}": "x"}
 """What stands in those paths for what a path has in it."""
 
 

@@ -40,6 +40,7 @@ class Path(NamedTuple):
             "token_id": "none",
             "repository_id": seeds.connected,
             "audit_id": seeds.audit,
+            "comment_id": seeds.comment,
         }
         return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: known[found[1]], self.path)
 

@@ -81,6 +81,30 @@ def test_a_build_runs_from_contracts_phase_by_phase(calculator: Program, reposit
     assert again.code == 0, again.err
 
 
+def test_comments_are_written_listed_and_resolved(calculator: Program, tmp_path: Path) -> None:
+    said = calculator("contracts", "comment", "calc", "schema", "1", "-m", "why sums?")
+    assert said.code == 0, said.err
+    name = said.out.split()[1]
+    assert calculator("contracts", "comment", "calc", "schema", "9999", "-m", "x").code == 2
+    listed = calculator("contracts", "comments", "calc")
+    assert f"{name}  schema" in listed.out
+    assert "why sums?" in listed.out
+    assert "On line 1 of version 1." in listed.out
+    other = tmp_path / "schema.yaml"
+    other.write_text("tables:\n  - name: totals\n", encoding="utf-8")
+    assert calculator("contracts", "edit", "calc", "schema", "--file", other).code == 0
+    (found,) = calculator("contracts", "comments", "calc", "schema", "--json").object["comments"]
+    assert (found["changed_in"], found["line"], found["text"]) == (2, 0, "why sums?")
+    assert "has changed in version 2" in calculator("contracts", "comments", "calc").out
+    assert calculator("contracts", "resolve", "calc", name).out.strip() == f"Comment {name} is resolved."
+    assert (
+        calculator("contracts", "comments", "calc").out.strip() == "There is no open comment on the contracts of calc."
+    )
+    assert "resolved by" in calculator("contracts", "comments", "calc", "--all").out
+    assert calculator("contracts", "resolve", "calc", name, "--reopen").out.strip() == f"Comment {name} is open."
+    assert calculator("contracts", "resolve", "calc", "none").code == 2
+
+
 def test_no_agent_may_change_a_contract_nor_cross_a_boundary(calculator: Program, repository: Path) -> None:
     tampering = AGENT + "echo '{\"layers\": []}' > Forge/Contracts/boundaries.json\n"
     crossing = AGENT.replace(HONEST, "printf 'import sqlite3\\ndef add(a, b): return a + b\\n'")

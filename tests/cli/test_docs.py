@@ -18,7 +18,21 @@ BELOW: dict[str, list[tuple[str, ...]]] = {
     "db": [("migrate",), ("rollback",), ("version",), ("rebuild-stats",)],
     "cluster": [("up",), ("down",), ("status",)],
     "contracts": [
-        (name,) for name in ("generate", "list", "show", "edit", "rewrite", "diff", "stale", "take", "export")
+        (name,)
+        for name in (
+            "generate",
+            "list",
+            "show",
+            "edit",
+            "rewrite",
+            "comment",
+            "comments",
+            "resolve",
+            "diff",
+            "stale",
+            "take",
+            "export",
+        )
     ],
     "pr": [("open",), ("feedback",)],
     "repo": [("list",), ("connect",), ("disconnect",), ("audits",)],

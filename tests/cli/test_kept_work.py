@@ -48,6 +48,20 @@ def test_refused_attempts_are_listed_and_taken_out(program: Program, tmp_path: P
     assert "+two" in shown["diff"]
     assert "GIT binary patch" not in program("diff", build, "a", "--attempt", "1", "--json").object["diff"]
 
+    beside = program("diff", build, "a", "--attempt", "2", "--against", "1")
+    assert beside.code == 0, beside.err
+    assert "Attempts 1 and 2 at a. They differ in 2 of 2 files." in beside.out
+    assert "a.txt (differs)" in beside.out
+    assert "  1 +one\n  2 +two" in beside.out
+    assert "blob.bin (only attempt 1)\n  It is a binary file." in beside.out
+    view = program("diff", build, "a", "--attempt", "2", "--against", "1", "--json").object
+    assert [(file["path"], file["match"]) for file in view["files"]] == [
+        ("a.txt", "differs"),
+        ("blob.bin", "only_left"),
+    ]
+    assert program("diff", build, "a", "--attempt", "2", "--against", "2").code == 2
+    assert program("diff", build, "a", "--against", "2").code == 2
+
 
 def test_why_answers_when_the_copy_of_the_repository_is_gone(
     program: Program, tmp_path: Path, repository: Path

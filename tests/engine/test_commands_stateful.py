@@ -34,6 +34,7 @@ from buildwright.core.limits import Options
 from buildwright.core.snapshot import dump
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
+from buildwright.engine.deliver_command import DeliverBuild
 from buildwright.engine.messages import Inboxes
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.engine.task_commands import RedoTask
@@ -46,8 +47,7 @@ from tests.adapters.memory_store import MemoryBuilds
 from tests.core.machine import START, graphs, options, outcome
 from tests.faults.amount import amount
 
-COMMANDS = ("pause", "go", "retry", "skip", "redo", "abort", "stop", "say")
-ENDED = {"stopping", "over"}
+COMMANDS = ("pause", "go", "retry", "skip", "redo", "deliver", "abort", "stop", "say")
 
 
 class Ticking:
@@ -108,28 +108,45 @@ def control_after(control: str, event: AnyEvent) -> str:
             return "over"
         case e.BuildReopened():
             return "running"
+        case e.DeliveryRequested():
+            return "delivering"
         case _:
             return control
 
 
-def is_legal(command: str, control: str, failed: bool, asks: bool, left: bool, landed: str) -> bool:
-    """The model: which command is legal. `asks`: a failed task waits for a choice; `left`: an ended build can go on.
+class Facts(NamedTuple):
+    """What the model knows of a build beside its control."""
 
-    `landed`: how far the first task is, whose change is to be taken back and made anew.
-    """
+    failed: bool
+    asks: bool
+    """A failed task waits for a choice."""
+    left: bool
+    """An ended build can go on."""
+    first: str
+    """How far the first task is, whose change is to be taken back and made anew."""
+    result: bool
+    """Something has landed, and no audit refuses it."""
+
+
+def is_legal(command: str, control: str, facts: Facts) -> bool:
+    """The model: which command is legal."""
     match command:
         case "go" | "retry" | "skip" if control == "over":
-            return left and (failed if command == "skip" else not (failed and command == "go"))
+            return facts.left and (facts.failed if command == "skip" else not (facts.failed and command == "go"))
         case "redo":
-            return control in {"running", "paused", "over"} and landed in {"done", "skipped", "failed"}
+            return control in {"running", "paused", "over"} and facts.first in {"done", "skipped", "failed"}
+        case "deliver":
+            return control == "over" and facts.result
         case "pause":
             return control == "running"
-        case "stop" | "say":
+        case "stop":
+            return control in {"running", "paused", "delivering"}
+        case "say":
             return control in {"running", "paused"}
         case "go":
-            return control == "paused" and not asks
+            return control == "paused" and not facts.asks
         case "skip":
-            return control == "paused" and failed
+            return control == "paused" and facts.failed
         case _:
             return control == "paused"
 
@@ -222,6 +239,8 @@ class Users(RuleBasedStateMachine):
                     self.stopped_at = self.moves
                 case "redo":
                     await commands.ask(self.builds, self.clock, self.build_id, RedoTask("T0", with_dependents=True))
+                case "deliver":
+                    await commands.ask(self.builds, self.clock, self.build_id, DeliverBuild())
                 case "say":
                     await commands.ask(self.builds, self.clock, self.build_id, commands.SendMessage("hello"))
                 case choice:
@@ -252,7 +271,8 @@ class Users(RuleBasedStateMachine):
         if build.is_terminal or not actions or (not decision.start and self.roll(3) == 0):
             return []
         chosen = actions[self.roll(len(actions))]
-        if self.stopped_at is not None and looked > self.stopped_at and "build.reopened" not in build.moments:
+        goes_on = build.past_end is not None or "build.reopened" in build.moments
+        if self.stopped_at is not None and looked > self.stopped_at and not goes_on:
             self.late.append(chosen.key)
         heard = self.hear(build, chosen) if isinstance(chosen, a.RunAgent) else []
         return heard or outcome(build, chosen, self.roll)
@@ -295,7 +315,25 @@ class Users(RuleBasedStateMachine):
         assert {message for message, _ in receipts} <= sent
         kinds = [type(recorded.event) for recorded in journal]
         for place in [place for place, kind in enumerate(kinds) if kind is e.StopRequested]:
-            assert kinds[place + 1 : place + 3] in ([], [e.BuildFinished], [e.BuildFinished, e.BuildReopened])
+            after = kinds[place + 1 : place + 3]
+            assert after[:1] in ([], [e.BuildFinished])
+            assert after[1:] in ([], [e.BuildReopened], [e.DeliveryRequested])
+        self.judge_deliveries(journal)
+
+    def judge_deliveries(self, journal: list[Recorded]) -> None:
+        """Nothing but its delivery happens to a build that is delivered after its end, and it ends as it had."""
+        ended: e.BuildFinished | None = None
+        delivering = False
+        for recorded in journal:
+            match recorded.event:
+                case e.BuildFinished() as event:
+                    assert not delivering or event == ended, "a later delivery changed how the build had ended"
+                    ended, delivering = event, False
+                case e.DeliveryRequested():
+                    delivering = True
+                case event:
+                    of_delivery = (e.BuildDelivered, e.DeliveryFailed, e.StopRequested)
+                    assert not delivering or isinstance(event, of_delivery), f"{event} came into a later delivery"
 
     def judge_commands(self, journal: list[Recorded]) -> None:
         states = ["running"]
@@ -308,7 +346,9 @@ class Users(RuleBasedStateMachine):
             asks = bool(before.failed) and before.options.on_failure == "pause"
             ends_so_again = before.options.on_failure == "fail" and bool(base_refusal(before))
             left = before.outcome != "succeeded" and not ends_so_again
-            return is_legal(command, states[version - 1], bool(before.failed), asks, left, how_far(before))
+            result = before.options.lanes and before.head != before.base and not before.audit_refusals
+            facts = Facts(bool(before.failed), asks, left, how_far(before), result)
+            return is_legal(command, states[version - 1], facts)
 
         for asked in self.asked:
             met = range(asked.began, asked.ended + 1)
@@ -326,6 +366,7 @@ class Users(RuleBasedStateMachine):
         assert answers <= said[e.BuildResumed] + said[e.BuildReopened] <= answers + won["redo"]
         assert said[e.StopRequested] == won["stop"] + won["abort"]
         assert said[e.MessageSent] == won["say"]
+        assert said[e.DeliveryRequested] == won["deliver"]
 
 
 async def open_memory(_folder: Path) -> Builds:

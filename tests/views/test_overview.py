@@ -16,7 +16,7 @@ from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Evidence, Finding, Report, Verdict
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Limits, Options
+from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
@@ -342,3 +342,20 @@ def test_nothing_is_in_work_once_a_build_has_ended() -> None:
     said = why(ended, "month", recorded, LATER)
     assert said.answer == "Attempt 1 was cut short: the build ended before (failed)."
     assert said.state.reason == "cut short: the build ended before"
+
+
+def test_a_delivery_after_the_end_says_where_it_goes_and_how_the_build_had_ended() -> None:
+    landing = (started("money"), finished("money"), *landed("money"))
+    delivered = e.BuildDelivered(kind="branch", ref="refs/heads/x", commit="c1")
+    over = (*landing, delivered, e.BuildFinished(outcome="succeeded"))
+    done = build_of(journal(*over, tasks=TASKS[:1]))
+    assert build_view(done, LATER).delivering is None
+    asked = e.DeliveryRequested(delivery=Delivery(kind="pr", branch="mine"))
+    view = build_view(build_of(journal(*over, asked, tasks=TASKS[:1])), LATER)
+    assert view.delivering is not None
+    assert (view.outcome, view.delivering.outcome, view.delivering.attempt) == ("", "succeeded", 1)
+    assert view.delivering.words == "What has landed is being delivered as a pull request, branch mine."
+    failed = e.DeliveryFailed(message="no answer", temporary=True)
+    again = build_view(build_of(journal(*over, asked, failed, tasks=TASKS[:1])), LATER).delivering
+    assert again is not None
+    assert (again.attempt, again.words.endswith("the one before failed: no answer")) == (2, True)

@@ -6,13 +6,16 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.core.event import AnyEvent, Recorded
+from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.views.evidence import evidence_of
+from buildwright.views.evidence_page import evidence_page
 from buildwright.views.pull_request import plain, section_of, title_of, with_section
 from tests.core.machine import START
-from tests.views.test_overview import build_of
+from tests.views.test_overview import build_of, finished, journal, started
 
 
 def test_the_section_is_replaced_and_what_a_person_wrote_stays() -> None:
@@ -43,6 +46,33 @@ def test_the_section_is_replaced_and_what_a_person_wrote_stays() -> None:
 )
 def test_words_of_others_are_plain_text(text: str, acts: str) -> None:
     assert acts not in plain(text)
+
+
+def test_what_a_person_let_pass_is_told() -> None:
+    finding = Finding(code="scope.protected", message="ci.yml", fingerprint="1c9e02d4a7b3")
+    refused = Verdict(tree="t1", reports=(Report(gate="scope", kind="scope", ok=False, findings=(finding,)),))
+    base = Finding(code="check.failed", message="red before")
+    red = Verdict(tree="t0", reports=(Report(gate="lint", kind="lint", ok=False, findings=(base,)),))
+    approved = e.FindingApproved(
+        task="money", finding=finding.fingerprint, code=finding.code, reason="we asked @all for it", by="ana"
+    )
+    judged = (started("money"), finished("money"), e.PatchJudged(task="money", attempt=1, verdict=refused))
+    options = Options(accept_checks=("lint",))
+    build = build_of(journal(e.BaseJudged(verdict=red), *judged, approved, options=options))
+    told = section_of(build, "c1")
+    assert "### Let pass by a person" in told
+    assert "- money: scope.protected, by ana: we asked @" in told
+    assert "@all" not in told
+    assert "- before any change: red before" in told
+    evidence = evidence_of(build, journal(*judged, approved))
+    assert [one.reason for task in evidence.tasks for one in task.approvals] == ["we asked @all for it"]
+    page = evidence_page(evidence, "d", "k")
+    assert "Let pass by a person" in page
+    assert "<td>we asked @all for it</td>" in page
+    assert evidence.accepted[0] in page
+    strict = build_of(journal(e.BaseJudged(verdict=red), *judged))
+    assert "Let pass" not in section_of(strict, "c1")
+    assert evidence_of(strict, journal(*judged)).accepted == ()
 
 
 def test_a_text_is_at_most_as_long_as_a_forge_takes() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from buildwright.core import event as e
 from buildwright.core.event import AnyEvent
 from buildwright.views.receipts import MessageReceipt, receipts_of
-from tests.views.test_overview import build_of, finished, journal, landed, started
+from tests.views.test_overview import FAILED, PASSED, build_of, finished, journal, landed, started
 
 ASKED = (
     started("money"),
@@ -53,3 +53,33 @@ def test_the_newest_are_told_and_how_many_are_older() -> None:
     recorded = journal(*HEARD, *(e.MessageSent(id=f"n{n}", text="more", task="money") for n in range(3)))
     told = receipts_of(build_of(recorded), recorded, 2)
     assert ([one.id for one in told.messages], told.omitted) == (["n1", "n2"], 2)
+
+
+FAILED_TWICE = FAILED[:-1]
+
+
+def test_the_words_of_another_try_are_a_message_with_its_way() -> None:
+    again = e.TaskRetried(task="money", by="user", message="use Decimal")
+    queued = receipt(*FAILED_TWICE, again)
+    assert (queued.state, queued.text, queued.task) == ("queued", "use Decimal", "money")
+    told = receipt(*FAILED_TWICE, again, started("money", 3), finished("money", 3), *landed("money", 3))
+    (one,) = told.taken_in
+    assert (told.id, told.state, one.attempt, one.turn, one.commit) == (queued.id, "acted", 3, 1, "c1")
+    assert told.words == "money heard it in attempt 3 before turn 1; then 1 file changed."
+
+
+def test_the_words_of_a_task_that_is_done_anew_are_a_message_with_its_way() -> None:
+    done = (started("money"), finished("money"), *landed("money"))
+    redo = e.UndoRequested(task="money", redo=True, message="use Decimal")
+    undone = e.ChangeUndone(task="money", attempt=1, commit="c2", tree="t2")
+    prepared = e.MergePrepared(task="money", attempt=1, onto="c1", commit="c2", tree="t2")
+    judged = e.MergeJudged(task="money", attempt=1, verdict=PASSED.model_copy(update={"tree": "t2"}))
+    again = (*done, redo, prepared, judged, undone)
+    assert receipt(*again).state == "queued"
+    (one,) = receipt(*again, started("money", 2)).taken_in
+    assert (one.attempt, one.turn, one.outcome) == (2, 1, "It is at work.")
+
+
+def test_a_task_that_is_tried_again_by_rule_has_no_words_of_a_user() -> None:
+    recorded = journal(*FAILED_TWICE[:4])
+    assert not receipts_of(build_of(recorded), recorded).messages

@@ -91,7 +91,7 @@ def test_the_licences_of_what_is_in_it_lie_beside() -> None:
         assert re.search(rf"^## {re.escape(library)}\b", text, re.MULTILINE), library
 
 
-OF_BUILD = ("", "/plan", "/log", "/review", "/files", "/costs", "/complete")
+OF_BUILD = ("", "/plan", "/log", "/review", "/attempts", "/files", "/costs", "/complete")
 OF_PROJECT = ("", "/interview", "/contracts")
 OTHERS = ("/", "/new", "/costs", "/team", "/repositories", "/settings")
 

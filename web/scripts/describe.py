@@ -27,6 +27,7 @@ USED = {
     f"{BUILD}/instructions": ("get",),
     f"{BUILD}/moments": ("get",),
     f"{BUILD}/review": ("get", "post"),
+    f"{BUILD}/attempts": ("get",),
     f"{BUILD}/summary": ("get",),
     f"{BUILD}/tree": ("get",),
     "/api/costs": ("get",),
@@ -57,6 +58,9 @@ USED = {
     f"{PROJECT}/contracts/{{contract_type}}": ("get", "put"),
     f"{PROJECT}/contracts/{{contract_type}}/rewrite": ("post",),
     f"{PROJECT}/contracts/{{contract_type}}/versions": ("get",),
+    f"{PROJECT}/contracts/comments": ("get",),
+    f"{PROJECT}/contracts/comments/{{comment_id}}/resolve": ("post",),
+    f"{PROJECT}/contracts/{{contract_type}}/comments": ("post",),
     f"{PROJECT}/contracts/{{contract_type}}/diff": ("get",),
     "/api/targets": ("get",),
     "/api/targets/check": ("post",),
@@ -83,6 +87,9 @@ def _record(required: dict[str, Any], optional: dict[str, Any] | None = None) ->
     return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
 
 
+_PLACES = {"type": "object", "additionalProperties": _record({"line": _NUMBER})}
+"""Places in builds by their ids."""
+
 FRAMES: dict[str, Any] = {
     "StreamLine": _record(
         {
@@ -105,6 +112,8 @@ FRAMES: dict[str, Any] = {
             "after": _TEXT,
             "why": _TEXT,
             "resume": {"enum": ["live", "replay", "reset"]},
+            "head": _PLACES,
+            "oldest": _PLACES,
             "lines": {"type": "array", "items": {"$ref": "#/components/schemas/StreamLine"}},
         },
     ),

@@ -23,6 +23,8 @@ ACTS: Final[dict[str, Act]] = {
     "/api/builds/{build_id}/fork": "start",
     "/projects/{project_id}/build": "start",
     "/projects/{project_id}/build/interject": "say",
+    "/projects/{project_id}/contracts/comments/{comment_id}/resolve": "say",
+    "/projects/{project_id}/contracts/{contract_type}/comments": "say",
     "/projects/{project_id}/build/cancel": "steer",
     "/projects/{project_id}/build/resume": "steer",
     "/projects/{project_id}/leave": "leave",

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from buildwright.errors import Refused
 from buildwright.ports import Builds, LogLine
+from buildwright.views.frames import LineLevel, level_of
 
 
 def cursor_for(place: int | str) -> str:
@@ -70,6 +71,8 @@ class LogPageLine(BaseModel):
     task: str
     attempt: int
     kind: str
+    level: LineLevel
+    """As in the stream."""
     text: str
 
 
@@ -128,4 +131,6 @@ async def read_page(
     lines, following, more = await find_lines(
         builds, build_id, 0 if tail else after, limit, task=task, tail=tail, fits=chosen
     )
-    return LogPage(items=[LogPageLine(**line._asdict()) for line in lines], next_after=following, more=more)
+    return LogPage(
+        items=[LogPageLine(**line._asdict(), level=level_of(line)) for line in lines], next_after=following, more=more
+    )

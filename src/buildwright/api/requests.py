@@ -63,9 +63,12 @@ class BuildRequest(RequestModel):
         if options.is_audited and "mark_phases" not in options.commits.model_fields_set:
             marking = options.commits.model_copy(update={"mark_phases": True})
             options = options.model_copy(update={"commits": marking})
-        if target_type not in {"github_existing", "github_new"} or "delivery" in options.model_fields_set:
+        if target_type not in {"github_existing", "github_new"}:
             return options
-        return options.model_copy(update={"delivery": Delivery(kind="push", remote=repository)})
+        given = options.delivery if "delivery" in options.model_fields_set else Delivery(kind="push")
+        if given.kind in {"push", "pr"} and not given.remote:
+            given = given.model_copy(update={"remote": repository})
+        return options.model_copy(update={"delivery": given})
 
 
 def kept_spec(text: str, tasks: list[dict[str, Any]] | None) -> str:

@@ -9,8 +9,9 @@ from typing import Final, Literal
 
 Role = Literal["viewer", "member", "maintainer", "owner"]
 Act = Literal["read", "leave", "say", "review", "start", "steer", "change", "share", "delete"]
-"""`say` and `review` reach a build's agents; `steer` is every other command to a build that another user has started;
-`change` is of a project's spec, interview and contracts; `share` is of its members; each may `leave`."""
+"""`say` and `review` reach a build's agents, `say` also the readers of a contract; `steer` is every other command to a
+build that another user has started; `change` is of a project's spec, interview and contracts; `share` is of its members;
+each may `leave`."""
 
 ROLES: Final[tuple[Role, ...]] = ("viewer", "member", "maintainer", "owner")
 """From the lowest to the highest."""

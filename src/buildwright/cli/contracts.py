@@ -180,6 +180,77 @@ async def rewrite(
 
 
 @contracts.command
+async def comment(
+    project: _Project,
+    contract: _Type,
+    lines: Annotated[str, Parameter(help="A line of the paragraph, as `12`, or the lines themselves, as `12-15`.")],
+    /,
+    *,
+    message: Annotated[str, Parameter(name=["--message", "-m"], help="What you have to say.")],
+    version: Annotated[int, Parameter(help="The version that has these lines; 0 for the newest.")] = 0,
+    json: _Json = False,
+) -> None:
+    """Write a comment on a paragraph of a contract. It is kept with what the paragraph says now; no agent is told."""
+    from buildwright.core.passage import Remark
+
+    output = Output(json)
+    first, last = _lines(lines)
+    async with session() as app:
+        project_id, _ = await app.contracts.find(project)
+        made = await app.contracts.comment(project_id, contract, Remark(message, first, last, version))
+    if output.json:
+        output.data(made.model_dump(mode="json"))
+    else:
+        output.print(f"Comment {made.id} is on line {made.first} of {contract}, version {made.version}.")
+
+
+@contracts.command
+async def comments(
+    project: _Project,
+    contract: Annotated[ContractType | None, Parameter(help="Only those on this contract.")] = None,
+    /,
+    *,
+    all_: Annotated[bool, Parameter(name="--all", help="With those that are resolved.")] = False,
+    json: _Json = False,
+) -> None:
+    """List the comments on the contracts of a project, each with its paragraph, and whether that has changed since."""
+    output = Output(json)
+    async with session() as app:
+        project_id, name = await app.contracts.find(project)
+        found = await app.contracts.comments(project_id, contract, resolved=all_)
+    if output.json:
+        output.data({"comments": [one.model_dump(mode="json") for one in found]})
+    elif not found:
+        output.print(f"There is no {'' if all_ else 'open '}comment on the contracts of {name}.")
+    for one in found if not output.json else ():
+        end = f", resolved by {one.resolved_by}" if one.resolved else ""
+        output.print(f"{one.id}  {one.contract_type}, {one.by}, {one.at:%Y-%m-%d %H:%M}{end}")
+        output.print(f"  {one_line(one.text, 400)}", wrap=True)
+        output.print(f"  {one.words}")
+        output.print(f"  > {one_line(one.passage, 200)}", wrap=True)
+
+
+@contracts.command
+async def resolve(
+    project: _Project,
+    comment_id: Annotated[str, Parameter(help="Id of the comment.")],
+    /,
+    *,
+    again: Annotated[bool, Parameter(name="--reopen", help="Open it again instead.")] = False,
+    json: _Json = False,
+) -> None:
+    """Mark a comment on a contract as resolved."""
+    output = Output(json)
+    async with session() as app:
+        project_id, _ = await app.contracts.find(project)
+        found = await app.contracts.resolve(project_id, comment_id, resolved=not again)
+    if output.json:
+        output.data(found.model_dump(mode="json"))
+    else:
+        output.print(f"Comment {found.id} is {'resolved' if found.resolved else 'open'}.")
+
+
+@contracts.command
 async def diff(
     project: _Project,
     contract: _Type,

@@ -14,6 +14,7 @@ from buildwright.cli.table import count
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
+    from buildwright.views.attempts import AttemptLines, AttemptsView
     from buildwright.wiring.changes import FileStat
 
 
@@ -23,6 +24,9 @@ async def diff(
     /,
     *,
     attempt: Annotated[int, Parameter(help="Only what this attempt at the task made, landed or not.")] = 0,
+    against: Annotated[
+        int, Parameter(help="Put it beside this other attempt: what is the same, and what differs.")
+    ] = 0,
     stat: Annotated[bool, Parameter(help="Only the files, with the lines added and removed.")] = False,
     out: Annotated[
         Path | None, Parameter(name=["--output", "-o"], help="Write the diff to this new file, for `git apply`.")
@@ -42,6 +46,19 @@ async def diff(
             "--attempt N is the number of an attempt at a task", fix="name the task: diff BUILD TASK --attempt N"
         )
     output = Output(json)
+    if against:
+        if not attempt or stat or out is not None:
+            raise Refused(
+                "--against N needs the attempt that it is compared with, and nothing else",
+                fix="say which: diff BUILD TASK --attempt 2 --against 1",
+            )
+        async with session() as app:
+            view = await app.attempts(await app.builds.load(await app.find(build)), task, against, attempt)
+        if output.json:
+            output.data(view.model_dump(mode="json"))
+        else:
+            _print_attempts(output, view)
+        return
     whole = not stat and (out is not None or not (output.on_terminal or output.json))
     async with session() as app:
         build_id = await app.find(build)
@@ -92,3 +109,36 @@ def _print_diff(output: Output, text: str) -> None:
         head = line.startswith(("diff --git", "index ", "--- ", "+++ "))
         style = "bold" if head else {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         output.print(line, style=style)
+
+
+_SIGNS = {"added": "+", "removed": "-", "same": " "}
+
+
+def _print_attempts(output: Output, view: AttemptsView) -> None:
+    """Print what two attempts changed: what is the same folded into one line, what differs with the attempt's number."""
+    output.print(f"Attempts {view.left.attempt} and {view.right.attempt} at {view.task}. {view.words}")
+    for file in view.files:
+        said = {
+            "same": "the same in both",
+            "differs": "differs",
+            "only_left": f"only attempt {view.left.attempt}",
+            "only_right": f"only attempt {view.right.attempt}",
+        }[file.match]
+        output.print(f"\n{file.path} ({said})", style="bold")
+        if file.not_shown:
+            output.print(f"  {file.not_shown}")
+        for hunk in file.hunks if file.match != "same" else ():
+            output.print(f"@@ {hunk.left_start or '-'} | {hunk.right_start or '-'} @@ {hunk.heading}", style="cyan")
+            for run in hunk.runs:
+                if run.differs:
+                    _print_apart(output, view, run.lines)
+                else:
+                    output.print(f"  ({count(len(run.lines), 'line')} the same in both)")
+
+
+def _print_apart(output: Output, view: AttemptsView, lines: tuple[AttemptLines, ...]) -> None:
+    left = [(view.left.attempt, one.left) for one in lines if one.left is not None]
+    right = [(view.right.attempt, one.right) for one in lines if one.right is not None]
+    for attempt, line in (*left, *right):
+        style = {"added": "green", "removed": "red"}.get(line.kind, "")
+        output.print(f"{attempt:>3} {_SIGNS[line.kind]}{line.text}", style=style)

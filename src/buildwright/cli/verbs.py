@@ -34,6 +34,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright contracts generate shop --answers answers.yaml",
         "buildwright contracts edit shop schema",
         'buildwright contracts rewrite shop ui 12 -m "say what the empty page shows"',
+        'buildwright contracts comment shop ui 12 -m "which page is this?"',
         "buildwright contracts stale shop",
         "buildwright contracts take shop",
     ),

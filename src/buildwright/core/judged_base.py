@@ -31,6 +31,21 @@ def base_troubles(build: Build) -> tuple[Finding, ...]:
     return tuple(finding for _, finding in _named_troubles(build))
 
 
+def base_waived(build: Build) -> tuple[Finding, ...]:
+    """Return what the gates refuse in the tree the build started from, and a person has accepted."""
+    if build.base_verdict is None:
+        return ()
+    refused = tuple(
+        finding
+        for report in build.base_verdict.reports
+        if not report.ok
+        for finding in report.findings
+        if finding.severity == "error" and finding.code != NO_TEST_YET
+    )
+    left = () if build.base_accepted or build.options.accept_base else base_troubles(build)
+    return tuple(finding for finding in refused if finding not in left)
+
+
 def base_refusal(build: Build) -> str:
     """Return why the build may not continue from its base, and what a person can do; "" when it may."""
     if build.base_accepted or build.options.accept_base:

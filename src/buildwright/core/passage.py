@@ -33,6 +33,15 @@ class RewriteWish(NamedTuple):
     """Path of a file that plays the model."""
 
 
+class Remark(NamedTuple):
+    """What a person has to say of lines of a text. `last` 0: the paragraph around line `first`; `version` 0: the newest."""
+
+    text: str
+    first: int
+    last: int = 0
+    version: int = 0
+
+
 class Passage(NamedTuple):
     """Whole lines of a text, from `first` to `last`, counted from 1."""
 

@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 
 from buildwright.store.admission import Admission
 from buildwright.store.build_queries import BuildQueries
+from buildwright.store.contract_comments import ContractComments
 from buildwright.store.contracts import Contracts
 from buildwright.store.database import Database
 from buildwright.store.idempotency import IdempotencyKeys
@@ -89,6 +90,7 @@ class Records:
         self.projects = Projects(database)
         self.interviews = Interviews(database)
         self.contracts = Contracts(database)
+        self.contract_comments = ContractComments(database)
         self.plan_costs = PlanCosts(database)
         self.inbox = Inbox(database)
         self.lessons = LessonStore(database)

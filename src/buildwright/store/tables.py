@@ -446,6 +446,21 @@ project_contracts = Table(
 )
 """Every version of the contracts. `sources` is JSON: for each line of the content a list of ids of answers."""
 
+contract_comments = Table(
+    "contract_comments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    *_columns("project_id user_id", Plain),
+    Column("contract_type", String(20), nullable=False),
+    *_columns("version first_line last_line", BigInteger),
+    *_columns("passage text author", Plain),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("resolved_by", Plain, nullable=False),
+    Column("resolved_at", UtcDateTime, nullable=True),
+    Index("ix_contract_comments_user_id", "user_id", "project_id", "created_at"),
+)
+"""Comments on paragraphs of contracts: lines of a version, and what they were then. `user_id` owns the project."""
+
 received_events = Table(
     "received_events",
     metadata,

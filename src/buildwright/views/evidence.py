@@ -9,10 +9,12 @@ from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase, Usage, usage_of
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Report, Verdict
+from buildwright.core.judged_base import base_waived
 from buildwright.core.record import Record
 from buildwright.core.work_clock import ClockHistory
 from buildwright.views.explain import attempts_of
 from buildwright.views.overview import TotalSpent
+from buildwright.views.verdicts import ApprovalView, approvals_of
 
 
 class JudgedAttempt(Record):
@@ -54,6 +56,8 @@ class TaskEvidence(Record):
     phase: str = ""
     attempts: tuple[JudgedAttempt, ...] = ()
     landed: LandedChange | None = None
+    approvals: tuple[ApprovalView, ...] = ()
+    """What would have kept its change from landing, and a person let pass."""
 
 
 class PhaseEvidence(Record):
@@ -95,6 +99,8 @@ class BuildEvidence(Record):
     """The checks of the whole result."""
     audits: tuple[PhaseEvidence, ...] = ()
     marks: tuple[MarkedPhase, ...] = ()
+    accepted: tuple[str, ...] = ()
+    """What the gates refuse in the tree that the build began with, and a person has accepted."""
     delivered: str = ""
     """The ref that the result was delivered to."""
     dependencies: str = ""
@@ -134,6 +140,7 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
             ),
         ),
         marks=_marks(build, events),
+        accepted=tuple(map(str, base_waived(build))),
         final=build.verdict.reports if build.verdict is not None else (),
         audits=tuple(_audits(build, events)),
         delivered=delivered[-1] if delivered else "",
@@ -236,6 +243,7 @@ def _task(
         phase=build.task(name).phase.value,
         attempts=(*([_attempt_before(before)] if before is not None else []), *_attempts(name, events, clock)),
         landed=landed,
+        approvals=approvals_of(name, build.task(name)),
     )
 
 

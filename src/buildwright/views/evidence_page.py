@@ -23,6 +23,7 @@ def evidence_page(evidence: BuildEvidence, statement_digest: str, key_id: str) -
             f"<title>Evidence of {_text(evidence.title or evidence.build)}</title><style>{_STYLE}</style></head><body>",
             *_head(evidence, statement_digest, key_id),
             *(line for task in evidence.tasks for line in _task(task)),
+            *_waived(evidence),
             "<h2>The whole result</h2>",
             *_reports(evidence.final),
             *(line for audit in evidence.audits for line in _audit(audit)),
@@ -74,6 +75,25 @@ def _task(task: TaskEvidence) -> Iterator[str]:
         yield f"<code>{_text(landed.tree)}</code>.</p>"
     for attempt in task.attempts:
         yield from _attempt(attempt)
+
+
+def _waived(evidence: BuildEvidence) -> Iterator[str]:
+    """Yield what a person let pass that the gates refused."""
+    approvals = [one for task in evidence.tasks for one in task.approvals]
+    if not approvals and not evidence.accepted:
+        return
+    yield "<h2>Let pass by a person</h2>"
+    if approvals:
+        heads = ("Task", "Finding", "Code", "By", "When", "Why")
+        yield "<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"
+        for one in approvals:
+            cells = (one.task, one.finding, one.code, one.by, f"{one.at:%Y-%m-%d %H:%M}", one.reason)
+            yield "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in cells) + "</tr>"
+        yield "</table>"
+    if evidence.accepted:
+        yield "<p>Accepted of the tree that the build began with:</p><ul>"
+        yield from (f"<li>{_text(one)}</li>" for one in evidence.accepted)
+        yield "</ul>"
 
 
 def _attempt(attempt: JudgedAttempt) -> Iterator[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone, landed_before
+from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone, landed_before, unapproved
 from buildwright.core.complexity import Complexity, complexity_of
 from buildwright.core.event import Recorded
 from buildwright.core.fault import FAULTS
@@ -88,6 +88,14 @@ class KeptWorkView(Record):
         return KeptWork(key, self.base, self.commit, self.tree, self.reason, self.at)
 
 
+class ApprovableFinding(Record):
+    """A finding that keeps the task's change from landing, and asks for a person's consent."""
+
+    finding: str
+    """Its fingerprint."""
+    words: str
+
+
 class WhyView(Record):
     """The answer for one task: `answer` in one sentence, then its reasons."""
 
@@ -116,6 +124,8 @@ class WhyView(Record):
     outside: tuple[str, ...] = ()
     """Those of them that the task did not name, and that belong to none that it named."""
     approvals: tuple[ApprovalView, ...] = ()
+    approvable: tuple[ApprovableFinding, ...] = ()
+    """What a person may let pass now, each by itself."""
     reports: tuple[Report, ...] = ()
     """The newest verdict, gate by gate, with its evidence."""
     accepted_by: tuple[str, ...] = ()
@@ -197,9 +207,17 @@ def why(
         changed=state.patch.paths if state.patch is not None else (),
         outside=tuple(one.file for one in findings_of(state) if one.code == "scope.outside" and one.file),
         approvals=approvals_of(task_id, state),
+        approvable=_approvable(build, state),
         reports=state.verdict.reports if state.verdict is not None else (),
         accepted_by=_accepted_by(state),
     )
+
+
+def _approvable(build: Build, state: TaskState) -> tuple[ApprovableFinding, ...]:
+    if build.is_terminal or state.phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
+        return ()
+    found = (one for one in unapproved(state) if one.can_be_approved)
+    return tuple(ApprovableFinding(finding=one.fingerprint, words=str(one)) for one in found)
 
 
 def answer_for(build: Build, plan: Plan, task: Task, now: datetime) -> str:

@@ -36,7 +36,8 @@ MOST_FILES = 200
 LONGEST_TEXT = 2_000
 _WRITTEN = re.compile(r"(.+): wrote (\d+) bytes", re.DOTALL)
 """The line of a log that says which file an agent has written (`engine.attempt`)."""
-_LEVELS = {"error": "error", "warned": "warning"}
+LineLevel = Literal["info", "warning", "error"]
+_LEVELS: dict[str, LineLevel] = {"error": "error", "warned": "warning"}
 
 
 class StreamFrame(NamedTuple):
@@ -125,7 +126,7 @@ def _lines(kind: str, build_id: str, project_id: str, lines: Sequence[LogLine]) 
             "task": line.task,
             "attempt": line.attempt,
             "kind": line.kind,
-            "level": _level(line),
+            "level": level_of(line),
             "text": line.text,
         }
         for line in lines
@@ -140,7 +141,8 @@ def _file_created(path: str, size: int, change: str, more: Fields) -> tuple[str,
     return "file_created", {**about, **more}
 
 
-def _level(line: LogLine) -> str:
+def level_of(line: LogLine) -> LineLevel:
+    """Return how much a line of a log matters."""
     if is_failure(line.kind, line.text):
         return "error"
     if is_refusal(line.kind, line.text):

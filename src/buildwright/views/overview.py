@@ -28,6 +28,7 @@ from buildwright.core.spec import Feature
 from buildwright.core.task import TaskAction, Validation
 from buildwright.core.timed_out import time_limit_of
 from buildwright.views.estimate import EstimateView
+from buildwright.views.later_delivery import LaterDelivery, later_delivery
 from buildwright.views.money import LimitView, limits_that_last, ways_on
 from buildwright.views.statuses import BUSY, BuildPhase, doing, phase_shown, runtime_phase, stream_status
 from buildwright.views.stuck import proposal_lines
@@ -184,6 +185,8 @@ class BuildView(Record):
     """Full name of the ref that holds the result, once it exists."""
     delivery_error: str = ""
     """Why the newest delivery failed; "" when it did not."""
+    delivering: LaterDelivery | None = None
+    """The delivery that was asked for after its end, while it is under way."""
     pull_request: str = ""
     """Address of the pull request's page; "" for none."""
     findings: tuple[str, ...] = ()
@@ -315,6 +318,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         head=build.head,
         delivered=build.delivered,
         delivery_error=build.delivery_error,
+        delivering=later_delivery(build),
         pull_request=build.pull_request,
         findings=tuple(map(str, build.verdict.findings)) if build.verdict is not None else (),
         warnings=_warnings(build),

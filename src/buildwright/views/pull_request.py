@@ -12,8 +12,10 @@ from html import escape
 
 from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.finding import Report
+from buildwright.core.judged_base import base_waived
 from buildwright.core.task import Task
 from buildwright.views.spec_progress import SpecPiece, SpecProgress, spec_progress
+from buildwright.views.verdicts import approvals_of
 
 _MOST = 100
 """Entries of each list. GitHub refuses a text of more than 65,536 characters."""
@@ -43,6 +45,7 @@ def section_of(build: Build, commit: str) -> str:
         *_requirements(spec_progress(build)),
         *_tasks(build),
         *_checks(build),
+        *_waived(build),
         *_evidence(build),
     ]
     text, size = list[str](), 0
@@ -128,6 +131,19 @@ def _checks(build: Build) -> Iterator[str]:
 def _check(report: Report) -> str:
     command = report.evidence.command if report.evidence is not None else ""
     return f"| {plain(report.gate)} | {report.result} | {plain(command)} |"
+
+
+def _waived(build: Build) -> Iterator[str]:
+    """Yield what a person let pass that the gates refused."""
+    approvals = [one for name in sorted(build.tasks) for one in approvals_of(name, build.task(name))]
+    accepted = base_waived(build)
+    if not approvals and not accepted:
+        return
+    yield "### Let pass by a person"
+    yield ""
+    said = [f"- {plain(one.task)}: {plain(one.code)}, by {plain(one.by)}: {plain(one.reason)}" for one in approvals]
+    said += [f"- before any change: {plain(str(one))}" for one in accepted]
+    yield from _listed(iter(said), len(said), "findings")
 
 
 def _evidence(build: Build) -> Iterator[str]:

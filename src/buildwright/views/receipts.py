@@ -1,10 +1,13 @@
-"""The way of each message of the user: queued, taken in by whom and at which turn, and what came of it. Pure."""
+"""The way of each message of the user: queued, taken in by whom and at which turn, and what came of it. Pure.
+
+The words that go along when a task is tried again are messages, too: the next attempt at that task begins with them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from buildwright.core import event as e
 from buildwright.core.build import Build
@@ -61,39 +64,62 @@ class Receipts(Record):
 
 def receipts_of(build: Build, events: Sequence[Recorded], most: int = 1_000) -> Receipts:
     """Return the way of each of the newest messages from the whole journal. O(events * messages that were heard)."""
-    all_sent = [one.event.id for one in events if isinstance(one.event, e.MessageSent)]
-    wanted = set(all_sent[-most:])
-    sent: dict[str, tuple[Recorded, e.MessageSent]] = {}
+    all_sent = [one for recorded in events if (one := _sent(recorded)) is not None]
+    sent = {one.id: one for one in all_sent[-most:]}
     heard: dict[str, list[TakenIn]] = {}
     turns: dict[tuple[str, int], int] = {}
+    begins: dict[str, list[str]] = {}
     for place, recorded in enumerate(events):
         match recorded.event:
-            case e.MessageSent() as event if event.id in wanted:
-                sent[event.id] = (recorded, event)
+            case e.TaskRetried(task=task) | e.UndoRequested(task=task) if (again := _sent(recorded)) is not None:
+                begins.setdefault(task, []).append(again.id)
+            case e.TaskStarted(task=task) as event:
+                for name in begins.pop(task, ()):
+                    if name in sent:
+                        heard[name] = [_taken_in(build, recorded, event, 1, events[place:])]
             case e.TokensUsed(task=task, attempt=attempt):
                 turns[task, attempt] = turns.get((task, attempt), 0) + 1
-            case e.MessageDelivered() as event if event.id in wanted:
+            case e.MessageDelivered() as event if event.id in sent:
                 turn = turns.get((event.task, event.attempt), 0) + 1
                 heard.setdefault(event.id, []).append(_taken_in(build, recorded, event, turn, events[place:]))
             case _:
                 pass  # is no part of the way of a message
-    waiting = {note.id for note in build.notes_to_agents}
+    waiting = {note.id for note in build.notes_to_agents}.union(*begins.values())
     return Receipts(
         build=build.id,
         version=build.version,
         messages=tuple(
-            _receipt(
-                recorded, event, tuple(heard.get(event.id, ())), waits=event.id in waiting, ended=build.is_terminal
-            )
-            for recorded, event in sent.values()
+            _receipt(one, tuple(heard.get(one.id, ())), waits=one.id in waiting, ended=build.is_terminal)
+            for one in sent.values()
         ),
         omitted=len(all_sent) - len(sent),
     )
 
 
-def _receipt(
-    recorded: Recorded, event: e.MessageSent, taken: tuple[TakenIn, ...], *, waits: bool, ended: bool
-) -> MessageReceipt:
+class _Sent(NamedTuple):
+    """Words of the user in the journal."""
+
+    id: str
+    text: str
+    task: str
+    at: datetime
+    seq: int
+
+
+def _sent(recorded: Recorded) -> _Sent | None:
+    """Return the words to agents in an event, if it has some."""
+    match recorded.event:
+        case e.MessageSent(id=name, text=text, task=task):
+            return _Sent(name, text, task, recorded.at, recorded.seq)
+        case e.TaskRetried(by="user", task=task, message=text) if text:
+            return _Sent(f"retry-{recorded.seq}", text, task, recorded.at, recorded.seq)
+        case e.UndoRequested(redo=True, task=task, message=text) if text:
+            return _Sent(f"redo-{recorded.seq}", text, task, recorded.at, recorded.seq)
+        case _:
+            return None
+
+
+def _receipt(sent: _Sent, taken: tuple[TakenIn, ...], *, waits: bool, ended: bool) -> MessageReceipt:
     state: MessageState = "queued" if waits and not ended else "lost"
     words = "It waits for an agent." if state == "queued" else "No agent heard it before the build ended."
     if taken:
@@ -102,11 +128,11 @@ def _receipt(
         files = len({path for one in taken for path in one.changed})
         words += f"; then {files} file{'' if files == 1 else 's'} changed." if files else "."
     return MessageReceipt(
-        id=event.id,
-        text=event.text,
-        task=event.task,
-        sent_at=recorded.at,
-        seq=recorded.seq,
+        id=sent.id,
+        text=sent.text,
+        task=sent.task,
+        sent_at=sent.at,
+        seq=sent.seq,
         state=state,
         words=words,
         taken_in=taken,
@@ -114,7 +140,7 @@ def _receipt(
 
 
 def _taken_in(
-    build: Build, recorded: Recorded, heard: e.MessageDelivered, turn: int, later: Sequence[Recorded]
+    build: Build, recorded: Recorded, heard: e.MessageDelivered | e.TaskStarted, turn: int, later: Sequence[Recorded]
 ) -> TakenIn:
     """Return an agent's receipt, with what became of its attempt."""
     changed, commit, outcome = tuple[str, ...](), "", "It is at work."

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.records import Records
     from buildwright.telemetry.meters import Meters
+    from buildwright.views.attempts import AttemptsView
     from buildwright.views.contracts import RewrittenContract
     from buildwright.views.costs import CostSum, KeptAnswers
     from buildwright.views.execution_log import TaskLogEntry
@@ -570,6 +571,12 @@ class App:
         if build.rebases:
             await self.workspace.stand_on(build.id, build.base)
         return await review(self.builds, self.workspace, build, task, ignore_space=ignore_space)
+
+    async def attempts(self, build: Build, task: str, left: int, right: int) -> AttemptsView:
+        """Return what two attempts at a task changed, side by side. Raises NotFound, Refused, GitFailed."""
+        from buildwright.wiring.changes import attempts
+
+        return await attempts(self.builds, self.workspace, build, task, left, right)
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
         """Return what an attempt at the task is told. Raises NotFound, GitFailed."""

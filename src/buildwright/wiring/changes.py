@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildwright.core.build import Build, no_task
 from buildwright.core.event import BuildForked, MergePrepared
 from buildwright.engine.kept_work import AttemptWork, work_of_attempt
-from buildwright.errors import NotFound
+from buildwright.errors import NotFound, Refused
+from buildwright.views.attempts import AttemptChange, AttemptsView, attempts_side_by_side
 from buildwright.views.review import ReviewView, diff_files, owners_in, review_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,19 @@ async def review(
         log = await workspace.log_of_lines(build.id, old, new) if old != new else ""
         owners = await asyncio.to_thread(owners_in, log)
     return await asyncio.to_thread(review_of, build, task, (old, new), files, owners)
+
+
+async def attempts(
+    builds: Builds, workspace: Workspace, build: Build, task: str, left: int, right: int
+) -> AttemptsView:
+    """Return what two attempts at a task changed, side by side. Raises NotFound, Refused (the same one), GitFailed."""
+    if left == right:
+        raise Refused(f"both are attempt {left}", fix="name two attempts")
+    made = []
+    for attempt in (left, right):
+        old, new, text = await change_of(builds, workspace, build, ChangeWanted(task, attempt))
+        made.append(AttemptChange(attempt, old, new, await asyncio.to_thread(diff_files, text)))
+    return await asyncio.to_thread(attempts_side_by_side, build.id, task, *made)
 
 
 async def kept_work(workspace: Workspace, build: Build) -> tuple[KeptWork, ...]:

@@ -30,7 +30,7 @@ from buildwright.views.contracts import (
 if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.core.interview import Interview
-    from buildwright.core.passage import RewriteWish
+    from buildwright.core.passage import Remark, RewriteWish
     from buildwright.core.spec import Spec
     from buildwright.engine.build_command import BuildCommand
     from buildwright.engine.commands import CommandResult
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from buildwright.store.contracts import ContractRecord
     from buildwright.store.projects import ProjectRecord
     from buildwright.store.records import Records
+    from buildwright.views.contract_comments import ContractComment
+    from buildwright.wiring.contract_comments import Commenting
 
     AskBuild = Callable[[str, BuildCommand], Awaitable[CommandResult]]
     AskRewriter = Callable[[str, str, ContractType, RewriteWish], Awaitable[RewrittenContract]]
@@ -299,6 +301,31 @@ class OwnContracts:
         """See `ContractClient.generate`."""
         async with self._open() as kept:
             return await kept.generate(self._user, project_id, interview, replace_edited=replace_edited)
+
+    async def comments(
+        self, project_id: str, contract_type: ContractType | None = None, *, resolved: bool = False
+    ) -> tuple[ContractComment, ...]:
+        """See `ContractClient.comments`."""
+        async with self._open() as kept:
+            await kept.own(self._user, project_id)
+            return await self._comments(kept).listed(self._user, project_id, contract_type, resolved=resolved)
+
+    async def comment(self, project_id: str, contract_type: ContractType, remark: Remark) -> ContractComment:
+        """See `ContractClient.comment`."""
+        async with self._open() as kept:
+            await kept.own(self._user, project_id)
+            return await self._comments(kept).add(self._user, project_id, contract_type, remark, self._user)
+
+    async def resolve(self, project_id: str, comment_id: str, *, resolved: bool = True) -> ContractComment:
+        """See `ContractClient.resolve`."""
+        async with self._open() as kept:
+            await kept.own(self._user, project_id)
+            return await self._comments(kept).resolve(self._user, project_id, comment_id, self._user, resolved=resolved)
+
+    def _comments(self, kept: Contracting) -> Commenting:
+        from buildwright.wiring.contract_comments import Commenting
+
+        return Commenting(kept.records, self._clock)
 
     async def stale(self, project_id: str) -> ContractsChange:
         """See `ContractClient.stale`."""

@@ -79,6 +79,19 @@ await inBrowser(async (page) => {
   await page.getByText("version 2", { exact: true }).first().waitFor();
   await look("contracts");
 
+  // A comment on one of its paragraphs, which is then resolved.
+  await page.locator("#main").focus();
+  await keys.press("c");
+  await page.getByRole("dialog", { name: "Comment on a passage" }).waitFor();
+  await keys.type("which words?");
+  await look("comment");
+  await press(button("Keep it"));
+  const comments = page.getByRole("region", { name: "Comments" });
+  await comments.getByText("which words?").waitFor();
+  await look("commented");
+  await press(comments.getByRole("button", { name: /^Resolve/ }));
+  await comments.getByText("which words?").waitFor({ state: "detached" });
+
   // The build, which waits for the plan to be approved.
   await page.locator("#main").focus();
   await keys.press("g");
@@ -138,6 +151,9 @@ await inBrowser(async (page) => {
   const pause = page.getByRole("region", { name: "Why the build is paused" });
   await press(pause.getByRole("button", { name: "Try again", exact: true }));
   await page.getByRole("region", { name: "Result" }).waitFor({ timeout: 120_000 });
+  const messages = page.getByRole("region", { name: "Messages" });
+  await messages.getByText(given.words).waitFor();
+  await messages.getByText(/heard it in attempt \d+ before turn 1/).waitFor();
   await look("ended");
   const path = new URL(page.url()).pathname;
 

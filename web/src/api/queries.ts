@@ -2,10 +2,12 @@
 import { queryOptions } from "@tanstack/react-query";
 import { buildPath, projectPath, Refusal, read } from "./client";
 import type {
+  Attempts,
   Build,
   BuildCosts,
   BuildPage,
   Choices,
+  ContractComment,
   ContractText,
   ContractView,
   Costs,
@@ -113,6 +115,18 @@ export const review = (id: string, task: string, ignoresSpace: boolean) =>
     refetchOnWindowFocus: false,
   });
 
+/** What two attempts at a task changed: it stays as it is. */
+export const attempts = (id: string, task: string, left: number, right: number) =>
+  queryOptions({
+    queryKey: ["attempts", id, task, left, right],
+    queryFn: ({ signal }) => {
+      const query = new URLSearchParams({ task, left: String(left), right: String(right) });
+      return read<Attempts>(buildPath(id, `/attempts?${query}`), signal);
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+  });
+
 /** When files are wanted: `at` is the number of an event, 0 for now; `of` is `merged` or `base`. */
 export interface When {
   readonly at: number;
@@ -174,6 +188,12 @@ export const contractVersions = (id: string, type: string) =>
   projectPart<{ readonly items: readonly ContractView[] }>(
     id,
     `contracts/${encodeURIComponent(type)}/versions`,
+  );
+
+export const contractComments = (id: string, type: string, resolved: boolean) =>
+  projectPart<{ readonly items: readonly ContractComment[] }>(
+    id,
+    `contracts/comments?${new URLSearchParams({ contract_type: type, resolved: String(resolved) })}`,
   );
 
 export const projects = () =>

@@ -15,6 +15,7 @@ const PARTS = {
   plan: lazy(async () => ({ default: (await import("../plan/PlanPage")).PlanPage })),
   log: lazy(async () => ({ default: (await import("../log/LogPage")).LogPage })),
   review: lazy(async () => ({ default: (await import("../review/ReviewPage")).ReviewPage })),
+  attempts: lazy(async () => ({ default: (await import("../attempts/AttemptsPage")).AttemptsPage })),
   files: lazy(async () => ({ default: (await import("../files/FilesPage")).FilesPage })),
   costs: lazy(async () => ({ default: (await import("../costs/CostsPage")).CostsPage })),
   complete: lazy(async () => ({ default: (await import("../complete/CompletePage")).CompletePage })),

@@ -14,6 +14,7 @@ import { dollars, duration, moment, short } from "../ui/words";
 import styles from "./build.module.css";
 import { FindingList } from "./FindingList";
 import { TaskActions } from "./TaskActions";
+import { Waivers } from "./Waivers";
 
 export function TaskDrawer({
   build,
@@ -86,6 +87,7 @@ function Content({
       <Command line={`buildwright why ${name} ${task.id}`} />
       <TaskActions build={build} found={found} />
       <List title="Why the last attempt was refused" lines={found.findings} bad />
+      <Waivers build={build} found={found} />
       {task.goal && (
         <>
           <h3>Goal</h3>
@@ -106,7 +108,7 @@ function Content({
           </ul>
         </>
       )}
-      <Attempts found={found} />
+      <Attempts build={build} found={found} />
       <Reports found={found} />
       <List title="Files of its change" lines={found.changed} mono />
       {found.summary && (
@@ -152,7 +154,7 @@ function List({
   );
 }
 
-function Attempts({ found }: { readonly found: Why }) {
+function Attempts({ build, found }: { readonly build: string; readonly found: Why }) {
   const attempts = found.attempts ?? [];
   if (attempts.length === 0) return null;
   return (
@@ -178,6 +180,13 @@ function Attempts({ found }: { readonly found: Why }) {
           </li>
         ))}
       </ol>
+      {attempts.length > 1 && (
+        <p>
+          <a href={`${buildAddress(build, "attempts")}?task=${encodeURIComponent(found.task.id)}`}>
+            Compare what they changed
+          </a>
+        </p>
+      )}
     </>
   );
 }

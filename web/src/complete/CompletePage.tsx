@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useId, useState } from "react";
 import { buildPath } from "../api/client";
 import { build as buildQuery, instructions, spec, summary } from "../api/queries";
-import type { Build, Instructions, Spec, SpecPiece, Summary } from "../api/types";
+import type { Build, Instructions, LaterDelivery, Spec, SpecPiece, Summary } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { buildAddress } from "../shell/router";
 import { useSteer } from "../shell/steer";
@@ -27,6 +27,8 @@ export function CompletePage({ id }: { readonly id: string }) {
   const build = useQuery(buildQuery(id));
   const figures = useQuery(summary(id)).data;
   const title = build.data?.title ?? "";
+  // A build that is delivered once more has ended as before.
+  const ended = build.data?.delivering?.outcome ?? build.data?.outcome;
   useEffect(() => {
     document.title = `Result · ${title} - Buildwright`;
   }, [title]);
@@ -36,7 +38,7 @@ export function CompletePage({ id }: { readonly id: string }) {
         <h1>
           Result <span>{title}</span>
         </h1>
-        {build.data?.outcome && <Badge word={build.data.outcome} />}
+        {ended && <Badge word={ended} />}
         <LinkChip />
       </header>
       {build.error && !build.data ? (
@@ -48,7 +50,7 @@ export function CompletePage({ id }: { readonly id: string }) {
         <Skeleton widths={[30, 100, 100, 60, 100]} />
       ) : (
         <>
-          {!build.data.outcome && (
+          {!ended && (
             <p className={styles.unfinished}>
               This build has not ended. What follows is how far it is;{" "}
               <a href={buildAddress(id)}>see it work</a>.
@@ -59,7 +61,11 @@ export function CompletePage({ id }: { readonly id: string }) {
           <LeftOut build={build.data} />
           <Built id={id} />
           <Take id={id} />
-          {build.data.outcome && <Deliver build={build.data} />}
+          {build.data.delivering ? (
+            <Delivering id={id} found={build.data.delivering} />
+          ) : (
+            ended && <Deliver build={build.data} />
+          )}
           <Spent id={id} />
           <Proof id={id} figures={figures} />
         </>
@@ -274,6 +280,31 @@ function Deliver({ build }: { readonly build: Build }) {
             </div>
           ),
         )}
+      </div>
+    </Panel>
+  );
+}
+
+/** A delivery that was asked for after the end, while it runs. */
+function Delivering({ id, found }: { readonly id: string; readonly found: LaterDelivery }) {
+  const { busy, steer } = useSteer(id);
+  return (
+    <Panel title="Deliver it">
+      <div className={styles.deliver}>
+        <p role="status">
+          <Badge word="working">delivering</Badge> {found.words}
+        </p>
+        <Refused act="steer" />
+        <div className={styles.goal}>
+          <Button
+            act="steer"
+            disabled={busy !== ""}
+            onClick={() => void steer({ part: "stop", done: "The delivery is stopped." })}
+          >
+            Stop the delivery
+          </Button>
+          <Command line={`buildwright stop ${short(id)}`} />
+        </div>
       </div>
     </Panel>
   );

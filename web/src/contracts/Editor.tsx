@@ -11,6 +11,7 @@ import { Dialog } from "../ui/Dialog";
 import { Panel } from "../ui/Panel";
 import { Problem, Skeleton } from "../ui/States";
 import { count, short } from "../ui/words";
+import { Comments, WriteComment } from "./Comments";
 import styles from "./contracts.module.css";
 import { draftOf, keepDraft, lineIn, linesOf } from "./drafts";
 import { Preview } from "./Preview";
@@ -67,11 +68,19 @@ function Text({ id, found, onSaved }: TextProps) {
   const [impact, setImpact] = useState<ContractsChange | null>(null);
   const [busy, setBusy] = useState(false);
   const [passage, setPassage] = useState<ReturnType<typeof linesOf> | null>(null);
+  const [commented, setCommented] = useState<ReturnType<typeof linesOf> | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
-  const rewrite = useCallback(() => {
+  const chosen = useCallback(() => {
     const { selectionStart = 0, selectionEnd = 0 } = field.current ?? {};
-    setPassage(linesOf(text, selectionStart, selectionEnd));
+    return linesOf(text, selectionStart, selectionEnd);
   }, [text]);
+  const rewrite = useCallback(() => setPassage(chosen()), [chosen]);
+  // A comment is on lines of a version: a text that is not saved has none.
+  const comment = useCallback(() => {
+    if (isChanged)
+      toast({ text: "Save or discard your text first: a comment is on what is saved.", bad: true });
+    else setCommented(chosen());
+  }, [chosen, isChanged]);
   const asked = useCallback(
     async (query: string): Promise<ContractsChange | null> => {
       setBusy(true);
@@ -122,8 +131,14 @@ function Text({ id, found, onSaved }: TextProps) {
           keys: "w",
           run: rewrite,
         },
+        {
+          id: "comment-passage",
+          title: "Comment on the paragraph at the cursor, or on what is selected",
+          keys: "c",
+          run: comment,
+        },
       ],
-      [id, look, rewrite, type],
+      [comment, id, look, rewrite, type],
     ),
   );
   return (
@@ -138,6 +153,9 @@ function Text({ id, found, onSaved }: TextProps) {
                 Discard
               </Button>
             )}
+            <Button act="say" disabled={busy || !text.trim()} onClick={comment}>
+              Comment
+            </Button>
             <Button act="change" disabled={busy || !text.trim()} onClick={rewrite}>
               Rewrite
             </Button>
@@ -169,7 +187,18 @@ function Text({ id, found, onSaved }: TextProps) {
         </div>
       </Panel>
       <Preview id={id} found={found} text={text} />
+      <Comments id={id} type={type} />
       <Versions id={id} found={found} onRestore={(old) => change(old, found.version)} />
+      {commented && (
+        <WriteComment
+          id={id}
+          type={type}
+          text={found.content}
+          version={found.version}
+          {...commented}
+          onClose={() => setCommented(null)}
+        />
+      )}
       {passage && (
         <Rewrite
           id={id}

@@ -1,4 +1,6 @@
 // A contract as it reads: its headings as an outline, and beside each line the answers that it came from.
+import { useQuery } from "@tanstack/react-query";
+import { contractComments } from "../api/queries";
 import type { ContractText } from "../api/types";
 import { projectAddress } from "../shell/router";
 import { cx } from "../ui/cx";
@@ -15,6 +17,7 @@ export function Preview({ id, found, text }: Props) {
   const same = text === found.content;
   const from = new Map(found.lines.map((line) => [line.number, line.answers]));
   const lines = text.split("\n");
+  const comments = useQuery(contractComments(id, found.contract_type, false)).data?.items ?? [];
   return (
     <Panel title="As it reads" count={same ? undefined : "sources of lines are known once it is saved"}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long text scrolls, also by keyboard */}
@@ -33,6 +36,14 @@ export function Preview({ id, found, text }: Props) {
                 <span>{line || " "}</span>
               )}
               <span className={styles.sources}>
+                {same &&
+                  comments
+                    .filter((one) => one.line === at + 1)
+                    .map((one) => (
+                      <a key={one.id} href={`#comment-${one.id}`} title={one.text}>
+                        comment
+                      </a>
+                    ))}
                 {answers.map((answer) =>
                   answer === "edit" ? (
                     <span key={answer} className={styles.quiet}>

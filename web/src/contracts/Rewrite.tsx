@@ -10,6 +10,7 @@ import { Problem } from "../ui/States";
 import { dollars, short } from "../ui/words";
 import styles from "./contracts.module.css";
 import { Difference } from "./Difference";
+import { Passage, passageIn, titleOf } from "./Passage";
 
 interface Props {
   readonly id: string;
@@ -53,7 +54,7 @@ export function Rewrite({ id, type, text, first, last, onTake, onClose }: Props)
         }}
       >
         <h2>Rewrite {titleOf(from, upto)}</h2>
-        <pre className={styles.passage}>{passageIn(text, from, upto)}</pre>
+        <Passage text={passageIn(text, from, upto)} />
         <Field label="What is to change there">
           {(names) => (
             <textarea
@@ -94,22 +95,4 @@ export function Rewrite({ id, type, text, first, last, onTake, onClose }: Props)
       </form>
     </Dialog>
   );
-}
-
-function titleOf(first: number, last: number): string {
-  if (!last) return `the paragraph at line ${first}`;
-  return first === last ? `line ${first}` : `lines ${first} to ${last}`;
-}
-
-/** The lines of a passage; with `last` 0 those up to the next empty ones, as the server takes them. */
-function passageIn(text: string, first: number, last: number): string {
-  const lines = text.split("\n");
-  if (last) return lines.slice(first - 1, last).join("\n");
-  const isEmpty = (at: number) => !lines[at]?.trim();
-  if (isEmpty(first - 1)) return "";
-  let start = first - 1;
-  while (start > 0 && !isEmpty(start - 1)) start -= 1;
-  let end = first;
-  while (end < lines.length && !isEmpty(end)) end += 1;
-  return lines.slice(start, end).join("\n");
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { waitBefore } from "./backoff";
 import { Lines, MOST_LINES } from "./lines";
+import { BLOCK, OlderLines } from "./older";
 import { Refresher } from "./refresher";
 
 const line = (seq: number) => ({
@@ -24,11 +25,60 @@ test("a log keeps each line once and lets the oldest go", () => {
   const lines = new Lines();
   expect(lines.add([line(1), line(2)])).toBe(2);
   expect(lines.add([line(2), line(3)])).toBe(1);
-  expect(lines.all.map((one) => one.seq)).toEqual([1, 2, 3]);
+  expect(lines.all.map((one) => one?.seq)).toEqual([1, 2, 3]);
   lines.add(Array.from({ length: MOST_LINES }, (_, place) => line(place + 4)));
   expect(lines.all.length).toBeLessThanOrEqual(MOST_LINES);
   expect(lines.dropped + lines.all.length).toBe(MOST_LINES + 3);
   expect(lines.last).toBe(MOST_LINES + 3);
+});
+
+test("lines that are known to be there come later, in any order", () => {
+  const lines = new Lines();
+  lines.span(0, 0);
+  expect([lines.all.length, lines.isWhole]).toEqual([0, true]);
+  lines.span(5, 9);
+  expect([lines.first, lines.last, lines.all.length, lines.loaded, lines.isWhole]).toEqual([
+    5,
+    9,
+    5,
+    0,
+    false,
+  ]);
+  expect(lines.add([line(9), line(10)])).toBe(2);
+  expect(lines.add([line(4), line(6), line(9)])).toBe(1);
+  expect(lines.all.map((one) => one?.seq)).toEqual([undefined, 6, undefined, undefined, 9, 10]);
+  lines.span(5, 8);
+  expect(lines.last).toBe(10);
+  lines.add([5, 7, 8].map(line));
+  expect([lines.loaded, lines.isWhole]).toEqual([6, true]);
+  lines.clear();
+  expect([lines.first, lines.last, lines.loaded]).toEqual([0, 0, 0]);
+  lines.span(1, MOST_LINES + 10);
+  expect(lines.first + lines.all.length - 1).toBe(MOST_LINES + 10);
+  expect(lines.dropped + lines.all.length).toBe(MOST_LINES + 10);
+});
+
+test("of older lines what is wanted last is read first, each block once", async () => {
+  const asked: number[] = [];
+  const answers: (() => void)[] = [];
+  const got: number[] = [];
+  const older = new OlderLines(
+    "b",
+    (read) => got.push(...read.map((one) => one.seq)),
+    (after) => {
+      asked.push(after);
+      return new Promise((done) => answers.push(() => done([line(after + 1)])));
+    },
+  );
+  older.want([1, 2, BLOCK]);
+  older.want([BLOCK + 1]);
+  older.want([2 * BLOCK + 1]);
+  older.want([9 * BLOCK, 9 * BLOCK + 1, 1]);
+  expect(asked).toEqual([0, BLOCK]);
+  for (const answer of answers.splice(0)) answer();
+  await new Promise((done) => setTimeout(done));
+  expect(got).toEqual([1, BLOCK + 1]);
+  expect(asked).toEqual([0, BLOCK, 8 * BLOCK, 9 * BLOCK]);
 });
 
 test("a flood of news is read as fast as it is answered, and its end is never missed", async () => {

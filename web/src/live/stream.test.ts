@@ -73,8 +73,11 @@ test("after a cut it goes on where it was, and what comes twice counts once", as
   const { made } = stream();
   made.wantLog(true);
   made.open();
-  await vi.waitFor(() => expect(made.log.all.map((line) => line.seq)).toEqual([1, 2, 3, 4]), 5_000);
-  expect(met.asked.map((query) => query.get("after"))).toEqual(["start", "l3"]);
+  await vi.waitFor(() => expect(made.log.all.map((line) => line?.seq)).toEqual([1, 2, 3, 4]), 5_000);
+  expect(met.asked.map((query) => [query.get("after"), query.get("last")])).toEqual([
+    [null, "1000"],
+    ["l3", null],
+  ]);
   expect(met.asked[1]?.get("build")).toBe("3fa9");
   expect(made.state().link).toBe("live");
 });
@@ -91,11 +94,11 @@ test("when the server cannot replay, everything is read anew", async () => {
   const { made, news } = stream();
   made.wantLog(true);
   made.open();
-  await vi.waitFor(() => expect(made.log.all.map((line) => line.seq)).toEqual([1]), 5_000);
+  await vi.waitFor(() => expect(made.log.all.map((line) => line?.seq)).toEqual([1]), 5_000);
   expect(news.at(-1) || news.includes(true)).toBe(true);
   expect(met.said).toContainEqual({
     type: "subscribe",
-    payload: { topics: ["events", "log"], after: "start" },
+    payload: { topics: ["events", "log"], last: 1_000 },
   });
 });
 
@@ -131,13 +134,13 @@ test("an ended build, a session that is over and a refusal are not tried again",
   }
 });
 
-test("the log is asked for when a page shows it, from its first line on, and the next time from where it was", async () => {
+test("the log is asked for when a page shows it, its newest lines first, and the next time from where it was", async () => {
   const met = meeting((client) => {
     client.send(hello("live", "c0"));
     client.addEventListener("message", (message) => {
-      const { topics, after } = JSON.parse(String(message.data)).payload;
+      const { topics, last } = JSON.parse(String(message.data)).payload;
       client.send(frame("subscribed", { resume: "live", cursor: "s" }));
-      if (topics.includes("log") && after === "start") client.send(lines(1, 2));
+      if (topics.includes("log") && last) client.send(lines(1, 2));
     });
   });
   const { made } = stream();
@@ -149,10 +152,34 @@ test("the log is asked for when a page shows it, from its first line on, and the
   made.wantLog(true);
   await vi.waitFor(() => expect(met.said).toHaveLength(3));
   expect(met.said.map((one) => one.payload)).toEqual([
-    { topics: ["events", "log"], after: "start" },
+    { topics: ["events", "log"], last: 1_000 },
     { topics: ["events"] },
     { topics: ["events", "log"], after: "l2" },
   ]);
+});
+
+test("older lines come when all of the log is wanted, also after a cut on the way", async () => {
+  const places = { oldest: { "3fa9-whole": { line: 1 } }, head: { "3fa9-whole": { line: 6 } } };
+  const met = meeting((client, number) => {
+    client.send(frame("hello", { resume: "live", cursor: "c0", ...places }));
+    if (number === 1) client.send(lines(5, 6));
+    client.addEventListener("message", (message) => {
+      if (JSON.parse(String(message.data)).payload.after !== "start") return;
+      client.send(event(9)); // of the subscription before
+      setTimeout(() => client.close(1011, "the store does not answer"), 20);
+    });
+    if (number === 2) client.send(lines(1, 2, 3, 4, 5, 6));
+  });
+  const { made } = stream();
+  made.wantLog(true);
+  made.open();
+  await vi.waitFor(() => expect(made.log.loaded).toBe(2));
+  expect([made.log.first, made.log.last, made.log.isWhole]).toEqual([1, 6, false]);
+  made.wantWholeLog();
+  await vi.waitFor(() => expect(made.log.isWhole).toBe(true), 5_000);
+  expect(met.asked[1]?.get("after")).toBe("start");
+  made.wantWholeLog();
+  expect(met.said).toHaveLength(1);
 });
 
 test("many frames are handed on at once", async () => {

@@ -31,6 +31,8 @@ const HIDDEN_MS = 500;
 /** With so many lines at once there are more behind them: drawing each frame of them would keep the rest waiting. */
 const MANY_LINES = 200;
 const FLOOD_MS = 100;
+/** Of a log these lines come at once, the newest; older ones when they are scrolled to, or all when it is searched. */
+const NEWEST_LINES = 1_000;
 /** Tries without a connection after which the pages ask again and again instead. */
 const TRIES_BEFORE_POLLING = 2;
 const FINAL: Record<number, Link> = {
@@ -54,7 +56,11 @@ export class BuildStream {
   #wantsLog = false;
   /** Where the stream stands; with the log on, where both stand. */
   #cursor = "";
-  #logCursor = "start";
+  #logCursor = "";
+  /** Whether all of the log is wanted, from its first line on. */
+  #whole = false;
+  /** A subscription was asked for, and frames of the one before may still come. */
+  #awaits = false;
   #seen = 0;
   #tries = 0;
   #closed = true;
@@ -99,10 +105,34 @@ export class BuildStream {
   wantLog(wanted: boolean): void {
     if (wanted === this.#wantsLog) return;
     this.#wantsLog = wanted;
-    if (this.#state.link === "ended" && wanted && this.log.last === 0) this.#connect();
+    if (this.#state.link === "ended" && wanted && this.log.loaded === 0) this.#connect();
+    this.#subscribe();
+  }
+
+  /** Ask for all lines of the log that this tab does not have. */
+  wantWholeLog(): void {
+    if (this.#whole || this.log.isWhole) return;
+    this.#whole = true;
+    this.#logCursor = "start";
+    if (this.#state.link === "ended") this.#connect();
+    else this.#subscribe();
+  }
+
+  /** Take older lines that were read by themselves. */
+  takeLines(lines: readonly Line[]): void {
+    if (this.log.add(lines)) this.#set({ lines: this.log.version });
+  }
+
+  #subscribe(): void {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    const after = wanted ? { after: this.#logCursor } : {};
-    this.#send({ type: "subscribe", payload: { topics: this.#topics(), ...after } });
+    this.#awaits = true;
+    this.#send({ type: "subscribe", payload: { topics: this.#topics(), ...this.#start() } });
+  }
+
+  /** From where the log is wanted: where it was, or with its newest lines. */
+  #start(): { after?: string; last?: number } {
+    if (!this.#wantsLog) return {};
+    return this.#logCursor ? { after: this.#logCursor } : { last: NEWEST_LINES };
   }
 
   #topics(): string[] {
@@ -112,9 +142,11 @@ export class BuildStream {
   #connect(): void {
     this.#stop("retry");
     this.#drop();
-    const after = this.#wantsLog ? this.#logCursor : this.#cursor;
+    this.#awaits = false;
+    const { after = this.#cursor, last } = this.#start();
     const query = new URLSearchParams({ build: this.build, topics: this.#topics().join(",") });
     if (after) query.set("after", after);
+    if (last) query.set("last", String(last));
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = this.#hooks.socket(`${scheme}://${location.host}/ws/devteam?${query}`);
     this.#socket = socket;
@@ -157,6 +189,11 @@ export class BuildStream {
     const lines: Line[] = [];
     for (const { type, payload } of frames) {
       if (type === "hello" || type === "subscribed") {
+        this.#awaits &&= type === "hello";
+        // The address may have the beginning of the id only; the stream is of this one build.
+        const [oldest] = Object.values(payload.oldest ?? {});
+        const [head] = Object.values(payload.head ?? {});
+        this.log.span(oldest?.line ?? 0, head?.line ?? 0);
         resync = this.#greeted(payload.resume ?? "live") || resync;
         news ||= type === "hello";
       } else if (type === "execution-update" && (payload.seq ?? 0) > this.#seen) {
@@ -168,7 +205,8 @@ export class BuildStream {
       const place = type === "reset" ? payload.after : payload.cursor;
       if (place) {
         this.#cursor = place;
-        if (this.#wantsLog && type !== "hello" && type !== "subscribed") this.#logCursor = place;
+        if (this.#wantsLog && !this.#awaits && type !== "hello" && type !== "subscribed")
+          this.#logCursor = place;
       }
     }
     this.#floods = lines.length >= MANY_LINES;
@@ -185,10 +223,9 @@ export class BuildStream {
     this.#ping();
     if (resume !== "reset") return false;
     this.#seen = 0;
-    this.#logCursor = "start";
+    this.#logCursor = this.#whole ? "start" : "";
     this.log.clear();
-    if (this.#wantsLog)
-      this.#send({ type: "subscribe", payload: { topics: this.#topics(), after: "start" } });
+    if (this.#wantsLog) this.#subscribe();
     return true;
   }
 

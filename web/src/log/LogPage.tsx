@@ -15,6 +15,7 @@ import { build as buildQuery } from "../api/queries";
 import type { Line } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { useStream, useStreamState } from "../live/LiveBuild";
+import { OlderLines } from "../live/older";
 import { useActions } from "../shell/kept";
 import { setQuery, useQueryValue } from "../shell/router";
 import { Button } from "../ui/Button";
@@ -52,22 +53,26 @@ export function LogPage({ id }: { readonly id: string }) {
   }, [stream]);
 
   // Lines only grow; when old ones were let go, everything is looked at anew.
-  const dropped = lines.dropped;
-  const first = lines.all[0]?.seq ?? 0;
+  const { dropped, first } = lines;
   // biome-ignore lint/correctness/useExhaustiveDependencies: other first lines are another log
   const found = useMemo(
     () => new Found({ task, level, search: needle }),
     [task, level, needle, dropped, first],
   );
   // biome-ignore lint/correctness/useExhaustiveDependencies: `version` says that there are new lines
-  const { shown, hits } = useMemo(() => {
+  const { hits, upto } = useMemo(() => {
     found.look(lines.all);
-    return { shown: found.shown, hits: found.hits };
+    return { hits: found.hits, upto: found.upto };
   }, [found, lines, version]);
-  const total = shown.length;
+  const total = found.narrows ? found.shown.length : lines.all.length;
+  // What is searched or narrowed is looked for in all lines, also in those that nobody has scrolled to.
+  useEffect(() => {
+    if (found.looks && link !== "connecting") stream.wantWholeLog();
+  }, [found, link, stream]);
 
+  const placeOf = useCallback((row: number) => (found.narrows ? (found.shown[row] ?? -1) : row), [found]);
   // The same function each time: with another one the places of all rows are counted anew.
-  const keyOf = useCallback((index: number) => lines.all[shown[index] ?? 0]?.seq ?? index, [lines, shown]);
+  const keyOf = useCallback((row: number) => lines.first + placeOf(row), [lines, placeOf]);
   const rows = useVirtualizer({
     count: total,
     getScrollElement: () => box.current,
@@ -80,15 +85,26 @@ export function LogPage({ id }: { readonly id: string }) {
     if (follows && total > 0) rows.scrollToIndex(total - 1, { align: "end" });
   }, [follows, total, rows]);
 
+  const older = useMemo(() => new OlderLines(id, (read) => stream.takeLines(read)), [id, stream]);
+  const missing = rows
+    .getVirtualItems()
+    .map((row) => placeOf(row.index))
+    .filter((place) => !lines.all[place]);
+  const wanted = missing.map((place) => first + place).join(" ");
+  useEffect(() => {
+    if (wanted) older.want(wanted.split(" ").map(Number));
+  }, [older, wanted]);
+
   const shownAt = useRef(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shown` grows in its place, which `total` tells
   useEffect(() => {
     if (!at || shownAt.current === at) return;
-    const place = shown.findIndex((index) => (lines.all[index]?.seq ?? 0) >= at);
-    if (place < 0) return;
+    const row = found.narrows
+      ? found.shown.findIndex((place) => lines.first + place >= at)
+      : Math.max(0, at - lines.first);
+    if (row < 0 || row >= total) return;
     shownAt.current = at;
-    rows.scrollToIndex(place, { align: "center" });
-  }, [at, lines, rows, shown, total]);
+    rows.scrollToIndex(row, { align: "center" });
+  }, [at, found, lines, rows, total]);
 
   // Whoever scrolls up wants to read: new lines then wait below.
   const top = useRef(0);
@@ -147,7 +163,12 @@ export function LogPage({ id }: { readonly id: string }) {
           Log <span>{build?.title}</span>
         </h1>
         <LinkChip />
-        <span className={styles.quiet}>{count(total, "line")}</span>
+        <span className={styles.quiet}>
+          {count(total, "line")}
+          {found.looks && upto < lines.all.length && (
+            <>, looked through {Math.floor((100 * upto) / lines.all.length)} %</>
+          )}
+        </span>
         <div className={styles.tools}>
           <div className={styles.search}>
             <input
@@ -206,32 +227,31 @@ export function LogPage({ id }: { readonly id: string }) {
         aria-label="Lines of the log"
       >
         {total === 0 &&
-          (link === "connecting" ? (
+          (link === "connecting" || (found.looks && upto < lines.all.length) ? (
             <Skeleton widths={[60, 80, 40, 70]} />
           ) : (
             <None of={task} level={level} id={id} />
           ))}
         <div className={styles.all} style={{ height: rows.getTotalSize() }}>
           {rows.getVirtualItems().map((row) => {
-            const line = lines.all[shown[row.index] ?? -1];
+            const line = lines.all[placeOf(row.index)];
             return (
-              line && (
-                <div
-                  key={row.key}
-                  ref={wraps ? rows.measureElement : null}
-                  data-index={row.index}
-                  className={cx(
-                    styles.row,
-                    wraps && styles.wrapped,
-                    row.index === current && needle && styles.current,
-                    line.seq === at && styles.linked,
-                    line.level !== "info" && styles[line.level],
-                  )}
-                  style={{ transform: `translateY(${row.start}px)` }}
-                >
-                  <Row line={line} needle={needle} />
-                </div>
-              )
+              <div
+                key={row.key}
+                ref={wraps && line ? rows.measureElement : null}
+                data-index={row.index}
+                aria-busy={line ? undefined : true}
+                className={cx(
+                  styles.row,
+                  wraps && styles.wrapped,
+                  row.index === current && needle && styles.current,
+                  line?.seq === at && styles.linked,
+                  line && line.level !== "info" && styles[line.level],
+                )}
+                style={{ transform: `translateY(${row.start}px)` }}
+              >
+                {line ? <Row line={line} needle={needle} /> : <span className={styles.quiet}>…</span>}
+              </div>
             );
           })}
         </div>

@@ -45,3 +45,23 @@ test("lines are chosen and searched as they come, each looked at once", () => {
   bad.look([line(1, "x"), line(2, "y", { level: "error" }), line(3, "z", { level: "warning" })]);
   expect(bad.shown).toEqual([1, 2]);
 });
+
+test("what is not here yet is waited for, and a search alone narrows nothing", () => {
+  const line = (seq: number, text: string): Line => ({
+    seq,
+    ts: "",
+    task: "a",
+    attempt: 1,
+    kind: "agent",
+    level: "info",
+    text,
+  });
+  const all: (Line | undefined)[] = [line(1, "two"), undefined, line(3, "two")];
+  const found = new Found({ task: "", level: "", search: "two" });
+  found.look(all);
+  expect([found.narrows, found.looks, found.upto, found.hits]).toEqual([false, true, 1, [0]]);
+  all[1] = line(2, "one");
+  found.look(all);
+  expect([found.shown, found.upto, found.hits]).toEqual([[], 3, [0, 2]]);
+  expect(new Found({ task: "", level: "", search: "" }).looks).toBe(false);
+});

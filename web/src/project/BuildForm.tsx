@@ -21,6 +21,8 @@ interface Wish {
   readonly command: string;
   readonly budget: string;
   readonly checks: string;
+  /** "" for what follows from the place. */
+  readonly deliver: "" | "pr" | "push" | "branch";
   readonly approve: boolean;
   readonly anyBase: boolean;
 }
@@ -34,6 +36,7 @@ export function requestOf(wish: Wish, target: Target | null): object {
     ...(wish.budget && { limits: { budget_usd: wish.budget } }),
     ...(checks.length > 0 && { checks: checks.map((command) => ({ name: command.slice(0, 60), command })) }),
     ...(wish.anyBase && { accept_base: true }),
+    ...(wish.deliver && { delivery: { kind: wish.deliver } }),
     approve_plan: wish.approve,
   };
   const place = target?.ref.trim() ? { target_type: target.kind, target_ref: target.ref.trim() } : {};
@@ -48,6 +51,7 @@ export function BuildForm({ found }: { readonly found: ProjectOverview }) {
     command: "",
     budget: String(defaults.budget_usd ?? ""),
     checks: "",
+    deliver: "",
     approve: defaults.approve_plan,
     anyBase: false,
   });
@@ -131,6 +135,7 @@ function commandOf(command: string, wish: Wish): string {
     ` --agent ${wish.agent}`,
     wish.agent === "shell" && ` --agent-command ${shellWord(wish.command)}`,
     wish.budget && ` --max-cost ${wish.budget}`,
+    wish.deliver && ` --deliver ${wish.deliver}`,
     wish.approve && " --approve-plan",
     wish.anyBase && " --accept-base",
     ...checks,
@@ -203,6 +208,23 @@ function Options({ wish, found, onChange }: OptionsProps) {
           )}
         </Field>
       )}
+      <Field
+        label="The result goes to"
+        hint="A pull request is opened on the forge that the repository is on, as a draft until all is proven."
+      >
+        {(names) => (
+          <select
+            {...names}
+            value={wish.deliver}
+            onChange={(event) => onChange({ deliver: event.target.value as Wish["deliver"] })}
+          >
+            <option value="">what follows from the place</option>
+            <option value="pr">a pull request</option>
+            <option value="push">a branch of the remote</option>
+            <option value="branch">a branch of the repository</option>
+          </select>
+        )}
+      </Field>
       <label className={styles.check}>
         <input
           type="checkbox"

@@ -49,11 +49,19 @@ test("a problem in the stream is a refusal, and so is a stream that is cut", asy
 });
 
 test("a build is asked for with what was said, and no more", () => {
-  const wish = { agent: "direct", command: "x", budget: "", checks: "", approve: true, anyBase: false };
+  const wish = {
+    agent: "direct",
+    command: "x",
+    budget: "",
+    checks: "",
+    deliver: "" as const,
+    approve: true,
+    anyBase: false,
+  };
   expect(requestOf(wish, null)).toEqual({ options: { agent: "direct", approve_plan: true } });
   expect(
     requestOf(
-      { ...wish, agent: "shell", budget: "2.50", checks: "\n make test \n\n", anyBase: true },
+      { ...wish, agent: "shell", budget: "2.50", checks: "\n make test \n\n", deliver: "pr", anyBase: true },
       { kind: "local_path", ref: " /home/ann/x " },
     ),
   ).toEqual({
@@ -65,6 +73,7 @@ test("a build is asked for with what was said, and no more", () => {
       limits: { budget_usd: "2.50" },
       checks: [{ name: "make test", command: "make test" }],
       accept_base: true,
+      delivery: { kind: "pr" },
       approve_plan: true,
     },
   });

@@ -8,11 +8,11 @@ export type Place =
   | { readonly page: "nowhere" };
 
 /** The pages of one build beside its overview. */
-export type BuildPart = "plan" | "log" | "review" | "files" | "costs" | "complete";
+export type BuildPart = "plan" | "log" | "review" | "attempts" | "files" | "costs" | "complete";
 /** The pages of one project beside its own. */
 export type ProjectPart = "interview" | "contracts";
 
-const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(plan|log|review|files|costs|complete))?$/;
+const BUILD = /^\/builds\/([A-Za-z0-9-]{1,64})(?:\/(plan|log|review|attempts|files|costs|complete))?$/;
 const PROJECT = /^\/projects\/([A-Za-z0-9-]{1,64})(?:\/(interview|contracts))?$/;
 
 export function placeOf(path: string): Place {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from buildwright.api import operations
@@ -20,10 +20,11 @@ from buildwright.core.contract_types import FOLDER, ContractType
 from buildwright.core.contracts import LARGEST, BuildContracts, check_folder
 from buildwright.core.interview import LONGEST_ANSWER, LONGEST_LINE, MOST_ANSWERS, Answer, Interview, SectionName
 from buildwright.core.limits import Options
-from buildwright.core.passage import RewriteWish
+from buildwright.core.passage import Remark, RewriteWish
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused
 from buildwright.request_model import RequestModel
+from buildwright.views.contract_comments import ContractComment
 from buildwright.views.contracts import (
     ContractsChange,
     ContractText,
@@ -32,6 +33,7 @@ from buildwright.views.contracts import (
     TakenContracts,
     taken_contracts,
 )
+from buildwright.wiring.contract_comments import Commenting
 from buildwright.wiring.contracts import Contracting, zipped
 
 router = Router(prefix="/projects/{project_id}/contracts", tags=["contracts"])
@@ -88,6 +90,29 @@ class ContractDrafts(BaseModel):
     items: tuple[ContractText, ...]
 
 
+class CommentWish(RequestModel):
+    """A comment on lines of a contract."""
+
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST_ANSWER, pattern=r"\S")]
+    first: Annotated[int, Field(ge=1, le=LARGEST, description="The first line of the passage, from 1.")]
+    last: Annotated[int, Field(ge=0, le=LARGEST, description="Its last line; 0 for the paragraph around `first`.")] = 0
+    version: Annotated[
+        int, Field(ge=0, le=2**53, description="The version that has these lines; 0 for the newest.")
+    ] = 0
+
+
+class CommentState(RequestModel):
+    """What a comment is to be."""
+
+    resolved: bool = True
+
+
+class CommentList(BaseModel):
+    """Comments on contracts, oldest first."""
+
+    items: tuple[ContractComment, ...]
+
+
 class ContractDiff(BaseModel):
     """How two versions of a contract differ, as a unified diff; "" when they do not."""
 
@@ -99,6 +124,10 @@ class ContractDiff(BaseModel):
 
 def _kept(site: ServerState) -> Contracting:
     return Contracting(site.records, site.app.builds, site.app.clock)
+
+
+def _comments(site: ServerState) -> Commenting:
+    return Commenting(site.records, site.app.clock)
 
 
 @router.post("/generate", responses=responses(403, 404, 409))
@@ -166,6 +195,41 @@ async def export_contracts(
     files = BuildContracts(contracts=contracts, folder=check_folder(folder)).files
     headers = {"Content-Disposition": 'attachment; filename="contracts.zip"'}
     return Response(zipped(files), media_type="application/zip", headers=headers)
+
+
+@router.get("/comments", responses=responses(403, 404))
+async def list_comments(
+    project: OwnProject,
+    site: SiteOf,
+    contract_type: Annotated[ContractType | None, Query(description="Only those on this contract.")] = None,
+    resolved: Annotated[bool, Query(description="With those that are resolved.")] = False,
+) -> CommentList:
+    """Return the comments on paragraphs, each with where its paragraph is now, or since when it is another one."""
+    found = await _comments(site).listed(project.user_id, project.id, contract_type, resolved=resolved)
+    return CommentList(items=found)
+
+
+@router.post("/comments/{comment_id}/resolve", responses=responses(403, 404))
+async def resolve_comment(
+    comment_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the comment.")],
+    project: OwnProject,
+    site: SiteOf,
+    caller: CallerOf,
+    wanted: CommentState | None = None,
+) -> ContractComment:
+    """Mark a comment as resolved or, with `resolved` false, as open again. One that is so already stays as it is."""
+    resolved = (wanted or CommentState()).resolved
+    return await _comments(site).resolve(project.user_id, project.id, comment_id, caller.user_id, resolved=resolved)
+
+
+@router.post("/{contract_type}/comments", status_code=201, responses=responses(403, 404))
+async def comment_on_contract(
+    contract_type: ContractType, wish: CommentWish, project: OwnProject, site: SiteOf, caller: CallerOf
+) -> ContractComment:
+    """Keep a comment on a paragraph of a contract, or on the lines that are named. No agent is told."""
+    await site.rates.take(operations.BUILDS, caller.user_id)
+    remark = Remark(wish.text, wish.first, wish.last, wish.version)
+    return await _comments(site).add(project.user_id, project.id, contract_type, remark, caller.user_id)
 
 
 @router.get("/{contract_type}", responses=responses(403, 404))

@@ -18,6 +18,7 @@ from buildwright.api.routes.project_builds import find_stack
 from buildwright.api.state import ServerState, SiteOf
 from buildwright.core.build import Build
 from buildwright.errors import NotFound
+from buildwright.views.attempts import AttemptsView
 from buildwright.views.files import FilesMoments, FileView, TreeView, moments_of
 from buildwright.views.instructions import Instructions, instructions_of
 from buildwright.views.review import ReviewView
@@ -49,6 +50,21 @@ async def build_review(
 ) -> ReviewView:
     """Return what the build, or one of its tasks, changed: files and hunks, each with its task and what that is for."""
     return await site.app.review(build, task, ignore_space=ignore_space)
+
+
+_AttemptNumber = Annotated[int, Query(ge=1, le=10**6, description="Number of an attempt at the task, landed or not.")]
+
+
+@router.get("/attempts", responses=responses(403, 404, 502))
+async def two_attempts(
+    site: SiteOf,
+    build: OwnBuild,
+    task: Annotated[TaskName, Query(min_length=1)],
+    left: _AttemptNumber,
+    right: _AttemptNumber,
+) -> AttemptsView:
+    """Return what two attempts at a task changed, side by side: by file, hunk and line, and what differs between them."""
+    return await site.app.attempts(build, task, left, right)
 
 
 @router.get("/tree", responses=responses(403, 404, 502))

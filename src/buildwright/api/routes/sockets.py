@@ -22,7 +22,7 @@ from buildwright.api.broadcast import Why
 from buildwright.api.cursor import LONGEST
 from buildwright.api.fixes import prefers_commands
 from buildwright.api.guard import identify, is_own_origin
-from buildwright.api.open_stream import build_of, open_reader, project_of
+from buildwright.api.open_stream import StreamStart, build_of, open_reader, project_of
 from buildwright.api.send import ABORT_SECONDS, PARTING_SECONDS, abort, deliver, words
 from buildwright.api.state import Caller, ServerState, state_of
 from buildwright.api.subscription import Selection, Sent, Subscription, Topics
@@ -34,6 +34,7 @@ from buildwright.wiring.repositories import audit_view
 router = Router()
 
 LONGEST_TICKET = 4_096
+MOST_LAST = 10_000
 _BURST = 30.0
 _FRAMES_PER_SECOND = 10.0
 _CLOSES: dict[Why, tuple[int, str]] = {
@@ -53,6 +54,8 @@ class Subscribe(BaseModel, extra="forbid"):
     topics: list[str] = Field(default_factory=lambda: ["events", "log"], max_length=100)
     after: str | None = Field(default=None, max_length=LONGEST)
     """A cursor, or `start`; without it the stream continues where it is."""
+    last: int = Field(default=0, ge=0, le=MOST_LAST)
+    """How many of the newest lines of the log come first, whatever was had of it; 0: those that follow."""
 
 
 @router.websocket("/ws/devteam")
@@ -80,9 +83,9 @@ async def _serve(websocket: WebSocket, names: Names) -> None:
             return
         selection = await _selected(site, caller, websocket)
         topics = Topics.of_query(websocket.query_params.get("topics", "events,log"))
-        after = websocket.query_params.get("after", "")
+        after, last = websocket.query_params.get("after", ""), _last_of(websocket)
         with site.app.meters.stream("ws") as dropped:
-            if await _Socket(site, websocket, selection, names).run(topics, after) == "slow":
+            if await _Socket(site, websocket, selection, names).run(topics, after, last) == "slow":
                 dropped()
     except (WebSocketDisconnect, RuntimeError):
         return  # the client has gone; Starlette reports it in either way
@@ -153,6 +156,16 @@ async def caller_by(site: ServerState, websocket: WebSocket) -> Caller:
     return caller
 
 
+def _last_of(websocket: WebSocket) -> int:
+    """Return with how many of the newest lines of the log a stream begins. Raises Refused."""
+    text = websocket.query_params.get("last", "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 6 or int(text) > MOST_LAST:
+        raise Refused(
+            "`last` is not a number of lines that a stream begins with", fix=f"name one from 0 to {MOST_LAST:,}"
+        )
+    return int(text)
+
+
 async def _selected(site: ServerState, caller: Caller, websocket: WebSocket) -> Selection:
     query = websocket.query_params
     build = query.get("build", "")
@@ -173,13 +186,20 @@ class _Socket:
         self._allowed = _BURST
         self._counted_at = asyncio.get_running_loop().time()
 
-    async def run(self, topics: Topics, after: str) -> Why:
+    async def run(self, topics: Topics, after: str, last: int) -> Why:
         """Send frames until the stream or the client ends; start anew when the client subscribes to something else."""
         wanted: Subscribe | None = None
         hearing = asyncio.create_task(self._hear())
         try:
             while True:
-                reader, hello = await open_reader(self._site.tails, self._selection, self._names, topics, after)
+                reader, hello = await open_reader(
+                    self._site.tails,
+                    self._selection,
+                    self._names,
+                    topics,
+                    after,
+                    last=StreamStart(last) if last else None,
+                )
                 try:
                     kind = "hello" if wanted is None else "subscribed"
                     await self._say(words(reader, kind, hello.payload(reader)))
@@ -190,7 +210,7 @@ class _Socket:
                     wanted = hearing.result()
                     assert wanted is not None
                     topics = Topics.parse(wanted.topics)
-                    after = wanted.after if wanted.after is not None else reader.cursor()
+                    after, last = wanted.after if wanted.after is not None else reader.cursor(), wanted.last
                     hearing = asyncio.create_task(self._hear())
                 finally:
                     reader.leave()

@@ -91,6 +91,7 @@ async def other_page(request: Request, caller: CallerOf) -> Response:  # noqa: A
 @router.get("/builds/{build_id}/log", include_in_schema=False)
 @router.get("/builds/{build_id}/plan", include_in_schema=False)
 @router.get("/builds/{build_id}/review", include_in_schema=False)
+@router.get("/builds/{build_id}/attempts", include_in_schema=False)
 @router.get("/builds/{build_id}/files", include_in_schema=False)
 @router.get("/builds/{build_id}/costs", include_in_schema=False)
 @router.get("/builds/{build_id}/complete", include_in_schema=False)

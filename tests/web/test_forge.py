@@ -1,0 +1,53 @@
+"""From the page to a pull request on a forge, and a build that meets its budget on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import ended, serving
+from tests.forges.github import HostedGitHub
+from tests.forges.served import forge_of
+from tests.git import git
+from tests.web.conftest import Browse
+from tests.web.test_browser import signed_in
+
+pytestmark = pytest.mark.timeout(500)
+SPEC = "# Words\n\n## Tasks\n\n- [ ] T001 Write `one.txt`\n- [ ] T002 Write `two.txt`\n"
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[HostedGitHub]:
+    with forge_of(HostedGitHub, "github", tmp_path / "forge") as here:
+        yield here
+
+
+async def test_a_new_repository_gets_its_result_as_a_pull_request_from_the_page(
+    tmp_path: Path, github: HostedGitHub, browse: Browse
+) -> None:
+    more = {"BUILDWRIGHT_INSECURE_URLS": "1", "BUILDWRIGHT_ALLOW_COMMANDS": "all", **github.environment}
+    async with serving(tmp_path, **more) as served:
+        said = await browse(
+            "forge.mjs",
+            300,
+            **signed_in(served),
+            repository="acme/new",
+            spec=SPEC,
+            command='echo "$BUILDWRIGHT_TASK_ID" > "$BUILDWRIGHT_TASK_ID.txt"',
+            branch="made-here",
+        )
+        assert said["faults"] == []
+        assert said["asked"] == [served.address], "something was asked of elsewhere"
+        assert not said["found"], "\n".join(said["found"])
+        assert [(one["full_name"], one["private"]) for one in github.made] == [("acme/new", True)]
+        build = said["path"].split("/")[2]
+        status = await ended(served.client, build)
+        assert (status["outcome"], status["delivery_error"]) == ("succeeded", "")
+        (pull,) = github.pulls
+        assert (said["request"], pull["head"]["ref"], pull["draft"]) == (pull["html_url"], "made-here", False)
+        assert "being delivered as a pull request" in said["delivering"]
+        assert "has not ended" not in said["meanwhile"]
+        bare = github.folder.parent / "new.git"
+        assert git(bare, "ls-tree", "--name-only", "made-here").split()
