@@ -23,6 +23,8 @@ from buildwright.core.task import Task
 from buildwright.errors import BadGraph, NotFound
 from buildwright.views.command_lines import resume_line
 from buildwright.views.explain import why
+from buildwright.views.forecast import forecast_of
+from buildwright.views.home import card_of
 from buildwright.views.overview import build_view, headline, plan_view, running_tasks, task_counts, task_view
 from tests.core.machine import START, graphs
 
@@ -359,3 +361,14 @@ def test_a_delivery_after_the_end_says_where_it_goes_and_how_the_build_had_ended
     again = build_view(build_of(journal(*over, asked, failed, tasks=TASKS[:1])), LATER).delivering
     assert again is not None
     assert (again.attempt, again.words.endswith("the one before failed: no answer")) == (2, True)
+
+
+def test_every_view_shows_the_budget_that_counts_now() -> None:
+    spent = (e.TokensUsed(task="money", attempt=1, model="m", cost_usd=Decimal("1.2")),)
+    pause = (e.BuildPaused(reason="budget"), e.BuildResumed(budget_usd=Decimal("2.4")))
+    recorded = journal(started("money"), *spent, *pause, options=Options(limits=Limits(budget_usd=Decimal(1))))
+    build = build_of(recorded)
+    assert build_view(build, LATER).budget_usd == Decimal("2.4")
+    told = forecast_of(build, recorded, LATER)
+    assert (told.budget_usd, told.left_usd) == (Decimal("2.4"), Decimal("1.2"))
+    assert card_of(build, LATER).budget_usd == Decimal("2.4")

@@ -171,7 +171,7 @@ def range_of(values: Sequence[float]) -> Range:
 
 def forecast_of(build: Build, events: Sequence[Recorded], now: datetime) -> CostForecast:
     """Return the forecast of a build from its state and its whole journal."""
-    left, budget, spent = open_tasks(build), build.options.limits.budget_usd, build.usage.cost_usd
+    left, budget, spent = open_tasks(build), build.budget_usd, build.usage.cost_usd
     more = Range(low=0, high=0) if build.is_terminal or not left else cost_left(build, left)
     total = Range(low=float(spent) + more.low, high=float(spent) + more.high) if more is not None else None
     wasted = tuple(thrown_away(build, events))
@@ -237,7 +237,7 @@ def _points(events: Sequence[Recorded]) -> list[SpentPoint]:
 
 
 def _words(build: Build, total: Range | None, left: int) -> str:
-    budget, spent = build.options.limits.budget_usd, build.usage.cost_usd
+    budget, spent = build.budget_usd, build.usage.cost_usd
     of = f" of ${budget.quantize(_CENT)}" if budget is not None else ""
     said = f"It has cost ${spent.quantize(_CENT)}{of}."
     if build.is_terminal or not left:

@@ -309,7 +309,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         tasks=tuple(task_view(build, task_id, now) for task_id in tasks),
         omitted=build.total - len(tasks),
         usage=UsageView(tokens=build.usage.tokens, **build.usage._asdict()),
-        budget_usd=build.options.limits.budget_usd,
+        budget_usd=build.budget_usd,
         sandbox=build.options.sandbox + (", its limits watched" if build.options.limits_watched else ""),
         pause=pause_view(build, build.pause) if build.pause is not None else None,
         steps=steps_view(build) if build.options.by_hand else None,

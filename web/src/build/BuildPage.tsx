@@ -1,13 +1,14 @@
 // One build as it happens: its head, what it waits for, what its agents do, its tasks, and what it came to.
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
-import { build as buildQuery } from "../api/queries";
+import { build as buildQuery, instructions } from "../api/queries";
 import type { Build } from "../api/types";
 import { announce } from "../shell/kept";
 import { buildAddress, useQueryValue } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { Problem, Skeleton } from "../ui/States";
 import { count, short } from "../ui/words";
 import styles from "./build.module.css";
@@ -43,7 +44,7 @@ export function BuildPage({ id }: { readonly id: string }) {
       </div>
     );
   }
-  const ended = Boolean(data.outcome);
+  const ended = Boolean(data.outcome || data.delivering);
   return (
     <div className={styles.page}>
       <Header build={data} readAt={dataUpdatedAt} />
@@ -61,19 +62,15 @@ export function BuildPage({ id }: { readonly id: string }) {
 }
 
 function Result({ build }: { readonly build: Build }) {
-  if (!build.outcome) return null;
-  const branch = build.delivered?.replace("refs/heads/", "");
+  if (!build.outcome && !build.delivering) return null;
   return (
     <Panel title="Result">
       <div className={styles.result}>
         {build.message && <p>{build.message}</p>}
-        {branch ? (
-          <>
-            <p>
-              What it made is the branch <code>{branch}</code>.
-            </p>
-            <Command line={`git -C ${build.repository} log --oneline ${branch}`} />
-          </>
+        {build.delivering ? (
+          <p role="status">{build.delivering.words}</p>
+        ) : build.delivered ? (
+          <Taken build={build} />
         ) : (
           <p className={styles.quiet}>Nothing was delivered.</p>
         )}
@@ -83,6 +80,26 @@ function Result({ build }: { readonly build: Build }) {
         <Command line={`buildwright diff ${short(build.id)}`} />
       </div>
     </Panel>
+  );
+}
+
+/** Where the result is, and the commands that take it from there. */
+function Taken({ build }: { readonly build: Build }) {
+  const take = useQuery(instructions(build.id)).data?.steps.find((one) => one.kind === "take");
+  return (
+    <>
+      <p>
+        What it made is the branch <code>{build.delivered?.replace("refs/heads/", "")}</code>.
+      </p>
+      {take?.text && (
+        <p>
+          <Said text={take.text} />
+        </p>
+      )}
+      {take?.commands.map((line) => (
+        <Command key={line} line={line} />
+      ))}
+    </>
   );
 }
 

@@ -88,7 +88,7 @@ function Outlook({ id }: { readonly id: string }) {
 
 function Elapsed({ build, readAt }: { readonly build: Build; readonly readAt: number }) {
   const now = useTick(1_000);
-  const runs = !build.finished_at && !build.pause;
+  const runs = !build.finished_at && !build.pause && !build.delivering;
   return duration((build.seconds ?? 0) + (runs ? Math.max(0, now - readAt) / 1000 : 0));
 }
 
@@ -97,7 +97,8 @@ function Actions({ build }: { readonly build: Build }) {
   const { busy, steer } = useSteer(build.id);
   const refused = useRefused("steer");
   const name = short(build.id);
-  const runs = build.control === "running";
+  const delivering = Boolean(build.delivering);
+  const runs = build.control === "running" && !delivering;
   const offered = useMemo(() => {
     const on: Steering = { part: "resume", body: { choice: "go" }, done: "The build goes on." };
     const pause: Steering = {
@@ -130,7 +131,18 @@ function Actions({ build }: { readonly build: Build }) {
             },
           ]
         : []),
-      ...(build.outcome
+      ...(delivering
+        ? [
+            {
+              id: "stop-delivery",
+              title: "Stop the delivery",
+              command: `buildwright stop ${name}`,
+              run: () =>
+                void steer({ part: "stop?wait_seconds=0", body: {}, done: "The delivery is stopped." }),
+            },
+          ]
+        : []),
+      ...(build.outcome || delivering
         ? []
         : [
             {
@@ -141,7 +153,7 @@ function Actions({ build }: { readonly build: Build }) {
             },
           ]),
     ];
-  }, [build.control, build.outcome, build.pause?.reason, name, runs, steer]);
+  }, [build.control, build.outcome, build.pause?.reason, delivering, name, runs, steer]);
   useActions(refused ? NO_ACTIONS : offered);
   return (
     <div className={styles.actions}>

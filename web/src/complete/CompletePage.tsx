@@ -5,12 +5,14 @@ import { buildPath } from "../api/client";
 import { build as buildQuery, instructions, spec, summary } from "../api/queries";
 import type { Build, Instructions, LaterDelivery, Spec, SpecPiece, Summary } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
+import { toast } from "../shell/kept";
 import { buildAddress } from "../shell/router";
 import { useSteer } from "../shell/steer";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Checks } from "../ui/Checks";
 import { Command } from "../ui/Command";
+import { copied } from "../ui/copy";
 import { Panel } from "../ui/Panel";
 import { Refused } from "../ui/Rights";
 import { Said } from "../ui/Said";
@@ -299,7 +301,9 @@ function Delivering({ id, found }: { readonly id: string; readonly found: LaterD
           <Button
             act="steer"
             disabled={busy !== ""}
-            onClick={() => void steer({ part: "stop", done: "The delivery is stopped." })}
+            onClick={() =>
+              void steer({ part: "stop?wait_seconds=0", body: {}, done: "The delivery is stopped." })
+            }
           >
             Stop the delivery
           </Button>
@@ -311,9 +315,11 @@ function Delivering({ id, found }: { readonly id: string; readonly found: LaterD
 }
 
 function CopyAll({ found }: { readonly found: Instructions }) {
-  return (
-    <Button onClick={() => void navigator.clipboard?.writeText(found.markdown)}>Copy all as Markdown</Button>
-  );
+  const copy = async () => {
+    const is = await copied(found.markdown);
+    toast(is ? { text: "All steps are copied." } : { text: "They cannot be copied here.", bad: true });
+  };
+  return <Button onClick={() => void copy()}>Copy all as Markdown</Button>;
 }
 
 function Proof({ id, figures }: { readonly id: string; readonly figures: Summary }) {

@@ -180,7 +180,9 @@ function By({ id, costs }: { readonly id: string; readonly costs: BuildCosts }) 
         </p>
       )}
       <div className={styles.note}>
-        <Command line={`buildwright costs --by ${["phase"].includes(table.by) ? "build" : table.by}`} />
+        <Command
+          line={`buildwright costs --build ${short(id)} --by ${table.by === "phase" ? "task" : table.by}`}
+        />
       </div>
     </Panel>
   );

@@ -9,6 +9,7 @@ import { toast, useActions } from "../shell/kept";
 import { setQuery, useQueryValue } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { copied } from "../ui/copy";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { bytes, clock, count, short } from "../ui/words";
 import { Code } from "./Code";
@@ -149,7 +150,9 @@ function File({ id, path, when, newest }: FileProps) {
   const found = useQuery({ ...fileQuery(id, path, when, newest), placeholderData: keepPreviousData });
   const [wraps, setWraps] = useState(false);
   const copy = () => {
-    void navigator.clipboard?.writeText(path).then(() => toast({ text: "The path is copied." }));
+    void copied(path).then((is) =>
+      toast(is ? { text: "The path is copied." } : { text: `It cannot be copied here: ${path}`, bad: true }),
+    );
   };
   useActions(
     useMemo(
