@@ -74,7 +74,10 @@ const heap = async (cdp) => {
   return metrics.find(({ name }) => name === "JSHeapUsedSize").value;
 };
 
-/** Milliseconds until the page that shows the log has all lines, rows that it draws, and the same lines as HTML. */
+/**
+ * Milliseconds until the page that shows the log has its newest lines and knows of all, until it draws the first one when
+ * that is scrolled to, and until all of them are searched; rows that it draws; and the same lines as HTML.
+ */
 async function log(page) {
   await page.goto(`${given.address}/builds/${given.log}`);
   await page.getByRole("heading", { level: 1 }).waitFor();
@@ -96,6 +99,24 @@ async function log(page) {
     [`/builds/${given.log}/log`, whole],
   );
   const rows = await page.locator("[data-index]").count();
+  const oldest = await page.evaluate(
+    () =>
+      new Promise((done) => {
+        const box = document.querySelector('[aria-label="Lines of the log"]');
+        const began = performance.now();
+        box.scrollTop = 0;
+        const look = () => {
+          if (box.querySelector('[data-index="0"]')?.textContent.includes("line 0 ")) done(performance.now() - began);
+          else requestAnimationFrame(look);
+        };
+        look();
+      }),
+  );
+  await page.getByLabel("Search the log").focus();
+  const began = performance.now();
+  await page.keyboard.insertText(`line ${given.lines - 7} `);
+  await page.getByText("1/1", { exact: true }).waitFor();
+  const searched = performance.now() - began;
   // The pages' own policy lets no text become markup, so this is measured on an empty page.
   await page.goto("about:blank");
   const html = await page.evaluate(
@@ -118,7 +139,7 @@ async function log(page) {
       }),
     given.lines,
   );
-  return { seconds, rows, html };
+  return { seconds, oldest, searched, rows, html };
 }
 
 /** Milliseconds from going to the build to all of its graph, and the longest task of that time. */

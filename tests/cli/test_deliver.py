@@ -95,6 +95,7 @@ def test_what_bars_it_is_told_and_the_build_stays_as_it_had_ended(
     assert "Validation Failed" in refused.out
     view = program("status", "newest", "--json").object
     assert (view["outcome"], view["pause"], "Validation Failed" in view["delivery_error"]) == ("succeeded", None, True)
+    assert "The newest delivery failed: " in program("status", "newest").out
     hosted.answer = first  # type: ignore[method-assign]
     assert program("pr", "open", "newest").code == 0
     assert program("status", "newest", "--json").object["delivery_error"] == ""

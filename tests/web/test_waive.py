@@ -9,7 +9,7 @@ import pytest
 from tests.api.conftest import Served, ended, repository, served
 from tests.git import git
 from tests.web.conftest import Browse
-from tests.web.test_browser import signed_in
+from tests.web.test_browser import all_accessible, signed_in
 
 __all__ = ["repository", "served"]
 
@@ -36,6 +36,11 @@ async def test_two_attempts_are_compared_and_one_is_let_pass_by_keyboard(
     assert begun.status == 202, begun.text
     build = begun.json["build_id"]
     assert (await ended(served.client, build))["pause"]["reason"] == "failure"
+    pages = {
+        f"/builds/{build}?task=flow": "Asks for your consent",
+        f"/builds/{build}/attempts?task=flow": "They differ in 1 of 2 files",
+    }
+    await all_accessible(browse, served, pages)
     said = await browse(
         "waive.mjs", **signed_in(served), next=f"/builds/{build}?task=flow", reason="we asked for <b>it</b>"
     )

@@ -1,6 +1,6 @@
 // The phases as a rail, and one of them as a picture: each task behind those that it needs.
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useDeferredValue, useMemo, useState } from "react";
 import { graph, rail } from "../api/queries";
 import type { Graph, GraphNode, RailPhase } from "../api/types";
 import { setQuery } from "../shell/router";
@@ -64,7 +64,8 @@ const left = (node: GraphNode) => EDGE + node.layer * (WIDTH + APART_X);
 const top = (node: GraphNode) => EDGE + node.row * (HEIGHT + APART_Y);
 
 function PhaseGraph({ id, phase }: { readonly id: string; readonly phase: number }) {
-  const found = useQuery(graph(id, phase)).data;
+  // A picture of many tasks is made bit by bit: the page answers meanwhile.
+  const found = useDeferredValue(useQuery(graph(id, phase)).data);
   if (!found) return <Skeleton widths={[40, 60, 40]} />;
   return (
     <>

@@ -11,6 +11,7 @@ import { dollars, duration, said } from "../ui/words";
 import styles from "./build.module.css";
 
 const AT_ONCE = 100;
+const NONE: readonly Task[] = [];
 const COLUMNS: readonly Column[] = [
   { title: "State" },
   { title: "Task" },
@@ -27,7 +28,7 @@ export function TaskTable({ build }: { readonly build: Build }) {
   const [most, setMost] = useState(AT_ONCE);
   const id = useId();
   const words = useDeferredValue(typed.trim().toLowerCase());
-  const tasks = build.tasks ?? [];
+  const tasks = useDeferredValue(build.tasks ?? NONE);
   const states = useMemo(() => [...new Set(tasks.map((task) => task.phase))], [tasks]);
   const found = useMemo(
     () =>
