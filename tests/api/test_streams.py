@@ -165,6 +165,33 @@ async def test_a_client_subscribes_to_what_it_wants(served: Served) -> None:
         assert (line_seqs(found), event_seqs(found)) == ([1, 2, 3, 4, 5], [])
 
 
+async def test_a_stream_begins_with_the_newest_lines_and_the_older_ones_are_pages(served: Served) -> None:
+    story = await served.begin()
+    await story.say(10)
+    place = f"/ws/devteam?build={story.id}&topics=events,log"
+    async with served.client() as client:
+        async with opened(client, f"{place}&last=3") as frames:
+            hello = await frames.next()
+            assert hello is not None
+            assert (hello["payload"]["head"][story.id]["line"], hello["payload"]["oldest"][story.id]["line"]) == (10, 1)
+            found = await frames.until("execution-log")
+            assert line_seqs(found) == [8, 9, 10]
+            await story.say(1)
+            cursor = (await frames.until("execution-log"))[-1]["payload"]["cursor"]
+            await frames.socket.send_json({"type": "subscribe", "payload": {"last": 2}})
+            await frames.until("subscribed")
+            assert line_seqs(await frames.until("execution-log")) == [10, 11]
+            await frames.socket.send_json({"type": "subscribe", "payload": {"last": 10_001}})
+            assert (await frames.until("error"))[0]["payload"]["code"] == "bad-frame"
+        await story.say(1)
+        async with opened(client, f"{place}&after={cursor}") as frames:
+            await frames.next()
+            assert line_seqs(await frames.until("execution-log")) == [12], "it goes on where it was"
+        async with client.get(f"/api/builds/{story.id}/logs?after=0&limit=7") as page:
+            items = (await page.json())["items"]
+        assert [(one["seq"], one["level"]) for one in items] == [(number, "info") for number in range(1, 8)]
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -222,6 +249,8 @@ async def test_close_codes(served: Served) -> None:
         "/ws": 4400,
         f"/ws?build={mine.id}&projectId=shop": 4400,
         f"/ws?build={mine.id}&topics=all": 4400,
+        f"/ws?build={mine.id}&last=10001": 4400,
+        f"/ws?build={mine.id}&last=-1": 4400,
         "/ws/other": 4404,
     }
     async with served.client() as client, served.client("") as nobody:
