@@ -340,6 +340,14 @@ async def test_marks_say_how_far_builds_are(builds: Builds) -> None:
     assert await builds.marks([]) == {}
 
 
+async def test_what_a_build_said_is_there_when_it_has_ended(builds: Builds) -> None:
+    """For other processes too, which do not see what this one has gathered: who follows a log leaves with that event."""
+    build_id = await start(builds)
+    await builds.write_log(build_id, [LogEntry(AT, "a", 1, "said", "last words")])
+    await builds.append(build_id, 1, [e.BuildFinished(outcome="stopped")], AT)
+    assert await builds.marks([build_id]) == {build_id: (2, 1, 1)}
+
+
 async def test_log_lines_are_numbered_filtered_and_cut(builds: Builds) -> None:
     build_id, other = await start(builds), await start(builds)
     for i in range(6):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from buildwright.engine.build_log import BuildLog
 from buildwright.engine.messages import Inboxes
 from buildwright.gateway import LocalGateway
 from buildwright.ports import Assignment, Builds, Judged, Judgement, LogEntry, Message, ModelEndpoint, PlanRevision
+from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.adapters.memory_store import MemoryBuilds
 from tests.engine.harness import make_site, tasks
 
@@ -246,3 +249,54 @@ async def test_a_models_plan_that_cannot_be_built_when_cleaned_is_refused(tmp_pa
     (refused,) = await planned(tmp_path, ColorfulPlanner("one", "two", "\x1b[31mone\x1b[0m", needs=["t1"]))
     assert isinstance(refused, e.PlanRejected)
     assert "cannot be built" in refused.message
+
+
+async def test_a_build_has_ended_when_its_last_words_are_in_its_log(tmp_path: Path) -> None:
+    """Who follows the log leaves then."""
+    journal = await SqliteBuilds.open(tmp_path / "state.db", tmp_path / "artifacts")
+    try:
+        site = make_site(tmp_path, journal)
+        written: list[int] = []
+
+        def look(recorded: e.Recorded, build: Build) -> None:
+            if isinstance(recorded.event, e.BuildFinished):
+                with closing(sqlite3.connect(tmp_path / "state.db")) as store:
+                    written.extend(store.execute("SELECT count(*) FROM logs WHERE text LIKE '%last words'").fetchone())
+
+        await site.start(tasks("a"), limits={"attempts": 1}, accept_base=True, on_failure="fail")
+        await site.run(agent=Talker([Said(text="last words"), Finished(ok=False)]), on_event=look)
+        assert written == [1]
+    finally:
+        await journal.close()
+
+
+class Slow:
+    """A store that takes its time to write a log."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self.lines: list[str] = []
+
+    async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+        self.lines += [entry.text for entry in entries]
+
+
+async def test_lines_that_are_being_written_when_a_build_ends_are_written(tmp_path: Path) -> None:
+    slow = Slow()
+    world = replace(make_site(tmp_path, MemoryBuilds()).world(), builds=slow)  # type: ignore[arg-type]
+
+    async def a_build() -> None:
+        async with BuildLog(world, "b") as logbook:
+            logbook.note("said", "one")
+            await slow.begun.wait()
+            logbook.note("said", "two")
+
+    ending = asyncio.create_task(a_build())
+    await slow.begun.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    slow.go_on.set()
+    await ending
+    assert slow.lines == ["one", "two"]

@@ -28,6 +28,8 @@ class BuildLog:
         self._build_id = build_id
         self._waiting: list[LogEntry] = []
         self._writing: asyncio.Task[None] | None = None
+        self._store = asyncio.Lock()
+        """Held while lines are written: nobody may think that they are there already, or break that off."""
         self._unheard: asyncio.Queue[LogEntry] = asyncio.Queue()
         self._lost = 0
 
@@ -38,7 +40,8 @@ class BuildLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writing is not None:
-            self._writing.cancel()
+            async with self._store:
+                self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
         await self.flush()
         while error is None and not self._unheard.empty():
@@ -88,17 +91,18 @@ class BuildLog:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write the waiting lines to the store, for the next reader of the log."""
-        lines, self._waiting = self._waiting, []
-        if not lines:
-            return
-        lost = self._lost
-        if lost:
-            text = f"{lost} log lines before this one could not be written"
-            lines = [LogEntry(lines[0].at, "", 0, "engine", text), *lines]
-        try:
-            await self._world.builds.write_log(self._build_id, lines)
-        except CouldNot:
-            self._lost = lost + len(lines) - bool(lost)
-        else:
-            self._lost = 0
+        """Write the waiting lines to the store, for the next reader of the log; all that were noted are there then."""
+        async with self._store:
+            lines, self._waiting = self._waiting, []
+            if not lines:
+                return
+            lost = self._lost
+            if lost:
+                text = f"{lost} log lines before this one could not be written"
+                lines = [LogEntry(lines[0].at, "", 0, "engine", text), *lines]
+            try:
+                await self._world.builds.write_log(self._build_id, lines)
+            except CouldNot:
+                self._lost = lost + len(lines) - bool(lost)
+            else:
+                self._lost = 0

@@ -187,6 +187,8 @@ class Runner:
         if not steps:
             return True
         events = [recorded.event for recorded, _ in steps]
+        if steps[-1][1].is_terminal:
+            await self.logbook.flush()  # who follows the log leaves when the build has ended
         try:
             await self.world.builds.append(
                 self.build.id, self.build.version, events, steps[0][0].at, self._lease.token, steps[-1][1]

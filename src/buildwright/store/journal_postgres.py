@@ -129,6 +129,7 @@ class PostgresBuilds:
         after: Build | None = None,
     ) -> list[Recorded]:
         entry = rows.PostgresEvent.of(build_id, expected, events, at, after)
+        await self._logs.before(events)
         await self._pool.run(lambda conn, again: rows.append(conn, entry, token, again))
         return _recorded(events, expected, at)
 
@@ -200,6 +201,9 @@ class PostgresBuilds:
                     raise
             return await board.settle(conn, entry, settlement, again)
 
+        if settlement.ended:  # another process may be the one that ends the build then
+            await self._logs.drain()
+        await self._logs.before(events)
         free = await self._pool.run(work)
         if settlement.lease is not None and settlement.ended:
             self._tokens.pop((build_id, settlement.lease.key), None)

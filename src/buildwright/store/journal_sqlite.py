@@ -118,6 +118,7 @@ class SqliteBuilds:
         moment = to_text(at)
         rows = event_rows(build_id, expected, moment, encode_all(events))
         append = Append(build_id, expected, rows, moment, head_change(events, after), token)
+        await self._logs.before(events)
         await self._writer.run("append", append.write)
         return _recorded(events, expected, at)
 

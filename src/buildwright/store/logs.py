@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from buildwright.core.event import AnyEvent, BuildFinished
 from buildwright.ports import LogEntry, LogLine
 from buildwright.store.values import plain, to_text, to_time
 
@@ -50,6 +51,11 @@ class LogBuffer:
         self._write()
         if self._writes:
             await asyncio.wait(tuple(self._writes))
+
+    async def before(self, events: Iterable[AnyEvent]) -> None:
+        """Write what was added before an event that ends a build: with that, whoever follows its log leaves."""
+        if any(isinstance(event, BuildFinished) for event in events):
+            await self.drain()
 
     def _write(self) -> None:
         if self._timer is not None:
