@@ -5,6 +5,7 @@ import { team } from "../api/queries";
 import type { Team, TeamAction, TeamMember, TeamProject, TeamToken, TeamUser } from "../api/types";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Dialog } from "../ui/Dialog";
 import { Panel } from "../ui/Panel";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { dollars, moment, said } from "../ui/words";
@@ -72,13 +73,44 @@ interface RowProps {
   readonly act: Do;
 }
 
-function Doing({ action, busy, act, danger }: RowProps & { action: TeamAction; danger?: boolean }) {
+interface DoingProps extends RowProps {
+  readonly action: TeamAction;
+  /** Of what it takes something away, and what that means: it is asked before. */
+  readonly takes?: { readonly of: string; readonly means: string };
+}
+
+function Doing({ action, busy, act, takes }: DoingProps) {
+  const [asks, setAsks] = useState(false);
+  const close = () => setAsks(false);
   return (
     <div className={styles.doing}>
-      <Button look={danger ? "danger" : "plain"} disabled={busy} onClick={() => void act(action)}>
+      <Button
+        look={takes ? "danger" : "plain"}
+        disabled={busy}
+        onClick={() => (takes ? setAsks(true) : void act(action))}
+      >
         {action.words}
+        {takes && " …"}
       </Button>
       {action.command && <Command line={action.command} />}
+      {asks && takes && (
+        <Dialog label={`${action.words}: ${takes.of}`} onClose={close}>
+          <div className={styles.ask}>
+            <h2>
+              {action.words}: {takes.of}?
+            </h2>
+            <p>{takes.means}</p>
+            <div className={styles.doing}>
+              <Button autoFocus onClick={close}>
+                Leave it
+              </Button>
+              <Button look="danger" disabled={busy} onClick={() => void act(action).then(close)}>
+                {action.words}
+              </Button>
+            </div>
+          </div>
+        </Dialog>
+      )}
     </div>
   );
 }
@@ -114,7 +146,9 @@ function UserRow({
           action={action}
           busy={busy}
           act={act}
-          danger={action.words === "Disable"}
+          {...(action.words === "Disable" && {
+            takes: { of: user.user_id, means: "All tokens and sessions of this user end at once." },
+          })}
         />
       ))}
     </div>
@@ -138,7 +172,17 @@ function GitHub({ account, busy, act }: RowProps & { readonly account: Team["git
           )}
         </p>
         {link && <Doing action={link} busy={busy} act={act} />}
-        {unlink && <Doing action={unlink} busy={busy} act={act} danger />}
+        {unlink && (
+          <Doing
+            action={unlink}
+            busy={busy}
+            act={act}
+            takes={{
+              of: login || "this account",
+              means: "You cannot sign in with it any more, and what you connected is audited no more.",
+            }}
+          />
+        )}
       </div>
     </Panel>
   );
@@ -157,7 +201,17 @@ function TokenRow({ token, busy, act }: RowProps & { readonly token: TeamToken }
         {token.last_used_at ? `last used ${moment(token.last_used_at)}` : "never used"} · until{" "}
         {moment(token.expires_at)}
       </p>
-      <Doing action={token.revoke} busy={busy} act={act} danger />
+      <Doing
+        action={token.revoke}
+        busy={busy}
+        act={act}
+        takes={{
+          of: token.label || token.id,
+          means: token.is_this
+            ? "It is the one of this browser: you are signed out at once."
+            : "Whatever uses it is refused from now on.",
+        }}
+      />
     </div>
   );
 }
@@ -202,7 +256,14 @@ function MemberRow({ member, busy, act }: RowProps & { readonly member: TeamMemb
         )}
         {member.added_by && <span className={styles.quiet}>added by {member.added_by}</span>}
       </div>
-      {member.remove && <Doing action={member.remove} busy={busy} act={act} danger />}
+      {member.remove && (
+        <Doing
+          action={member.remove}
+          busy={busy}
+          act={act}
+          takes={{ of: member.user_id, means: "This project and its builds are not seen from now on." }}
+        />
+      )}
     </div>
   );
 }

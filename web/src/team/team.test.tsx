@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { render, screen, within } from "@testing-library/react";
+import { render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { expect, test } from "vitest";
@@ -111,7 +111,19 @@ test("a token is taken back, and a project shared with whom is typed, by keyboar
   );
   shown();
   const keys = userEvent.setup();
-  (await screen.findByRole("button", { name: "Take back" })).focus();
+  (await screen.findByRole("button", { name: "Take back …" })).focus();
+  await keys.keyboard("{Enter}");
+  const dialog = await screen.findByRole("dialog");
+  expect(within(dialog).getByText("Whatever uses it is refused from now on.")).toBeTruthy();
+  expect(document.querySelector("img")).toBeNull();
+  await keys.keyboard("{Enter}");
+  await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+  expect(asked).toEqual([]);
+  screen.getByRole("button", { name: "Take back …" }).focus();
+  await keys.keyboard("{Enter}");
+  within(await screen.findByRole("dialog"))
+    .getByRole("button", { name: "Take back" })
+    .focus();
   await keys.keyboard("{Enter}");
   await screen.findByText("Done: take back");
   screen.getByLabelText("Share with").focus();
