@@ -55,6 +55,13 @@ async def postgres_url() -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def tables_url() -> AsyncIterator[str]:
+    """A fresh database of its own that has our tables already; dropped afterwards, whoever is still connected."""
+    async with services.fresh_database(has_tables=True) as url:
+        yield url
+
+
+@pytest.fixture
 async def redis_url() -> AsyncIterator[str]:
     """A database of Redis that no other worker of this run uses; empty, before and after."""
     url = services.redis_of_this_worker()

@@ -24,7 +24,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def url(kind: str, request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+    return str(request.getfixturevalue("tables_url")) if kind == "postgres" else ""
 
 
 @pytest.fixture

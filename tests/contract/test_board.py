@@ -52,7 +52,7 @@ def now(kind: str) -> Now:
 
 @pytest.fixture
 def url(kind: str, request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+    return str(request.getfixturevalue("tables_url")) if kind == "postgres" else ""
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def url(kind: str, request: pytest.FixtureRequest) -> str:
     """A database for the kind that needs a server: only then is it started."""
-    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+    return str(request.getfixturevalue("tables_url")) if kind == "postgres" else ""
 
 
 @pytest.fixture

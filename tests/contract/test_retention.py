@@ -32,7 +32,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def url(kind: str, request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+    return str(request.getfixturevalue("tables_url")) if kind == "postgres" else ""
 
 
 @pytest.fixture
@@ -178,10 +178,10 @@ async def test_hashes_in_a_journal_are_found_by_their_form(store: Store) -> None
     assert await store.named_ids(build_id) == {commit, tree}
 
 
-async def test_a_killed_retiring_is_finished_and_a_large_log_goes_in_pieces(postgres_url: str) -> None:
+async def test_a_killed_retiring_is_finished_and_a_large_log_goes_in_pieces(tables_url: str) -> None:
     """What is left when a process dies after the head row has gone."""
-    store = await PostgresBuilds.open(postgres_url)
-    connection = await asyncpg.connect(postgres_url)
+    store = await PostgresBuilds.open(tables_url)
+    connection = await asyncpg.connect(tables_url)
     try:
         left, other = await ended(store), await ended(store)
         await store.keep_answer(AnswerKey(left, "a", 1, "d" * 64, 0), b"bought")
@@ -204,9 +204,9 @@ async def test_a_killed_retiring_is_finished_and_a_large_log_goes_in_pieces(post
         await store.close()
 
 
-async def test_what_is_put_again_while_a_sweep_looks_stays(postgres_url: str) -> None:
+async def test_what_is_put_again_while_a_sweep_looks_stays(tables_url: str) -> None:
     """Two stores on one database: nothing that a build has put and then named is ever missing."""
-    first, second = await PostgresBuilds.open(postgres_url), await PostgresBuilds.open(postgres_url)
+    first, second = await PostgresBuilds.open(tables_url), await PostgresBuilds.open(tables_url)
     try:
         content = b"same" * 5_000
         build_id = await start(first)

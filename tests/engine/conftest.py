@@ -26,7 +26,7 @@ async def builds(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             finally:
                 await journal.close()
         case _:
-            async with services.fresh_database() as url:
+            async with services.fresh_database(has_tables=True) as url:
                 shared = await PostgresBuilds.open(url)
                 try:
                     yield shared

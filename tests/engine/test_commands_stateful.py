@@ -404,8 +404,8 @@ def test_exactly_the_legal_commands_win_on_sqlite() -> None:
 
 
 @pytest.mark.timeout(7200)
-def test_exactly_the_legal_commands_win_on_postgresql(postgres_url: str) -> None:
+def test_exactly_the_legal_commands_win_on_postgresql(tables_url: str) -> None:
     async def open_postgres(_folder: Path) -> Builds:
-        return await PostgresBuilds.open(postgres_url)
+        return await PostgresBuilds.open(tables_url)
 
     check(open_postgres, amount(6, 200))

@@ -54,7 +54,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await database.close()
         await journal.close()
         return
-    async with services.fresh_database() as url:
+    async with services.fresh_database(has_tables=True) as url:
         shared = await PostgresBuilds.open(url)
         database = Database.open(url)
         yield Place(shared, LessonStore(database))

@@ -28,8 +28,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         await revisions.migrate(tmp_path / "buildwright.db")
         yield tmp_path / "buildwright.db"
     else:
-        async with services.fresh_database() as url:
-            await revisions.migrate(url)
+        async with services.fresh_database(has_tables=True) as url:
             yield url
 
 

@@ -26,8 +26,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield Repositories(database)
         await database.close()
         return
-    async with fresh_database() as address:
-        await revisions.migrate(address)
+    async with fresh_database(has_tables=True) as address:
         database = Database.open(address)
         yield Repositories(database)
         await database.close()

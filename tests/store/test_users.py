@@ -30,8 +30,7 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield opened
         await opened.close()
         return
-    async with services.fresh_database() as url:
-        await revisions.migrate(url)
+    async with services.fresh_database(has_tables=True) as url:
         opened = Records.open(url)
         yield opened
         await opened.close()
