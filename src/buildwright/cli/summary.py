@@ -156,7 +156,7 @@ def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableC
 
 
 def ending(view: BuildView, *, unmanned: bool = False) -> Iterator[str]:
-    """Yield a few lines on the state or end of a build: outcome, findings, cost, result. `unmanned`: nobody runs it."""
+    """Yield a few lines on the state or end of a build: outcome, findings, cost, result. `unmanned`: no process runs it."""
     waits = view.steps is not None and view.steps.allowed
     going = "waits for a process to run it" if unmanned and view.control == "running" else view.control
     state = view.outcome or ("waits for a step" if waits else going)

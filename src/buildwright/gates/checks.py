@@ -35,7 +35,7 @@ from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success,
 from buildwright.gates.proof import missing_proof
 from buildwright.gates.proof_of_tests import ReadyTree, prove
 from buildwright.gates.python_setup import VENV
-from buildwright.gates.replay import elsewhere, looks_around, make_old
+from buildwright.gates.replay import elsewhere, looks_around, make_old, not_repeated
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
 from buildwright.gates.surface import Surface, commands_behind, is_settings
@@ -276,13 +276,13 @@ class ChecksGate:
                 if check.kind != "test":
                     continue
                 ran = await run.run(check)
-                findings = _not_repeated(ran, result)
+                findings = not_repeated(ran, result)
                 if findings and ran.tests is not None and _has_base(judged):
                     before = await self._base_results(judged, (check,), surroundings)
                     base = before.get(check, BaselineResult(ok=True))
                     failed_then = {case.name for case in base.cases if case.outcome != "passed"}
                     lost = [case for case in result.cases if case.name not in failed_then]
-                    findings = _not_repeated(ran, BaselineResult(base.ok, tuple(lost)))
+                    findings = not_repeated(ran, BaselineResult(base.ok, tuple(lost)))
                 done.append(run.judgement(ran, f"{check.name}, elsewhere", findings))
         return done
 
@@ -448,19 +448,6 @@ def _dropped(judged: Judged, before: Toolchain, now: Toolchain) -> list[Finding]
         for check in before.checks
         if check.kind not in kinds
     ]
-
-
-def _not_repeated(ran: CheckRun, result: BaselineResult) -> list[Finding]:
-    """Return what passed in `result` and does not in a run of the same tree in other surroundings."""
-    now = {case.name: case.outcome for case in ran.tests.cases} if ran.tests is not None else {}
-    lost = [case for case in result.cases if case.outcome == "passed" and now.get(case.name) != "passed"]
-    if not lost and (result.cases or not result.ok or ran.completed.exit_code == 0):
-        return []
-    what = f"{lost[0].name} passes" if lost else f"`{ran.check.command}` passes"
-    message = (
-        f"{what} here, and fails with another date, user, time zone and home: its outcome depends on where it runs."
-    )
-    return [finding("tests.not_repeated", message, fix="let code and tests give the same answers everywhere")]
 
 
 def _findings_beside(judged: Judged, ran: CheckRun, before: BaselineResult | None, files: Path) -> list[Finding]:

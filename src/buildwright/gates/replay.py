@@ -16,8 +16,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 
+from buildwright.core.finding import Finding
 from buildwright.core.patch import FileChange
+from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.changed import changed_texts, listing
+from buildwright.gates.project_run import CheckRun
+from buildwright.gates.reporting import finding
 from buildwright.gates.surface import is_settings, is_test
 from buildwright.ports import Judged
 
@@ -72,3 +76,16 @@ def make_old(files: Path) -> None:
     for name in listing(files):
         with contextlib.suppress(OSError):
             os.utime(files / name, (then, then), follow_symlinks=False)
+
+
+def not_repeated(ran: CheckRun, result: BaselineResult) -> list[Finding]:
+    """Return what passed in `result` and does not in a run of the same tree in other surroundings."""
+    now = {case.name: case.outcome for case in ran.tests.cases} if ran.tests is not None else {}
+    lost = [case for case in result.cases if case.outcome == "passed" and now.get(case.name) != "passed"]
+    if not lost and (result.cases or not result.ok or ran.completed.exit_code == 0):
+        return []
+    what = f"{lost[0].name} passes" if lost else f"`{ran.check.command}` passes"
+    message = (
+        f"{what} here, and fails with another date, user, time zone and home: its outcome depends on where it runs."
+    )
+    return [finding("tests.not_repeated", message, fix="let code and tests give the same answers everywhere")]

@@ -24,7 +24,7 @@ _OURS = (
         "interview_costs",
         "plan_costs",
     ),
-    *("project_contracts", "lessons", "lesson_trials", "lesson_sums"),
+    *("project_contracts", "contract_comments", "lessons", "lesson_trials", "lesson_sums"),
     *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks", "repos"),
     *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),
     *("metrics_sums", "metrics_durations", "metrics_tasks", "metrics_attempts", "metrics_positions"),

@@ -571,25 +571,31 @@ SELECT strftime('%Y-%m-%dT%H:00:00Z', period * 3600, 'unixepoch') AS timestamp, 
 FROM (SELECT (hour + 72) / 168 * 168 - 72 AS period, s.* FROM metrics_sums s) AS sums GROUP BY period;
 CREATE VIEW planned_tasks AS
 SELECT build_id, row_number() OVER (PARTITION BY build_id ORDER BY first_said) AS position, id, title, goal, milestone,
-    phase_number, coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at, edited_at_seq
+    phase_number, coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at, edited_at_seq, back_at_seq
 FROM (
     SELECT t.build_id, t.first_said, t.id, t.title, t.goal, t.milestone, t.planned_at,
-        t.edited_at_seq,
+        t.edited_at_seq, t.back_at_seq,
         dense_rank() OVER (PARTITION BY t.build_id ORDER BY coalesce(m.key, t.milestone_said)) AS phase_number
     FROM (
         SELECT kept.*, max(said) OVER (PARTITION BY build_id, id) AS newest_said,
             min(CASE WHEN seq >= base THEN said END) OVER (PARTITION BY build_id, id) AS first_said,
             min(at) OVER (PARTITION BY build_id, id) AS planned_at,
             max(CASE WHEN whole = 0 OR work <> work_before THEN seq ELSE 0 END)
-                OVER (PARTITION BY build_id, id) AS edited_at_seq
+                OVER (PARTITION BY build_id, id) AS edited_at_seq,
+            max(CASE WHEN gone_before = 1 OR seq_before < whole_before THEN seq ELSE 0 END)
+                OVER (PARTITION BY build_id, id) AS back_at_seq
         FROM (
             SELECT n.*, sum(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS drops_left,
-                lead(work) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS work_before
+                lead(work) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS work_before,
+                lead(seq) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS seq_before,
+                lead(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS gone_before
             FROM (
                 SELECT w.*, min(CASE WHEN seq >= base AND gone = 0 THEN said END)
                     OVER (PARTITION BY build_id, milestone) AS milestone_said
                 FROM (
-                    SELECT s.*, max(whole * seq) OVER (PARTITION BY build_id) AS base
+                    SELECT s.*, max(whole * seq) OVER (PARTITION BY build_id) AS base,
+                        max(whole * seq) OVER (PARTITION BY build_id ORDER BY seq
+                            RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS whole_before
                     FROM (
                         SELECT p.build_id, p.seq, p.at, p.seq * 1000000 + 1 + t.key AS said, 0 AS gone,
                             CASE p.type WHEN 'plan.changed' THEN 0 ELSE 1 END AS whole, json_extract(t.value, '$.id') AS id, json_extract(t.value, '$.title') AS title,
@@ -710,7 +716,7 @@ FROM planned_tasks p LEFT JOIN (
     ) AS g
     JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
     JOIN events c ON c.build_id = g.build_id AND c.seq = 1
-) AS s ON s.build_id = p.build_id AND s.task = p.id
+) AS s ON s.build_id = p.build_id AND s.task = p.id AND s.last_seq > p.back_at_seq
 LEFT JOIN (
     SELECT e.build_id, json_extract(f.value, '$.task') AS task, CAST(json_extract(f.value, '$.attempt') AS BIGINT) AS attempts, strftime('%Y-%m-%d %H:%M:%f000', json_extract(f.value, '$.at')) AS landed_at
     FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.landed') f WHERE e.type = 'build.forked' AND coalesce(json_extract(f.value, '$.counts'), 1) = 1

@@ -1236,7 +1236,146 @@ FROM interview_costs
 UNION ALL
 SELECT 1, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) / 10000000000, plan_id FROM plan_costs;
 UPDATE alembic_version SET version_num='0018' WHERE alembic_version.version_num = '0017';
--- Running upgrade 0018 -> 0020
+-- Running upgrade 0018 -> 0019
+DROP VIEW cost_entries;
+DROP VIEW build_costs;
+DROP VIEW builds;
+DROP VIEW task_lists;
+DROP VIEW tasks;
+DROP VIEW planned_tasks;
+CREATE VIEW planned_tasks AS
+SELECT build_id, row_number() OVER (PARTITION BY build_id ORDER BY first_said) AS position, id, title, goal, milestone,
+    phase_number, coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at, edited_at_seq, back_at_seq
+FROM (
+    SELECT t.build_id, t.first_said, t.id, t.title, t.goal, t.milestone, t.planned_at,
+        t.edited_at_seq, t.back_at_seq,
+        dense_rank() OVER (PARTITION BY t.build_id ORDER BY coalesce(m.key, t.milestone_said)) AS phase_number
+    FROM (
+        SELECT kept.*, max(said) OVER (PARTITION BY build_id, id) AS newest_said,
+            min(CASE WHEN seq >= base THEN said END) OVER (PARTITION BY build_id, id) AS first_said,
+            min(at) OVER (PARTITION BY build_id, id) AS planned_at,
+            max(CASE WHEN whole = 0 OR work <> work_before THEN seq ELSE 0 END)
+                OVER (PARTITION BY build_id, id) AS edited_at_seq,
+            max(CASE WHEN gone_before = 1 OR seq_before < whole_before THEN seq ELSE 0 END)
+                OVER (PARTITION BY build_id, id) AS back_at_seq
+        FROM (
+            SELECT n.*, sum(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS drops_left,
+                lead(work) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS work_before,
+                lead(seq) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS seq_before,
+                lead(gone) OVER (PARTITION BY build_id, id ORDER BY said DESC) AS gone_before
+            FROM (
+                SELECT w.*, min(CASE WHEN seq >= base AND gone = 0 THEN said END)
+                    OVER (PARTITION BY build_id, milestone) AS milestone_said
+                FROM (
+                    SELECT s.*, max(whole * seq) OVER (PARTITION BY build_id) AS base,
+                        max(whole * seq) OVER (PARTITION BY build_id ORDER BY seq
+                            RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS whole_before
+                    FROM (
+                        SELECT p.build_id, p.seq, p.at, p.seq * 1000000 + 1 + (t.key - 1) AS said, 0 AS gone,
+                            CASE p.type WHEN 'plan.changed' THEN 0 ELSE 1 END AS whole, (t.value ->> 'id') AS id, (t.value ->> 'title') AS title,
+                            coalesce((t.value ->> 'goal'), '') AS goal, coalesce((t.value ->> 'milestone'), '') AS milestone,
+                            CAST(json_build_array(t.value -> 'title', t.value -> 'goal', t.value -> 'action', t.value -> 'requirements', t.value -> 'acceptance', t.value -> 'code_template', t.value -> 'validation', t.value -> 'tests_first') AS text) AS work
+                        FROM events p CROSS JOIN LATERAL json_array_elements(CASE p.type WHEN 'plan.changed' THEN CAST(replace(p.data, '\u0000', '\u2400') AS json) -> 'tasks' ELSE CAST(replace(p.data, '\u0000', '\u2400') AS json) -> 'graph' -> 'tasks' END) WITH ORDINALITY AS t (value, key) WHERE p.type IN ('plan.made', 'plan.changed', 'contracts.changed')
+                        UNION ALL
+                        SELECT p.build_id, p.seq, p.at, p.seq * 1000000, 1, 0, d.value, '', '', '', ''
+                        FROM events p CROSS JOIN LATERAL json_array_elements_text(CAST(replace(p.data, '\u0000', '\u2400') AS json) -> 'dropped') AS d (value) WHERE p.type = 'plan.changed'
+                    ) AS s
+                ) AS w
+            ) AS n
+        ) AS kept
+        WHERE drops_left = 0
+    ) AS t
+    JOIN events b ON b.build_id = t.build_id AND b.seq = t.base
+    LEFT JOIN LATERAL json_array_elements_text(CAST(replace(b.data, '\u0000', '\u2400') AS json) -> 'graph' -> 'milestones') WITH ORDINALITY AS m (value, key) ON m.value = t.milestone
+    WHERE t.said = t.newest_said AND t.seq >= t.base
+) AS numbered;
+CREATE VIEW tasks AS
+SELECT p.build_id, p.position, p.id, p.title, p.goal, p.phase, p.phase_number,
+    CASE WHEN s.last_type IN ('change.landed', 'task.skipped') OR (s.last_type = 'agent.finished' AND s.without_lanes)
+            THEN 'done' WHEN s.last_type = 'task.failed' AND s.last_seq > p.edited_at_seq THEN 'blocked'
+        WHEN s.last_type IS NULL AND b.task IS NOT NULL THEN 'done'
+        WHEN s.last_type IS NULL OR s.last_type IN ('task.retried', 'task.waited', 'task.failed') THEN 'todo'
+        ELSE 'doing' END AS status,
+    coalesce(b.attempts, 0) + coalesce(s.attempts, 0) AS attempts, p.planned_at AS created_at, s.started_at,
+    CASE WHEN s.last_type IN ('change.landed', 'task.skipped')
+        OR (s.last_type = 'task.failed' AND s.last_seq > p.edited_at_seq)
+        OR (s.last_type = 'agent.finished' AND s.without_lanes) THEN s.last_at
+        WHEN s.last_type IS NULL THEN b.landed_at END AS completed_at
+FROM planned_tasks p LEFT JOIN (
+    SELECT g.build_id, g.task, g.attempts, g.started_at, g.last_seq, l.type AS last_type, l.at AS last_at,
+        coalesce(CAST(replace(c.data, '\u0000', '\u2400') AS json) -> 'options' ->> 'lanes', 'true') = 'false' AS without_lanes
+    FROM (
+        SELECT e.build_id, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task') AS task, count(CASE WHEN e.type = 'task.started' THEN 1 END) AS attempts,
+            min(CASE WHEN e.type = 'task.started' THEN e.at END) AS started_at, max(e.seq) AS last_seq
+        FROM events e
+        WHERE e.type IN ('task.started', 'task.waited', 'agent.finished', 'agent.broke', 'patch.judged',
+            'judging.reopened', 'merge.prepared', 'merge.conflicted', 'merge.judged', 'change.landed', 'task.retried',
+            'task.failed', 'task.skipped')
+        GROUP BY e.build_id, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task')
+    ) AS g
+    JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
+    JOIN events c ON c.build_id = g.build_id AND c.seq = 1
+) AS s ON s.build_id = p.build_id AND s.task = p.id AND s.last_seq > p.back_at_seq
+LEFT JOIN (
+    SELECT e.build_id, (f.value ->> 'task') AS task, CAST((f.value ->> 'attempt') AS BIGINT) AS attempts, CAST(f.value ->> 'at' AS TIMESTAMP WITH TIME ZONE) AS landed_at
+    FROM events e CROSS JOIN LATERAL json_array_elements(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'landed') AS f (value) WHERE e.type = 'build.forked' AND coalesce(f.value ->> 'counts', 'true') = 'true'
+    UNION ALL
+    SELECT e.build_id, f.value, 0, e.at FROM events e CROSS JOIN LATERAL json_array_elements_text(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'skipped') AS f (value) WHERE e.type = 'build.forked'
+) AS b ON b.build_id = p.build_id AND b.task = p.id;
+CREATE VIEW task_lists AS
+SELECT r.build_id AS id, r.project_id, r.user_id, r.title AS name, count(*) AS tasks, p.at AS created_at
+FROM build_runs r
+JOIN events p ON p.build_id = r.build_id AND p.type = 'plan.made'
+JOIN planned_tasks t ON t.build_id = r.build_id
+GROUP BY r.build_id, r.project_id, r.user_id, r.title, p.at;
+CREATE VIEW builds AS
+SELECT r.build_id AS id, r.project_id, r.user_id, r.title, r.phase,
+    CASE WHEN r.outcome = 'succeeded' THEN 'completed' WHEN r.outcome IN ('failed', 'aborted') THEN 'failed'
+        WHEN r.outcome <> '' THEN 'cancelled' WHEN r.control = 'paused' THEN 'paused'
+        WHEN r.version <= 1 AND r.control <> 'stopping' THEN 'pending' ELSE 'running' END AS status,
+    r.created_at AS started_at, r.completed_at,
+    (SELECT count(*) FROM events e WHERE e.build_id = r.build_id AND e.type = 'task.retried') AS loop_count,
+    CASE WHEN r.outcome NOT IN ('', 'succeeded') THEN (
+        SELECT coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'message'), '') FROM events e
+        WHERE e.build_id = r.build_id AND e.seq = r.version AND e.type = 'build.finished'
+    ) END AS error_detail,
+    coalesce(t.target_type, 'repository') AS target_type,
+    coalesce(nullif(t.target_ref, ''), (SELECT (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'repository') FROM events e WHERE e.build_id = r.build_id AND e.seq = 1))
+        AS target_ref,
+    (SELECT e.at FROM events e WHERE e.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END)) AS paused_at,
+    (SELECT coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'message'), (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'reason')) FROM events e WHERE e.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END))
+        AS pause_reason,
+    CASE WHEN r.control = 'paused' THEN coalesce(
+        (SELECT p.phase FROM planned_tasks p JOIN events e ON e.build_id = p.build_id AND p.id = (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task')
+            WHERE p.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END)),
+        (SELECT p.phase FROM tasks p WHERE p.build_id = r.build_id AND p.status <> 'done'
+            ORDER BY p.phase_number, p.position LIMIT 1),
+        (SELECT p.phase FROM planned_tasks p WHERE p.build_id = r.build_id ORDER BY p.phase_number DESC LIMIT 1),
+        'Planning') END AS pause_phase,
+    r.created_at, r.updated_at
+FROM build_runs r LEFT JOIN projects t ON t.id = r.project_id;
+CREATE VIEW build_costs AS
+SELECT e.build_id, e.seq AS id, coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task'), '') AS task, coalesce(p.phase, 'Planning') AS phase,
+    (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'model') AS model,
+    coalesce(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'input_tokens') AS BIGINT), 0) AS input_tokens,
+    coalesce(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'output_tokens') AS BIGINT), 0) AS output_tokens,
+    coalesce(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'cache_read_tokens') AS BIGINT), 0) + coalesce(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'cache_write_tokens') AS BIGINT), 0) AS cache_tokens,
+    CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'cost_usd') AS NUMERIC) AS estimated_cost_usd, e.at AS created_at
+FROM events e LEFT JOIN planned_tasks p ON p.build_id = e.build_id AND p.id = (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task') WHERE e.type = 'tokens.used';
+CREATE VIEW cost_entries AS
+SELECT id, created_at AS timestamp, task AS task_id, model AS model_name, input_tokens, output_tokens,
+    coalesce(estimated_cost_usd, 0) AS cost_usd, build_id AS session_id
+FROM build_costs
+UNION ALL
+SELECT turn, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) / 10000000000, 'interview-' || project_id
+FROM interview_costs
+UNION ALL
+SELECT 1, at, '', model, input_tokens, output_tokens, CAST(cost AS NUMERIC) / 10000000000, plan_id FROM plan_costs;
+UPDATE alembic_version SET version_num='0019' WHERE alembic_version.version_num = '0018';
+-- Running upgrade 0019 -> 0020
 CREATE TABLE contract_comments (
     id VARCHAR(64) NOT NULL, 
     project_id TEXT NOT NULL, 
@@ -1254,4 +1393,4 @@ CREATE TABLE contract_comments (
     PRIMARY KEY (id)
 );
 CREATE INDEX ix_contract_comments_user_id ON contract_comments (user_id, project_id, created_at);
-UPDATE alembic_version SET version_num='0020' WHERE alembic_version.version_num = '0018';
+UPDATE alembic_version SET version_num='0020' WHERE alembic_version.version_num = '0019';
