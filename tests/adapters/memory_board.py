@@ -46,11 +46,12 @@ class ActionRows:
 
     def settle(self, settlement: QueueUpdate, now: datetime) -> list[str]:
         """Make it what the settlement says; the keys that wait for somebody since now."""
-        lease, wanted, start = settlement.lease, settlement.wanted, settlement.start
+        wanted, start = settlement.wanted, settlement.start
         known = {key for key, row in self.rows.items() if row.wanted or row.live(now)}
-        if lease is not None and settlement.ended and lease.key in self.rows:
-            self.rows[lease.key].free(now)
-            known.discard(lease.key)
+        for key in settlement.ended:
+            if key in self.rows:
+                self.rows[key].free(now)
+                known.discard(key)
         for key, row in self.rows.items():
             row.wanted = key in wanted and (start or row.live(now))
         if start:

@@ -183,13 +183,15 @@ class MemoryBuilds:
         settlement: QueueUpdate,
         after: Build | None = None,
     ) -> tuple[list[Recorded], list[str]]:
-        journal, lease = self._journal(build_id), settlement.lease
+        journal = self._journal(build_id)
         recorded = [Recorded(seq, at, event) for seq, event in enumerate(events, expected + 1)]
         if events and journal.events[expected : expected + len(events)] == recorded:
             rows = journal.board.rows
             live = {key for key, row in rows.items() if row.live(self._now())}
             return recorded, [key for key in settlement.wanted if key not in live] if settlement.start else []
-        if lease is not None and not journal.board.holds(lease):
+        for lease in settlement.leases:
+            if journal.board.holds(lease):
+                continue
             raise LostLease(f"the lease on {lease.key} of build {build_id} went to another holder, or is over")
         running = await self.holder(build_id)
         if running is not None:

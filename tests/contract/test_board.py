@@ -117,7 +117,7 @@ async def test_the_same_settlement_sent_twice_counts_once(store: Store) -> None:
     build_id = await start(store)
     await post(store, build_id, "a")
     lease = await taken(store, build_id, "a")
-    settlement = QueueUpdate(("b",), lease=lease, ended=True)
+    settlement = QueueUpdate(("b",), leases=(lease,), ended=(lease.key,))
     first = await store.settle(build_id, 1, [beat("x"), beat("y")], AT, settlement)
     assert await store.settle(build_id, 1, [beat("x"), beat("y")], AT, settlement) == first
     assert first[1] == ["b"]
@@ -141,12 +141,28 @@ async def test_one_takes_an_action_and_its_facts_need_its_lease(store: Store) ->
     assert posted.expires_at is not None
     for wrong in (lease._replace(token=lease.token + 1), lease._replace(key="b")):
         with pytest.raises(LostLease):
-            await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), lease=wrong))
-    assert await post(store, build_id, "a", events=(beat("x"),), lease=lease) == []
-    assert await post(store, build_id, "b", events=(beat("y"),), lease=lease, ended=True) == ["b"]
+            await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), leases=(wrong,)))
+    assert await post(store, build_id, "a", events=(beat("x"),), leases=(lease,)) == []
+    assert await post(store, build_id, "b", events=(beat("y"),), leases=(lease,), ended=(lease.key,)) == ["b"]
     assert await keys(store, build_id) == {"b": True}
     with pytest.raises(LostLease):
-        await post(store, build_id, "b", events=(beat("z"),), lease=lease)
+        await post(store, build_id, "b", events=(beat("z"),), leases=(lease,))
+
+
+async def test_several_actions_end_in_one_settlement_or_none_does(store: Store) -> None:
+    build_id = await start(store)
+    await post(store, build_id, "a", "b", "c")
+    first, second = await taken(store, build_id, "a"), await taken(store, build_id, "b")
+    stale = second._replace(token=second.token - 1)
+    with pytest.raises(LostLease, match="the lease on b"):
+        await post(store, build_id, events=(beat("x"),), leases=(first, stale), ended=("a", "b"))
+    assert [(row.key, row.live) for row in await store.board(build_id)] == [("a", True), ("b", True), ("c", False)]
+    both = await post(store, build_id, "a", "d", events=(beat("y"),), leases=(first, second), ended=("a", "b"))
+    assert sorted(both) == ["a", "d"]
+    assert {row.key: row.live for row in await store.board(build_id)} == {"a": False, "d": False}
+    third = await taken(store, build_id, "d")
+    assert await post(store, build_id, "a", "d", leases=(third,)) == []
+    assert {row.key: row.live for row in await store.board(build_id)} == {"a": False, "d": True}
 
 
 async def test_an_action_that_ended_and_is_still_wanted_comes_back_with_a_larger_token(store: Store) -> None:
@@ -156,7 +172,7 @@ async def test_an_action_that_ended_and_is_still_wanted_comes_back_with_a_larger
     for _ in range(3):
         lease = await taken(store, build_id, "a")
         tokens.append(lease.token)
-        assert await post(store, build_id, "a", lease=lease, ended=True) == ["a"]
+        assert await post(store, build_id, "a", leases=(lease,), ended=(lease.key,)) == ["a"]
     whole = await store.acquire(build_id, ONE, LONG)
     tokens.append(whole.token)
     await store.release(whole)
@@ -177,11 +193,11 @@ async def test_a_lease_that_ran_out_goes_to_another_and_its_facts_are_refused(st
     assert second.token > first.token
     assert second.waited < 10 * now.tick + 5
     with pytest.raises(LostLease):
-        await post(store, build_id, "a", events=(beat("x"),), lease=first)
+        await post(store, build_id, "a", events=(beat("x"),), leases=(first,))
     await store.keep([first], LONG)
     await store.drop(first)
     assert await store.holdings(ONE) == []
-    assert await post(store, build_id, "a", events=(beat("x"),), lease=second) == []
+    assert await post(store, build_id, "a", events=(beat("x"),), leases=(second,)) == []
 
 
 async def test_a_lease_is_kept_as_long_as_its_holder_says_so(store: Store, now: Now) -> None:
@@ -220,7 +236,7 @@ async def test_an_action_that_is_let_go_waits_for_somebody_else(store: Store) ->
     await store.drop(lease)
     assert (await store.due(LONG)).actions == ((build_id, "a"),)
     with pytest.raises(LostLease):
-        await post(store, build_id, "a", events=(beat("x"),), lease=lease)
+        await post(store, build_id, "a", events=(beat("x"),), leases=(lease,))
     assert (await taken(store, build_id, "a", TWO)).token > lease.token
 
 
@@ -233,7 +249,7 @@ async def test_a_paused_build_starts_nothing_and_what_runs_goes_on(store: Store,
     await now.pass_by(11)
     assert (await store.due(0)).actions == ()
     await store.keep([lease], LONG)
-    assert await post(store, build_id, "a", "b", lease=lease, ended=True, start=False) == []
+    assert await post(store, build_id, "a", "b", leases=(lease,), ended=(lease.key,), start=False) == []
     assert await keys(store, build_id) == {}
 
 
@@ -288,7 +304,7 @@ async def test_one_who_holds_the_whole_build_excludes_the_board(store: Store, no
     await store.acquire(build_id, ONE, 20 * now.tick)
     await now.pass_by(21)
     with pytest.raises(LostLease):
-        await post(store, build_id, "a", lease=lease)
+        await post(store, build_id, "a", leases=(lease,))
     assert await post(store, build_id, "a") == ["a"]
 
 
@@ -337,7 +353,7 @@ async def test_settlements_and_takers_at_once_leave_a_board_that_is_right(store:
                 while True:
                     version = await store.version(build_id)
                     try:
-                        settlement = QueueUpdate(tuple("abcdef"), lease=lease, ended=True)
+                        settlement = QueueUpdate(tuple("abcdef"), leases=(lease,), ended=(lease.key,))
                         await store.settle(build_id, version, [beat(holder, lease.token)], AT, settlement)
                         break
                     except StaleVersion:

@@ -33,7 +33,7 @@ from buildwright.engine.adapters import Adapters
 from buildwright.engine.contracts_command import TakeContracts
 from buildwright.engine.first_commit import first_commit
 from buildwright.engine.fork_command import ForkBuild
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.engine.poll import poll, renew_leases
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
 from buildwright.engine.task_commands import RedoTask, UndoTask

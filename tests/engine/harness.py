@@ -19,7 +19,7 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.ports import Briefing, BriefingRequest, Builds, Clock, Gate, Judged, Judgement, Workspace
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.wiring import SystemClock

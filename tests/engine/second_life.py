@@ -20,7 +20,7 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.ports import Agent, Assignment, Briefing, BriefingRequest, Message
 from buildwright.sandbox import Bubblewrap, NoSandbox

@@ -14,7 +14,7 @@ from buildwright.core.event import StepMode
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
 from buildwright.engine.follow import stepped
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove
 from buildwright.ports import Builds

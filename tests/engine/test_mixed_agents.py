@@ -9,7 +9,7 @@ import pytest
 
 from buildwright.core.limits import Options
 from buildwright.engine.adapters import HiredAgent
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.ports import Builds
 from tests.adapters.scripted_agent import ScriptedAgent, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, make_site, tasks

@@ -18,7 +18,7 @@ from buildwright.core.limits import Options
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.follow import Onlooker, follow_to_rest
 from buildwright.engine.poll import poll, renew_leases
-from buildwright.engine.queue_update import is_long
+from buildwright.engine.running_action import is_long
 from buildwright.engine.worker import Worker
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.store.clock import StoreClock
@@ -41,7 +41,7 @@ def make_hub(home: Path) -> Path:
 
 
 async def run_by_workers(world: Adapters, build_id: str, redis_url: str, home: Path) -> Build:
-    """What `loop.run` does, done by workers: returns when the build is over, paused or detached from."""
+    """What `held_build.run` does, done by workers: returns when the build is over, paused or detached from."""
     builds = world.builds
     assert isinstance(builds, PostgresBuilds)
     hub = make_hub(home)

@@ -16,7 +16,7 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildIsRunning, DiskFull
 from buildwright.ports import Briefing, BriefingRequest, Judged

@@ -27,7 +27,7 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.maintenance.prune import Pruner
 from buildwright.maintenance.retention_rules import RetentionRules
 from buildwright.ports import Briefing, BriefingRequest, LogEntry

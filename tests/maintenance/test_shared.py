@@ -23,7 +23,7 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
-from buildwright.engine.claimed_action import ClaimedAction
+from buildwright.engine.running_action import ClaimedAction
 from buildwright.engine.worker import Worker
 from buildwright.errors import StoreFailed
 from buildwright.maintenance import repair, shared

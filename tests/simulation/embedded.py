@@ -9,7 +9,7 @@ from pathlib import Path
 from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.engine.adapters import Adapters
-from buildwright.engine.loop import run
+from buildwright.engine.held_build import run
 from buildwright.engine.perform import forget_lanes
 from buildwright.errors import BuildIsRunning, CouldNot, LostLease
 from buildwright.ports import Briefing, BriefingRequest

@@ -147,10 +147,12 @@ async def test_what_was_committed_when_the_connection_broke_is_not_written_again
         assert free == ["a", "b"]
         lease = await store.take(build_id, "a", ELSEWHERE, LONG)
         proxy.swallow = 2
-        await store.settle(build_id, 5, [beat("5")], AT, QueueUpdate(("b",), lease=lease, ended=True))
+        await store.settle(build_id, 5, [beat("5")], AT, QueueUpdate(("b",), leases=(lease,), ended=(lease.key,)))
         lease = await store.take(build_id, "b", ELSEWHERE, LONG)
         proxy.swallow = 1
-        assert (await store.settle(build_id, 6, [], AT, QueueUpdate(("b",), lease=lease, ended=True)))[1] == ["b"]
+        assert (await store.settle(build_id, 6, [], AT, QueueUpdate(("b",), leases=(lease,), ended=(lease.key,))))[
+            1
+        ] == ["b"]
         assert proxy.swallowed == 8
         assert await statuses(store, build_id) == ["1", "2", "3", "4", "5"]
         assert await store.take(build_id, "b", ELSEWHERE, LONG) is not None
@@ -169,7 +171,7 @@ async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: st
         assert {held.token for held in await store.holdings(ELSEWHERE)} > {lease.token}
         proxy.swallow = 1
         assert await store.take(build_id, "b", ELSEWHERE, LONG) is None
-        await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), lease=lease))
+        await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), leases=(lease,)))
         whole = await start(store)
         proxy.mark, proxy.swallow = b"COMMIT", 1
         held = await store.acquire(whole, ELSEWHERE, LONG)

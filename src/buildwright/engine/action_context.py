@@ -24,14 +24,14 @@ class ActionContext:
     judging: asyncio.Semaphore
     """Bounds the changes judged at once: agents outpace a suite, and too many suites at once run into time limits."""
     newest: Callable[[], Build]
-    """Returns the build as the loop knows it now."""
-    tell: Callable[[AnyEvent | None], None]
-    """Hands the loop a fact in our own words that does not end a flight (others: see `report`); None only wakes it."""
+    """Returns the build as its driver knows it now."""
+    tell: Callable[[AnyEvent], None]
+    """Hands the driver a fact in our own words that does not end the action (others: see `report`)."""
     guard: Callable[[], Awaitable[None]]
     """Called right before an effect that others see. Raises LostLease when this process may not have it any more."""
     waited: float = 0.0
     """Seconds from when the action was wanted until this process took it up."""
 
     def report(self, fact: AnyEvent) -> None:
-        """Tell the loop a fact that does not end a flight, with the foreign text in it cleaned."""
+        """Tell the driver a fact that does not end the action, with the foreign text in it cleaned."""
         self.tell(sanitize(fact, self.world.mask))

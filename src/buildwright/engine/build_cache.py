@@ -25,14 +25,13 @@ class BuildCache:
         self._builds = builds
         self._most = most
         self._newest: OrderedDict[str, Build] = OrderedDict()
-        self._snapshot_at: dict[str, int] = {}
+        self._snapshots: dict[str, Snapshots] = {}
 
     async def newest(self, build_id: str) -> Build:
         """Return the build as of its last event. Raises NotFound, StoreFailed."""
         known = self._newest.get(build_id)
         if known is None:
             known = await self._builds.load(build_id)
-            self._snapshot_at[build_id] = known.version
         else:
             known = fold(await self._builds.read(build_id, after=known.version), known)
         return self.learn(known)
@@ -49,13 +48,25 @@ class BuildCache:
         self._newest.move_to_end(build.id)
         while len(self._newest) > self._most:
             forgotten, _ = self._newest.popitem(last=False)
-            self._snapshot_at.pop(forgotten, None)
+            self._snapshots.pop(forgotten, None)
         return known
 
-    async def keep_snapshot(self, build: Build) -> None:
-        """Store a snapshot if the last one is long ago. A failure costs only time at the next load."""
-        spacing = max(SNAPSHOT_EVERY, 2 * build.total)
-        if build.version - self._snapshot_at.get(build.id, 0) >= spacing:
-            self._snapshot_at[build.id] = build.version
+    def snapshots(self, build: Build) -> Snapshots:
+        """Return what stores snapshots of a build; the first is due when enough has happened after this state."""
+        return self._snapshots.setdefault(build.id, Snapshots(self._builds, build))
+
+
+class Snapshots:
+    """Stores a snapshot of a build now and then; a failure costs only time at the next load."""
+
+    def __init__(self, builds: Builds, build: Build) -> None:
+        self._builds = builds
+        self._newest = build.version
+
+    async def keep(self, build: Build, *, at_rest: bool = False) -> None:
+        """Store a snapshot if the last one is long ago; `at_rest` when nothing will happen for a while."""
+        spacing = SNAPSHOT_EVERY if at_rest else max(SNAPSHOT_EVERY, 2 * build.total)
+        if build.version - self._newest >= spacing:
+            self._newest = build.version
             with suppress(CouldNot):
                 await self._builds.keep_snapshot(build)

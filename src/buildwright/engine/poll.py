@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TypeAlias
 
-from buildwright.core.action import JudgeMerge, JudgePatch, RunAgent
-from buildwright.engine.claimed_action import ClaimedAction
-from buildwright.engine.queue_update import is_long
+from buildwright.engine.running_action import ClaimedAction, is_long
 from buildwright.engine.worker import Worker
 from buildwright.errors import BuildwrightError, CouldNot
 from buildwright.ports import Hints
@@ -37,15 +35,15 @@ async def renew_leases(worker: Worker) -> None:
             except CouldNot as trouble:
                 worker.log("leases-not-kept", why=str(trouble))
             for claimed in claimed_actions:
-                if claimed.silent_seconds >= claimed.seconds:
+                if claimed.kept.gone:
                     claimed.end(lost=True)  # by now another worker may have taken it
 
 
 async def _renew(worker: Worker, claimed_actions: list[ClaimedAction]) -> None:
     asked_at = asyncio.get_running_loop().time()
-    overdue = [claimed for claimed in claimed_actions if claimed.overdue]
-    for seconds in {claimed.seconds for claimed in overdue}:
-        group = [claimed for claimed in overdue if claimed.seconds == seconds]
+    overdue = [claimed for claimed in claimed_actions if claimed.kept.overdue]
+    for seconds in {claimed.kept.seconds for claimed in overdue}:
+        group = [claimed for claimed in overdue if claimed.kept.seconds == seconds]
         await worker.board.keep([claimed.lease for claimed in group], seconds)
     held = {(row.build_id, row.key): row for row in await worker.board.holdings(worker.holder)}
     for claimed in claimed_actions:
@@ -58,17 +56,8 @@ async def _renew(worker: Worker, claimed_actions: list[ClaimedAction]) -> None:
         elif row.version > claimed.build.version:
             claimed.catch_up(await worker.known.newest(claimed.lease.build_id))
         if claimed in overdue:
-            claimed.kept(asked_at)
-            _beat(claimed)
-
-
-def _beat(claimed: ClaimedAction) -> None:
-    """Record that the attempt of the action is alive, as far as this process can tell."""
-    match claimed.action:
-        case RunAgent(task, attempt) | JudgePatch(task, attempt) | JudgeMerge(task, attempt):
-            for beat in claimed.conversations.beats(claimed.build, [task]):
-                if beat.attempt == attempt:
-                    claimed.tell(beat)
+            claimed.kept.renewed(asked_at)
+            worker.report_alive(claimed)
 
 
 async def poll(worker: Worker, jobs: Hints) -> None:

@@ -1,10 +1,10 @@
 """The engine of many processes: `advance` decides and posts wanted actions, `perform` takes one and does it.
 
-    advance(build):       load ──▶ decide ──▶ settle (append + board, one transaction) ──▶ hint at free actions
-    perform(build, key):  take the action by a lease ──▶ effect ──▶ settle its facts by it ──▶ hint at free actions
+    advance(build):       have the driver look at it, which posts the wanted actions and hints at them
+    perform(build, key):  take the action by a lease ──▶ effect ──▶ hand its facts to the driver
 
 Both may be called at any time, twice, late or never: the store has the truth, and `poll` finds what was forgotten.
-`queue_update` does the recording. Must never trust a hint.
+Must never trust a hint, nor record anything itself (see `driver`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from buildwright.core.action import Action
+from buildwright.core.action import Action, JudgeMerge, JudgePatch, RunAgent
 from buildwright.core.build import Build
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent
@@ -24,11 +24,11 @@ from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
-from buildwright.engine.claimed_action import ClaimedAction, lease_seconds, spent
 from buildwright.engine.perform import perform
-from buildwright.engine.queue_update import SLOW_SECONDS, Log, OnEvent, QueueUpdater, is_long
+from buildwright.engine.running_action import ClaimedAction, is_long, lease_seconds
+from buildwright.engine.shared_build import Log, OnEvent, SharedBuilds
 from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, LostLease, NotFound, Refused
-from buildwright.ports import ActionLease, ActionQueue, Builds, Clock, Hints, LogEntry
+from buildwright.ports import ActionQueue, Builds, Clock, Hints, LogEntry
 
 DECLINED_SECONDS = 15.0
 """How long a build is left to others before it is tried here again: the missing program may have been installed."""
@@ -61,8 +61,8 @@ class Worker:
         """Queue latencies of the newest actions, in seconds."""
         self.performed = 0
         self.log = log
-        self._settler = QueueUpdater(builds, board, jobs, clock, log)
-        self.known, self.say = self._settler.known, self._settler.say
+        self._shared = SharedBuilds(builds, board, jobs, clock, log)
+        self.known, self.say = self._shared.known, self._shared.say
         self._worlds = worlds
         self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
         self._declined = DeclinedBuilds(builds, board, self.say)
@@ -72,7 +72,7 @@ class Worker:
 
     def listen(self, on_event: OnEvent | None) -> None:
         """Call `on_event` with every event that this process records from now on, and the build after it."""
-        self._settler.on_event = on_event
+        self._shared.on_event = on_event
 
     # --- advance ----------------------------------------------------------------------------------------------------
 
@@ -82,10 +82,12 @@ class Worker:
         Raises StoreFailed, DiskFull; then nothing has changed, and the next process that looks does it.
         """
         try:
-            return await self._settler.settle(build_id, ())
+            build = await self._shared.driver(build_id).record()
         except (BuildIsRunning, NotFound) as not_ours:
             self.say("not-advanced", build_id, why=str(not_ours))
             return None
+        await self._shared.hints_sent()
+        return build
 
     # --- perform ----------------------------------------------------------------------------------------------------
 
@@ -170,19 +172,19 @@ class Worker:
         except (Refused, CouldNot) as lacking:
             await self._declined.decline(claimed, lacking, self.clock.now())
             return False
+        driver = self._shared.driver(claimed.lease.build_id)
         async with BuildLog(world, claimed.lease.build_id) as logbook:
-            bench = ActionContext(
+            context = ActionContext(
                 world,
                 logbook,
                 claimed.conversations,
                 self._judging,
                 newest=lambda: claimed.build,
-                tell=claimed.tell,
+                tell=lambda fact: driver.hand_in([fact], claimed),
                 guard=claimed.guard,
                 waited=claimed.lease.waited,
             )
-            claimed.flight = asyncio.create_task(perform(bench, claimed.action, claimed.build), name=claimed.lease.key)
-            telling = asyncio.create_task(self._pass_on(claimed), name=f"telling of {claimed.lease.key}")
+            claimed.flight = asyncio.create_task(perform(context, claimed.action, claimed.build), name=claimed.key)
             if self._closing:  # since the action was taken: `close` had nothing to end yet
                 claimed.end()
             try:
@@ -190,64 +192,46 @@ class Worker:
             except asyncio.CancelledError:
                 claimed.end()
                 await asyncio.wait([claimed.flight])
-            claimed.hush()
-            await telling
-        facts = () if claimed.flight.cancelled() else claimed.flight.result()
-        if not claimed.flight.cancelled() and await self._record(claimed, facts, ended=True):
+        if not claimed.flight.cancelled() and await self._record(claimed, claimed.flight.result()):
             return True
         await self._let_go(claimed)
         return False
 
-    async def _pass_on(self, claimed: ClaimedAction) -> None:
-        """Record what the action reports on its way, until it has ended."""
-        while facts := await claimed.next_told():
-            if not await self._record(claimed, facts, ended=False):
-                claimed.end(lost=True)
+    def report_alive(self, claimed: ClaimedAction) -> None:
+        """Record that the attempt of an action is alive, as far as this process can tell."""
+        match claimed.action:
+            case RunAgent(task, attempt) | JudgePatch(task, attempt) | JudgeMerge(task, attempt):
+                beats = claimed.conversations.beats(claimed.build, [task])
+                if facts := [beat for beat in beats if beat.attempt == attempt]:
+                    self._shared.driver(claimed.lease.build_id).hand_in(facts, claimed)
 
-    async def _record(self, claimed: ClaimedAction, facts: Sequence[AnyEvent], *, ended: bool) -> bool:
-        """Record under the lease, however long the store is away. Returns False when the lease is lost.
-
-        Facts about paid requests are recorded in any case: they are true whichever process holds the action.
-        """
-        lease: ActionLease | None = claimed.lease
-        while True:
-            try:
-                build = await self._settler.settle(
-                    claimed.lease.build_id, facts, lease, ended=ended and lease is not None
-                )
-            except LostLease:
-                lease, facts = None, spent(facts)
-                claimed.lost = True
-                if not facts:
-                    return False
-            except (BuildIsRunning, NotFound):
-                return False
-            except CouldNot as trouble:
-                self.say(
-                    "not-recorded", claimed.lease.build_id, action=claimed.lease.key, why=str(trouble), level="warning"
-                )
-                if self._closing:
-                    return False
-                await self.clock.sleep(SLOW_SECONDS)
-            else:
-                claimed.catch_up(build)
-                return lease is not None
+    async def _record(self, claimed: ClaimedAction, facts: Sequence[AnyEvent]) -> bool:
+        """Record the end of an action, however long the store is away. Returns False when it is not ours to record."""
+        try:
+            await self._shared.driver(claimed.lease.build_id).record(facts, claimed, ended=True)
+        except (LostLease, BuildIsRunning, NotFound, CouldNot):
+            return False
+        await self._shared.hints_sent()
+        return True
 
     async def _let_go(self, claimed: ClaimedAction) -> None:
         """Release an action that ended before it was done, for other workers; whatever waited for that goes on."""
-        self.say("let-go", claimed.lease.build_id, action=claimed.lease.key, lost=claimed.lost)
+        build_id, key = claimed.name
+        self.say("let-go", build_id, action=key, lost=claimed.lost)
         try:
+            await self._shared.driver(build_id).quiet()  # what it has reported is recorded under its lease
             if not claimed.lost:
                 await self.board.drop(claimed.lease)
-            await self.advance(claimed.lease.build_id)
+            await self.advance(build_id)
             if not claimed.lost:
-                await self._settler.hint(claimed.lease.build_id, claimed.lease.key)
+                self._shared.hint(build_id, key)
+                await self._shared.hints_sent()
         except CouldNot as trouble:  # the lease runs out, and the next poll goes on
-            self.say("not-let-go", claimed.lease.build_id, action=claimed.lease.key, why=str(trouble), level="warning")
+            self.say("not-let-go", build_id, action=key, why=str(trouble), level="warning")
 
     async def close(self) -> None:
         """End and release all actions of this process, so that others take them up at once."""
-        self._closing, self._settler.patient = True, False
+        self._closing, self._shared.patient = True, False
         claimed_actions = list(self.claimed_actions.values())
         for claimed in claimed_actions:
             claimed.end()

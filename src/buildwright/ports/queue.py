@@ -52,10 +52,10 @@ class QueueUpdate:
     """Keys of all actions that `decide` wants now."""
     start: bool = True
     """False (a paused build): no row is added, and rows that no process holds are removed."""
-    lease: ActionLease | None = None
-    """The lease under which the events are appended; None for what the state machine itself decides."""
-    ended: bool = False
-    """The leased action is over: its row is removed, and a new one added if the action is still wanted."""
+    leases: tuple[ActionLease, ...] = ()
+    """Leases of this build under which the events are appended; none for what the state machine itself decides."""
+    ended: tuple[str, ...] = ()
+    """Keys of leased actions that are over: their rows are removed, and new ones added for those still wanted."""
     wake_at: datetime | None = None
     """When the passing of time alone changes this build (the pause limit); None for never."""
 
@@ -117,11 +117,11 @@ class ActionQueue(Protocol):
         nothing.
 
         A row that is no longer wanted is removed at once if no process holds it, else when its holder drops it or its
-        lease expires. Returns the events, and the keys that now wait for a process: new rows, and the ended one if it
-        is wanted again. The same call again (same events, times and `expected`) appends nothing twice and returns no
+        lease expires. Returns the events, and the keys that now wait for a process: new rows, and ended ones that are
+        wanted again. The same call again (same events, times and `expected`) appends nothing twice and returns no
         fewer keys. An expired lease stays valid until another process takes the action.
 
-        Raises StaleVersion; LostLease when the settlement's lease is not the newest on its row, or its row is gone;
+        Raises StaleVersion; LostLease when one of the leases is not the newest on its row, or its row is gone;
         BuildIsRunning while a live process holds the whole build (`Builds.acquire`); NotFound.
         """
 

@@ -205,8 +205,8 @@ class PostgresBuilds:
             await self._logs.drain()
         await self._logs.before(events)
         free = await self._pool.run(work)
-        if settlement.lease is not None and settlement.ended:
-            self._tokens.pop((build_id, settlement.lease.key), None)
+        for key in settlement.ended:
+            self._tokens.pop((build_id, key), None)
         return _recorded(events, expected, at), free
 
     async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:

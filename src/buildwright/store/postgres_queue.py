@@ -35,7 +35,12 @@ _SETTLE = f"""
 WITH {_NOW},
 allowed AS (
     SELECT 1 FROM leases l, now WHERE l.build_id = $1 AND NOT {_LIVE_LEASE}
-    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15 AND holder <> ''))
+    AND NOT EXISTS (
+        SELECT 1 FROM unnest($14::text[], $15::bigint[]) AS mine (key, token)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM actions a WHERE a.build_id = $1 AND a.key = mine.key AND a.token = mine.token AND a.holder <> ''
+        )
+    )
 ),
 head AS (
     UPDATE build_runs SET {CHANGED_HEAD}, settled = true,
@@ -45,7 +50,7 @@ head AS (
 ),
 put AS ({PUT_EVENTS}),
 rows AS MATERIALIZED (
-    SELECT a.key, a.wanted, coalesce(a.key = $14 AND $16, false) AS ended, a.key = ANY($11::text[]) AS asked,
+    SELECT a.key, a.wanted, a.key = ANY($16::text[]) AS ended, a.key = ANY($11::text[]) AS asked,
         {_LIVE_ACTION} AS live
     FROM actions a, now, head WHERE a.build_id = $1
 ),
@@ -70,7 +75,9 @@ SELECT EXISTS (SELECT 1 FROM head), ARRAY(SELECT key FROM rows WHERE (live OR wa
 _WHY_NOT = f"""
 WITH {_NOW}
 SELECT (SELECT version FROM build_runs WHERE build_id = $1),
-    (SELECT token FROM actions WHERE build_id = $1 AND key = $2 AND holder <> ''),
+    (SELECT key FROM unnest($2::text[], $3::bigint[]) AS mine (key, token) WHERE NOT EXISTS (
+        SELECT 1 FROM actions a WHERE a.build_id = $1 AND a.key = mine.key AND a.token = mine.token AND a.holder <> ''
+    ) LIMIT 1),
     (SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE})
 """  # noqa: S608  constants
 _SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
@@ -224,7 +231,7 @@ async def settle(connection: Connection, entry: PostgresEvent, settlement: Queue
 
     Raises StaleVersion, LostLease, BuildIsRunning, NotFound, and has written nothing then.
     """
-    lease, wanted = settlement.lease, list(settlement.wanted)
+    wanted = list(settlement.wanted)
     start = f"{literal(entry.build_id)}"
     async with transaction(connection, _LOCK.format(start)):
         done, known = await connection.fetchrow(
@@ -233,14 +240,13 @@ async def settle(connection: Connection, entry: PostgresEvent, settlement: Queue
             wanted,
             settlement.start,
             settlement.wake_at,
-            lease.key if lease else None,
-            lease.token if lease else None,
-            settlement.ended,
+            *_columns(settlement.leases),
+            list(settlement.ended),
         )
         if done:
             await connection.execute(f"{_SWEEP} AND build_id = {start}; COMMIT")
         elif not await _was_done(connection, entry, settlement, again):
-            raise await _refusal(connection, entry, lease)
+            raise await _refusal(connection, entry, settlement.leases)
         else:
             known = [row.key for row in await board(connection, entry.build_id) if row.live]
     return [key for key in wanted if key not in set(known)] if settlement.start else []
@@ -252,17 +258,21 @@ async def _was_done(connection: Connection, entry: PostgresEvent, settlement: Qu
         return await entry.is_there(connection)
     # It appended nothing. After a lost answer, an action that is no longer ours is over, as intended.
     version = await find_version(connection, entry.build_id)
-    return again and settlement.ended and version == entry.expected
+    return again and bool(settlement.ended) and version == entry.expected
 
 
-async def _refusal(connection: Connection, entry: PostgresEvent, lease: ActionLease | None) -> Exception:
+async def _refusal(connection: Connection, entry: PostgresEvent, leases: Sequence[ActionLease]) -> Exception:
     # Being late is common, and other processes wait for the lock meanwhile: one query.
-    version, token, holder = await connection.fetchrow(_WHY_NOT, entry.build_id, lease.key if lease else None)
+    version, lost, holder = await connection.fetchrow(_WHY_NOT, entry.build_id, *_columns(leases))
     if version is None:
         return not_found(entry.build_id)
-    if lease is not None and token != lease.token:
-        return LostLease(f"the lease on {lease.key} of build {lease.build_id} went to another holder, or is over")
+    if lost is not None:
+        return LostLease(f"the lease on {lost} of build {entry.build_id} went to another holder, or is over")
     return _is_running(entry.build_id, holder) if holder else stale(entry, version)
+
+
+def _columns(leases: Sequence[ActionLease]) -> tuple[list[str], list[int]]:
+    return [lease.key for lease in leases], [lease.token for lease in leases]
 
 
 async def take(

@@ -1,6 +1,6 @@
 """The App, made from settings: all commands and questions about builds. Must never hold a rule of its own.
 
-The commands of a build are in `engine.commands`, the way it runs is in `engine.loop`. Adapters are imported at their
+The commands of a build are in `engine.commands`, the way it runs is in `engine.driver`. Adapters are imported at their
 first use. Large because it is a list: each question of a `Client` once, with the adapters that answer it.
 """
 
@@ -534,7 +534,7 @@ class App:
         return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
 
     async def _stop(self, build_id: str, command: StopBuild, asked_by: str) -> Build:
-        from buildwright.engine.loop import run
+        from buildwright.engine.held_build import run
 
         build = await self.builds.load(build_id)
         if build.control is not Control.STOPPING:  # it is when a process asked, and died before the end
@@ -748,7 +748,7 @@ class App:
         found first. Raises BuildIsRunning, NotFound, LostLease, BadSettings (no such agent or sandbox), StoreFailed.
         """
         from buildwright.engine.follow import Onlooker
-        from buildwright.engine.loop import run
+        from buildwright.engine.held_build import run
 
         build = since or await self.builds.load(build_id)
         if self.in_cluster:

@@ -61,7 +61,7 @@ class Advancer:
 
     def send_hints(self, redis_url: str) -> None:
         """Tell workers through Redis, from now on, which work waits for them."""
-        from buildwright.engine.queue_update import is_long
+        from buildwright.engine.running_action import is_long
         from buildwright.jobs.celery import CeleryJobs
 
         self._hints, self._hand = CeleryJobs(redis_url, is_long), None

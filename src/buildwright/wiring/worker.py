@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from buildwright.core.limits import Options
 from buildwright.engine.poll import poll, renew_leases
-from buildwright.engine.queue_update import is_long
+from buildwright.engine.running_action import is_long
 from buildwright.engine.worker import Worker
 from buildwright.errors import BuildwrightError, Conflict, CouldNot, StoreFailed
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs

@@ -1,0 +1,270 @@
+"""The driver of one build in one process: gather, apply, decide, commit once, reconcile. READ THIS FIRST.
+
+    what has arrived ──▶ apply ──▶ decide ──▶ more facts? apply, decide again ──▶ one commit ──▶ begin and end actions
+
+- The journal is the only state. The queue of actions is a cache of `decide`: lost, it is asked for again.
+- Every process drives a build with this class. They differ in the `BuildQueue` that it commits to: a process alone
+  holds the whole build by a lease and has the queue in memory (`loop`); workers share it as rows (`shared_queue`).
+- Actions hand in facts and never append. One commit at a time takes along all that has arrived until it begins.
+- A commit that comes too late for the journal is made anew from the newest state.
+- A build does not finish while one of its actions runs: nothing is wanted then, and the last one to end finishes it.
+- An action whose lease is lost records nothing more, but what it has paid for counts.
+- Time alone ends a pause, or a phase, that lasts too long.
+
+These rules stand here alone. Must never do an effect itself (see `perform`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from buildwright.core.action import Action
+from buildwright.core.build import Build
+from buildwright.core.decide import TimedFact, timed_fact
+from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
+from buildwright.engine.running_action import RunningAction
+from buildwright.engine.steps import Decided, take_steps
+from buildwright.errors import CouldNot, IllegalMove, LostLease, StaleVersion
+from buildwright.ports import ActionLease, Clock, QueueUpdate
+
+LOOK_AGAIN = timedelta(seconds=2)
+"""After this, look again at a build that ends once its running actions have let go."""
+
+
+class BuildQueue(Protocol):
+    """The journal of one build and the queue of its actions, as this process has them."""
+
+    @property
+    def deciding(self) -> bool:
+        """Whether anything may follow from facts. False while this process is to let go of the build."""
+
+    async def newest(self) -> Build:
+        """Return the newest state that this process can know. Raises NotFound, CouldNot."""
+
+    async def runs(self, ended: Collection[str]) -> bool:
+        """Return whether an action of the build is being carried out, besides those keys. Raises CouldNot."""
+
+    async def commit(self, build: Build, steps: Sequence[Decided], at: datetime, update: QueueUpdate) -> list[str]:
+        """Append the steps to the build and make the queue what the update says, all or nothing.
+
+        Actions that are no longer wanted are ended. Returns the keys of wanted actions that no process carries out.
+        Raises StaleVersion, LostLease, BuildIsRunning, NotFound, CouldNot, and has written nothing then.
+        """
+
+    def begin(self, build: Build, actions: Sequence[Action], ended: Collection[str]) -> None:
+        """See to it that these actions are begun; those of the keys `ended` have just made room."""
+
+    def dropped(self, late: IllegalMove) -> None:
+        """Note a fact that came after the build had moved on."""
+
+    async def goes_on(self, trouble: CouldNot) -> bool:
+        """Wait before facts of actions are committed once more; return False, at once, to give up with the trouble."""
+
+
+class Arrival(NamedTuple):
+    """Facts that wait to be recorded; none to have the build looked at."""
+
+    facts: Sequence[AnyEvent] = ()
+    action: RunningAction | None = None
+    """The action that reports them."""
+    ended: bool = False
+    """Whether that action is over. It counts as running until this is committed."""
+    done: asyncio.Future[Build] | None = None
+    """Gets the build as it is after the commit, or the error that it failed by."""
+
+    def answer(self, build: Build) -> None:
+        """Tell the action, and the process that waits, of the build after the commit."""
+        if self.action is not None:
+            self.action.catch_up(build)
+        if self.done is not None and not self.done.done():
+            self.done.set_result(build)
+
+    def refuse(self, error: BaseException) -> bool:
+        """Tell the process that waits, or else the action, that this is not recorded; return whether there is one."""
+        if self.done is not None and not self.done.done():
+            self.done.set_exception(error)
+        elif self.action is not None and self.action.lease is not None:
+            self.action.end(lost=True)
+        else:
+            return self.done is not None
+        return True
+
+
+class Driver:
+    """Drives a build. `broken` raises the error of a commit that nothing else waits for."""
+
+    def __init__(self, build_id: str, queue: BuildQueue, clock: Clock) -> None:
+        self.build_id = build_id
+        self.letting_go = False
+        """Whether of all that arrives only what was paid is recorded, and nothing follows from it."""
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.deadline = Deadline(clock)
+        self.on_idle: Callable[[], None] | None = None
+        """Called each time when all that has arrived is committed, or could not be."""
+        self._queue = queue
+        self._clock = clock
+        self._arrived: list[Arrival] = []
+        self._batch: list[Arrival] = []
+        self._committing: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be committed."""
+        return self._committing is None and not self._arrived
+
+    def hand_in(
+        self, facts: Sequence[AnyEvent] = (), action: RunningAction | None = None, *, ended: bool = False
+    ) -> None:
+        """Take in facts to be recorded soon, without waiting; without any, look at the build soon."""
+        self._take_in(Arrival(facts, action, ended))
+
+    async def record(
+        self, facts: Sequence[AnyEvent] = (), action: RunningAction | None = None, *, ended: bool = False
+    ) -> Build:
+        """Record facts and all that follows from them, with whatever else has arrived; return the build after it.
+
+        Raises LostLease when the action is no longer ours, BuildIsRunning, NotFound; StoreFailed and DiskFull when
+        there are no facts of actions to wait for, or the process is to end.
+        """
+        done: asyncio.Future[Build] = asyncio.get_running_loop().create_future()
+        self._take_in(Arrival(facts, action, ended, done))
+        return await done
+
+    async def quiet(self) -> None:
+        """Wait until nothing that has arrived waits to be committed."""
+        while self._committing is not None:
+            await asyncio.wait([self._committing])
+            await asyncio.sleep(0)
+
+    def _take_in(self, arrival: Arrival) -> None:
+        self._arrived.append(arrival)
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_arrived(), name=f"commit {self.build_id}")
+            self._committing.add_done_callback(self._committed)
+
+    async def _commit_arrived(self) -> None:
+        """Commit until nothing is left. What arrives in the same turn of the event loop shares one commit."""
+        while self._arrived:
+            self._batch, self._arrived = self._arrived, []
+            try:
+                build = await self._settle(self._batch)
+            except LostLease:
+                if not _leases(self._batch):
+                    raise  # the lease on the whole build
+                while self._batch:  # each by itself, so that the lost one costs the others nothing
+                    await self._settle_alone(self._batch[0])
+                    self._batch.pop(0)
+            else:
+                batch, self._batch = self._batch, []
+                for arrival in batch:
+                    arrival.answer(build)
+
+    async def _settle_alone(self, arrival: Arrival) -> None:
+        try:
+            arrival.answer(await self._settle([arrival]))
+        except LostLease as lost:
+            assert arrival.action is not None
+            arrival.action.end(lost=True)
+            if paid := spent(arrival.facts):  # true whichever process has the action now
+                await self._settle([Arrival(paid)])
+            arrival.refuse(lost)
+
+    def _committed(self, task: asyncio.Task[None]) -> None:
+        batch, self._batch, self._committing = self._batch, [], None
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            heard = [arrival.refuse(error) for arrival in batch]
+            if not any(heard) and not self.broken.done():
+                self.broken.set_exception(error)
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            for arrival in arrived:
+                self._take_in(arrival)
+        elif self.on_idle is not None:
+            self.on_idle()
+
+    async def _settle(self, batch: Sequence[Arrival]) -> Build:
+        """Commit the facts of a batch and all that follows from them; then begin what is wanted and not running."""
+        while True:
+            try:
+                return await self._settle_once(batch)
+            except StaleVersion:
+                continue
+            except CouldNot as trouble:
+                waits = any(arrival.facts or arrival.action is not None for arrival in batch)
+                if not (waits and await self._queue.goes_on(trouble)):
+                    raise
+
+    async def _settle_once(self, batch: Sequence[Arrival]) -> Build:
+        queue = self._queue
+        build = await queue.newest()
+        at = max(self._clock.now(), build.updated_at)
+        deciding = queue.deciding and not self.letting_go
+        facts = [fact for arrival in batch for fact in arrival.facts]
+        facts = [*facts, *self.deadline.due(build)] if deciding else spent(facts) if self.letting_go else facts
+        steps, decision = take_steps(build, facts, at, queue.dropped, deciding=deciding)
+        ended = tuple(arrival.action.key for arrival in batch if arrival.action is not None and arrival.ended)
+        wanted, start, wake_at = {action.key: action for action in decision.actions}, decision.start, None
+        finishing = next((n for n, step in enumerate(steps) if isinstance(step.recorded.event, BuildFinished)), None)
+        if finishing is not None and await queue.runs(frozenset(ended)):
+            # No effect may come after the end of a build. Nothing is wanted until the last action has ended.
+            steps, wanted, start, wake_at = steps[:finishing], {}, False, at + LOOK_AGAIN
+        after = steps[-1].build if steps else build
+        wake_at = wake_at or self.deadline.wake_at(after)
+        update = QueueUpdate(tuple(wanted), start=start, leases=_leases(batch), ended=ended, wake_at=wake_at)
+        free = await self._commit(build, steps, at, update, again=bool(facts))
+        queue.begin(after, [wanted[key] for key in free], ended)
+        return after
+
+    async def _commit(
+        self, build: Build, steps: Sequence[Decided], at: datetime, update: QueueUpdate, *, again: bool
+    ) -> list[str]:
+        """Commit. Facts are sent `again`, the very same, until there is an answer: a try that broke may have arrived.
+
+        Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
+        """
+        while True:
+            try:
+                return await self._queue.commit(build, steps, at, update)
+            except CouldNot as trouble:
+                if not (again and await self._queue.goes_on(trouble)):
+                    raise
+
+
+class Deadline:
+    """When time alone changes a build. The time of day, which can jump, says only how long it has lasted so far."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._awaited: TimedFact | None = None
+        self._until = 0.0
+
+    def due(self, build: Build) -> tuple[AnyEvent, ...]:
+        """Return the facts that time has caused by now: a pause, or a phase, that lasts too long."""
+        timed = timed_fact(build)
+        if timed is None:
+            return ()
+        time = asyncio.get_running_loop().time()
+        if timed != self._awaited:
+            before = (self._clock.now() - timed.since).total_seconds()
+            self._awaited, self._until = timed, time + timed.seconds - max(before, 0.0)
+        return (timed.fact,) if time >= self._until else ()
+
+    @staticmethod
+    def wake_at(build: Build) -> datetime | None:
+        """Return when time alone changes the build, for whichever process looks then; None for never."""
+        timed = timed_fact(build)
+        return None if timed is None else timed.since + timedelta(seconds=timed.seconds)
+
+
+def spent(facts: Iterable[AnyEvent]) -> list[AnyEvent]:
+    """Return the facts about paid requests, which are true whatever becomes of their action."""
+    return [fact for fact in facts if isinstance(fact, TokensUsed)]
+
+
+def _leases(batch: Sequence[Arrival]) -> tuple[ActionLease, ...]:
+    leases = (arrival.action.lease for arrival in batch if arrival.action is not None)
+    return tuple({lease: None for lease in leases if lease is not None})
