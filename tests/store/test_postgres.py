@@ -146,13 +146,14 @@ async def test_what_was_committed_when_the_connection_broke_is_not_written_again
         _, free = await store.settle(build_id, 4, [beat("4")], AT, QueueUpdate(("a", "b")))
         assert free == ["a", "b"]
         lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+        assert lease is not None
         proxy.swallow = 2
         await store.settle(build_id, 5, [beat("5")], AT, QueueUpdate(("b",), leases=(lease,), ended=(lease.key,)))
         lease = await store.take(build_id, "b", ELSEWHERE, LONG)
+        assert lease is not None
         proxy.swallow = 1
-        assert (await store.settle(build_id, 6, [], AT, QueueUpdate(("b",), leases=(lease,), ended=(lease.key,))))[
-            1
-        ] == ["b"]
+        update = QueueUpdate(("b",), leases=(lease,), ended=(lease.key,))
+        assert (await store.settle(build_id, 6, [], AT, update))[1] == ["b"]
         assert proxy.swallowed == 8
         assert await statuses(store, build_id) == ["1", "2", "3", "4", "5"]
         assert await store.take(build_id, "b", ELSEWHERE, LONG) is not None
@@ -180,6 +181,23 @@ async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: st
             await store.acquire(whole, ELSEWHERE, LONG)
         assert proxy.swallowed == 3
         await store.close()
+
+
+async def test_an_action_is_taken_while_the_build_is_being_settled(postgres_url: str, store: PostgresBuilds) -> None:
+    build_id = await start(store)
+    await store.settle(build_id, 1, [], AT, QueueUpdate(("a", "b")))
+    settling = await asyncpg.connect(postgres_url)
+    try:
+        async with settling.transaction():
+            await settling.execute("SELECT 1 FROM leases WHERE build_id = $1 FOR UPDATE", build_id)
+            async with asyncio.timeout(10):
+                first = await store.take(build_id, "a", ELSEWHERE, LONG)
+                second = await store.take(build_id, "b", ELSEWHERE, LONG)
+        assert first is not None
+        assert second is not None
+        assert second.token > first.token
+    finally:
+        await settling.close()
 
 
 async def test_another_who_was_first_is_not_mistaken_for_us(postgres_url: str, store: PostgresBuilds) -> None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from functools import partial
+from weakref import WeakValueDictionary
 
 from buildwright.core.apply import fold
 from buildwright.core.build import Build
+from buildwright.engine.one_question import OneQuestion
 from buildwright.errors import CouldNot
 from buildwright.ports import Builds
 
@@ -26,9 +29,16 @@ class BuildCache:
         self._most = most
         self._newest: OrderedDict[str, Build] = OrderedDict()
         self._snapshots: dict[str, Snapshots] = {}
+        self._questions = WeakValueDictionary[str, OneQuestion[Build]]()
 
     async def newest(self, build_id: str) -> Build:
         """Return the build as of its last event. Raises NotFound, StoreFailed."""
+        question = self._questions.get(build_id)
+        if question is None:
+            question = self._questions[build_id] = OneQuestion(partial(self._ask, build_id))
+        return await question.answer()
+
+    async def _ask(self, build_id: str) -> Build:
         known = self._newest.get(build_id)
         if known is None:
             known = await self._builds.load(build_id)

@@ -24,6 +24,7 @@ from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
+from buildwright.engine.one_question import OneQuestion
 from buildwright.engine.perform import perform
 from buildwright.engine.running_action import ClaimedAction, is_long, lease_seconds
 from buildwright.engine.shared_build import Log, OnEvent, SharedBuilds
@@ -61,6 +62,7 @@ class Worker:
         """Queue latencies of the newest actions, in seconds."""
         self.performed = 0
         self.log = log
+        self._waiting = OneQuestion(board.waiting)
         self._shared = SharedBuilds(builds, board, jobs, clock, log)
         self.known, self.say = self._shared.known, self._shared.say
         self._worlds = worlds
@@ -116,7 +118,7 @@ class Worker:
     async def _take_up_oldest(self, long: bool) -> bool:
         if self._closing:
             return False
-        waiting = [name for name in await self.board.waiting() if is_long(name[1]) is long]
+        waiting = [name for name in await self._waiting.answer() if is_long(name[1]) is long]
         near = waiting[: 2 * self.slots]
         # Processes that look at once begin in different places, else all but one would come too late for each.
         first = self.performed % len(near) if near else 0

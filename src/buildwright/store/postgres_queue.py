@@ -1,8 +1,9 @@
 """The board and the leases on PostgreSQL. Functions of a connection; must never decide by a clock but the server's.
 
-`settle` and `acquire`, which change the right to work, first lock the build's row in `leases`, and read the board in a
-later statement, so that they see all earlier changes. `take` is one statement: it takes its token from that same row,
-and PostgreSQL checks the conditions on a row again when it had to wait for it.
+`settle` and `acquire` first lock the build's row in `leases`, and read the board in a later statement, so that they see
+all earlier changes. `take` is one statement and waits for neither: it locks the action's row only, and PostgreSQL checks
+the conditions on a row again when it had to wait for it. Tokens are numbers of transactions, which only grow; where the
+server is a new one, whose numbers are smaller, a token is one more than the row had.
 
 A row that is not wanted and not held counts as gone: no answer shows it, and the next settlement or `due` removes it.
 """
@@ -82,20 +83,22 @@ SELECT (SELECT version FROM build_runs WHERE build_id = $1),
 """  # noqa: S608  constants
 _SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
 _LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
+_NEXT = "greatest({0}.token + 1, txid_current())"
 _FREE_FOR = f"(NOT {_LIVE_ACTION} OR (a.holder = $3 AND a.token <> $5::bigint))"
 _TAKE = f"""
 WITH {_NOW},
 found AS (
     SELECT a.build_id, greatest(a.wanted_at, CASE WHEN a.expires_at <= now.at THEN a.expires_at END) AS free_since
     FROM actions a, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
+    AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.build_id = $1 AND {_LIVE_LEASE})
 ),
-counter AS (
-    UPDATE leases l SET token = l.token + 1, holder = '' FROM found, now
-    WHERE l.build_id = found.build_id AND NOT {_LIVE_LEASE} RETURNING l.token
+whole AS (
+    UPDATE leases l SET token = {_NEXT.format("l")}, holder = '' FROM found, now
+    WHERE l.build_id = found.build_id AND l.holder <> '' AND NOT {_LIVE_LEASE}
 )
-UPDATE actions a SET holder = $3, token = counter.token, beat_at = now.at, offered_at = NULL,
+UPDATE actions a SET holder = $3, token = {_NEXT.format("a")}, beat_at = now.at, offered_at = NULL,
     expires_at = now.at + make_interval(secs => $4)
-FROM counter, found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
+FROM found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
 RETURNING a.token, extract(epoch FROM now.at - found.free_since)::float8
 """  # noqa: S608  constants
 _KEEP = f"""
@@ -185,7 +188,7 @@ async def acquire(connection: Connection, build_id: str, holder: str, seconds: f
         token = await connection.fetchval(
             "WITH board AS (DELETE FROM actions WHERE build_id = $1),"  # noqa: S608  a constant
             " head AS (UPDATE build_runs SET settled = false WHERE build_id = $1)"
-            f" UPDATE leases SET holder = $2, token = token + 1, expires_at = {_UNTIL.format('$3')}"
+            f" UPDATE leases SET holder = $2, token = {_NEXT.format('leases')}, expires_at = {_UNTIL.format('$3')}"
             " WHERE build_id = $1 RETURNING token",
             build_id,
             holder,

@@ -148,10 +148,7 @@ leases = Table(
     Index("ix_leases_held", "holder", **_where("holder <> ''")),
     sqlite_with_rowid=False,
 )
-"""Leases of whole builds, and each build's token counter, which leases of its actions use as well.
-
-A released lease keeps its row, so that the counter goes on growing.
-"""
+"""Leases of whole builds. A released lease keeps its row, so that its token goes on growing."""
 
 actions = Table(
     "actions",
