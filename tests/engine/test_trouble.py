@@ -227,6 +227,30 @@ async def test_a_command_to_a_process_that_lets_go_is_not_lost(
     assert told == list(range(2, build.version + 1)), "the listener heard of everything, once"
 
 
+class AskedAtRest(AskedLate):
+    """A user's command arrives while the last snapshot of a build at rest is stored."""
+
+    async def keep_snapshot(self, build: Build) -> None:
+        await self._builds.keep_snapshot(build)
+        if build.control is Control.PAUSED and self._commands:
+            await commands.ask(self._builds, SystemClock(), build.id, self._commands.pop())
+            await asyncio.sleep(0.3)  # many looks for commands
+
+    async def release(self, lease: Lease) -> None:
+        await self._builds.release(lease)
+
+
+@ONE_PROCESS
+async def test_a_command_to_a_process_that_stores_its_last_snapshot_is_not_lost(tmp_path: Path, builds: Builds) -> None:
+    first = [f"t{number}" for number in range(250)]
+    site = make_site(tmp_path, builds, {("bad", 1): [Fail()], ("bad", 2): [Sleep(1.0)]})
+    graph = tasks(*first, f"bad: {' '.join(first)}", *(f"u{number}: bad" for number in range(60)))
+    await site.start(graph, lanes=False, gates=False, limits=Limits(attempts=1, concurrency=64))
+    asked: Any = AskedAtRest(builds, ResumeBuild("retry"))
+    build = await site.run(builds=asked, holder=this_process())
+    assert (build.outcome, build.done) == ("succeeded", 311)
+
+
 @ONE_PROCESS
 async def test_what_a_killed_run_left_is_gone_when_the_next_begins(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds)

@@ -110,11 +110,6 @@ class Driver:
         self._batch: list[Arrival] = []
         self._committing: asyncio.Task[None] | None = None
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits to be committed."""
-        return self._committing is None and not self._arrived
-
     def hand_in(
         self, facts: Sequence[AnyEvent] = (), action: RunningAction | None = None, *, ended: bool = False
     ) -> None:

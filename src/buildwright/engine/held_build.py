@@ -163,14 +163,17 @@ class HeldBuild:
     async def watch(self) -> None:
         """Wake the driver when something changes outside: a command, detaching, time. Never decides.
 
-        Looks a few times a second until cancelled. Raises what the store raises.
+        Looks a few times a second until the build is at rest. Raises what the store raises.
         """
         world, driver = self._world, self.driver
         time = asyncio.get_running_loop().time  # not the time of day, which can jump
         last_beat = time()
         while True:
             await world.clock.sleep(world.poll_seconds)
-            if await world.builds.version(self.build.id) > self.build.version:
+            newest = await world.builds.version(self.build.id)
+            if self.at_rest.done():
+                return  # what comes now is for the next run, which begins with it
+            if newest > self.build.version:
                 self._behind = True
                 driver.hand_in()
                 continue
