@@ -4,7 +4,7 @@
 
 - The journal is the only state. The queue of actions is a cache of `decide`: lost, it is asked for again.
 - Every process drives a build with this class. They differ in the `BuildQueue` that it commits to: a process alone
-  holds the whole build by a lease and has the queue in memory (`loop`); workers share it as rows (`shared_queue`).
+  holds the whole build by a lease and has the queue in memory (`held_build`); workers share it as rows (`shared_build`).
 - Actions hand in facts and never append. One commit at a time takes along all that has arrived until it begins.
 - A commit that comes too late for the journal is made anew from the newest state.
 - A build does not finish while one of its actions runs: nothing is wanted then, and the last one to end finishes it.

@@ -122,6 +122,8 @@ class HeldBuild:
     async def commit(self, build: Build, steps: Sequence[Decided], at: datetime, update: QueueUpdate) -> list[str]:
         if steps:
             events, after = [step.recorded.event for step in steps], steps[-1].build
+            if after.is_terminal:
+                await self._logbook.flush()  # who follows the log leaves when the build has ended
             try:
                 await self._world.builds.append(build.id, build.version, events, at, self._lease.token, after)
             except StaleVersion:
