@@ -60,12 +60,19 @@ web: $(VENV)/.dev web/node_modules/.installed ## build the pages of the browser 
 	cd web && npm run --silent types && npm run --silent build
 
 check: $(VENV)/.dev web/node_modules/.installed ## format, lint, types, layers, generated documents, the pages
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync .check-python .check-pages
+
+# Two programs at a time: neither makes use of a second processor.
+.PHONY: .check-python .check-pages
+.check-python:
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python docs/words.py
+
+.check-pages:
 	$(BIN)/python web/scripts/describe.py --check
 	cd web && npm run --silent check
 	cd web && npm run --silent test
@@ -145,8 +152,9 @@ $(VENV)/.runtime: $(VENV)/.uv requirements/runtime.txt pyproject.toml
 	@touch $@
 
 # The projects that tests judge have a Python of their own, in which pytest starts six times as fast as beside our tools.
+# Compiled, because what is judged may not write compiled files: else every start of pytest would compile all of it.
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/judged.txt
 	@$(INSTALL) requirements/dev.txt
 	@test -d $(VENV)/judged || $(PYTHON) -m venv --without-pip $(VENV)/judged
-	@$(BIN)/uv pip install --quiet --python $(VENV)/judged/bin/python --require-hashes --requirements requirements/judged.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/judged/bin/python --require-hashes --requirements requirements/judged.txt
 	@touch $@

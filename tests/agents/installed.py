@@ -60,5 +60,7 @@ def _from_npm(source: Path, folder: Path) -> None:
 def _from_pypi(source: Path, folder: Path) -> None:
     uv, venv = str(Path(sys.executable).with_name("uv")), folder / "venv"
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], check=True)
-    install = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", str(venv / "bin" / "python")]
+    # Compiled now: in a box a program cannot write compiled files, and would compile all of itself at every start.
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes"]
+    install += ["--python", str(venv / "bin" / "python")]
     subprocess.run([*install, "--requirements", str(source)], check=True)

@@ -148,7 +148,7 @@ async def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         return
     hub = tmp_path / "hub.git"
     git(tmp_path, "init", "-q", "--bare", str(hub))
-    async with fresh_database() as database:
+    async with fresh_database(has_tables=True) as database:
         shared = {"DATABASE_URL": database, "REDIS_URL": redis_of_this_worker(), "BUILDWRIGHT_HUB": str(hub)}
         if "repository" not in request.fixturenames:
             yield shared

@@ -103,7 +103,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if kind.python is not None:
         made.run(f"{UV} venv --quiet .venv")
         words = " ".join(kind.python)
-        made.run(f"{UV} pip install --quiet --python .venv/bin/python {words}" if words else "true")
+        made.run(f"{UV} pip install --quiet --compile-bytecode --python .venv/bin/python {words}" if words else "true")
     return made
 
 
