@@ -53,7 +53,7 @@ class LogBuffer:
             await asyncio.wait(tuple(self._writes))
 
     async def before(self, events: Iterable[AnyEvent]) -> None:
-        """Write what was added before an event that ends a build: with that, whoever follows its log leaves."""
+        """Write what was added before an event that ends a build: with that, a reader of its log leaves."""
         if any(isinstance(event, BuildFinished) for event in events):
             await self.drain()
 
