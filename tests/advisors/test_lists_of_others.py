@@ -500,6 +500,14 @@ class TestBacklog:
         assert "TASK-9" in noted(spec, "not waited for")
         assert noted(spec, "done").startswith("TASK-1")
 
+    def test_a_sub_task_that_depends_on_its_task_comes_after_it(self, tmp_path: Path) -> None:
+        (tmp_path / "task-1.md").write_text(backlog(1))
+        (tmp_path / "task-2.md").write_text(backlog(2, more="parent_task_id: TASK-1\ndependencies: [task-1]\n"))
+        (tmp_path / "task-3.md").write_text(backlog(3, more="parent_task_id: TASK-1\n"))
+        spec = read_spec(tmp_path)
+        assert needs(spec) == {"TASK-3": (), "TASK-1": ("TASK-3",), "TASK-2": ("TASK-1",)}
+        assert noted(spec, "TASK-2 depends on TASK-1, whose sub-task it is: done after it")
+
     def test_other_files_and_odd_states_are_named(self, tmp_path: Path) -> None:
         (tmp_path / "README.md").write_text("# Read me\n")
         (tmp_path / "task-2.md").write_text("---\ntitle: No id\nstatus: To Do\n---\n")
@@ -620,6 +628,12 @@ class TestBeads:
             "mail: of the type 'message', which is not work, so left out",
             "form: a template, so left out",
         )
+
+    def test_comments_of_an_issue_are_told(self) -> None:
+        comments = [{"id": 1, "author": "ann", "text": "Round half to even in `src/money.py`."}, {"id": 2, "text": ""}]
+        task = tasks_of(parse_spec(issue("a", comments=comments), "issues.jsonl"))["a"]
+        assert task.goal.endswith("Comments:\n- ann: Round half to even in `src/money.py`.")
+        assert task.files_expected == ("src/money.py",)
 
     def test_json_lines_of_our_own_tasks(self) -> None:
         text = '{"id": "a", "title": "A", "goal": "g"}\n{"id": "b", "title": "B", "depends_on": ["a"]}\n'

@@ -102,7 +102,10 @@ def parse_backlog(files: Sequence[tuple[str, str]], name: str, title: str) -> Sp
     parts: dict[str, list[str]] = {}
     for front, _ in read.values():
         if front.is_open and (whole := folded.get(front.parent_task_id.lower())):
-            parts.setdefault(whole, []).append(front.id)
+            if whole.lower() not in (one.lower() for one in front.dependencies):
+                parts.setdefault(whole, []).append(front.id)
+            elif read[whole][0].is_open:
+                notes.append(f"{front.id} depends on {whole}, whose sub-task it is: done after it")
     tasks = []
     for front, body in read.values():
         if front.is_open:

@@ -51,6 +51,15 @@ class Link(BaseModel):
         return {"depends_on_id": value} if isinstance(value, str) else value
 
 
+class Comment(BaseModel):
+    """What somebody added to an issue later."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    author: str = ""
+    text: str = ""
+
+
 class Issue(BaseModel):
     """An issue of beads."""
 
@@ -68,11 +77,17 @@ class Issue(BaseModel):
     ephemeral: bool = False
     is_template: bool = False
     dependencies: tuple[Link, ...] = ()
+    comments: tuple[Comment, ...] = ()
 
-    @field_validator("description", "design", "notes", "acceptance_criteria", "dependencies", mode="before")
+    @field_validator("description", "design", "notes", "acceptance_criteria", mode="before")
     @classmethod
-    def _none_is_empty(cls, value: Any, info: Any) -> Any:
-        return (() if info.field_name == "dependencies" else "") if value is None else value
+    def _none_is_empty(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @field_validator("dependencies", "comments", mode="before")
+    @classmethod
+    def _none_are_none(cls, value: Any) -> Any:
+        return () if value is None else value
 
     @property
     def is_open(self) -> bool:
@@ -185,7 +200,9 @@ class _Issues:
                 if link.type in _ORDERS and link.is_here:
                     needed += self._stands_for(link.depends_on_id, frozenset())
             one = self._issues.get(self._whole.get(one.id, ""))
-        words = "\n\n".join(part for part in (issue.description, issue.design, issue.notes) if part)
+        said = "\n".join(f"- {one.author}: {one.text}".replace("- : ", "- ") for one in issue.comments if one.text)
+        comments = f"Comments:\n{said}" if said else ""
+        words = "\n\n".join(part for part in (issue.description, issue.design, issue.notes, comments) if part)
         return Task(
             id=issue.id,
             title=issue.title[:200],
