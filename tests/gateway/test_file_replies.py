@@ -37,6 +37,7 @@ def lane(tmp_path: Path) -> Path:
     ("writer", "keys", "shell", "key"),
     [
         ("write", ("filePath", "content"), "bash", "command"),
+        ("Write", ("filepath", "content"), "Bash", "command"),
         ("write_file", ("file_path", "content"), "run_shell_command", "command"),
         ("create", ("path", "file_text"), "bash", "command"),
     ],

@@ -29,7 +29,7 @@ class BuildLog:
         self._waiting: list[LogEntry] = []
         self._writing: asyncio.Task[None] | None = None
         self._store = asyncio.Lock()
-        """Held while lines are written: no task may take them for stored before, or break that off."""
+        """Held while lines are written: no reader may find a part of them, and no end of a build break that off."""
         self._unheard: asyncio.Queue[LogEntry] = asyncio.Queue()
         self._lost = 0
 

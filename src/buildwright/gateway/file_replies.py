@@ -17,7 +17,7 @@ from buildwright.gateway.exchange import ModelRequest, ToolUse
 CLOSING = "Done."
 
 _WRITERS = ("Write", "write_file", "write", "create")
-_PATHS, _CONTENTS = ("file_path", "filePath", "path"), ("content", "file_text")
+_PATHS, _CONTENTS = ("file_path", "filePath", "filepath", "path"), ("content", "file_text")
 _SHELLS = ("Bash", "bash", "exec_command", "run_shell_command", "shell")
 _COMMANDS = ("command", "cmd")
 _READER = "Read"

@@ -97,7 +97,8 @@ async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: San
 
     path = path_of(settings)
     place = await asyncio.to_thread(find, known.program, path)
-    version, resumes, trouble = "", False, "" if place is not None else "it is not installed"
+    version, trouble = "", "" if place is not None else "it is not installed"
+    resumes = True  # all that are known do; one that is started says so itself
     asked: list[str] = []
     if place is not None and sandbox is not None:
         with temporary_folder("buildwright-") as folder:
