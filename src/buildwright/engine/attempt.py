@@ -410,7 +410,8 @@ def _line(activity: Activity) -> str:
             code = "" if activity.exit_code is None else f" (exit code {activity.exit_code})"
             return f"$ {activity.command}{code}\n{activity.output}"
         case Heard():
-            return f"received {len(activity.message_ids)} message(s) of the user"
+            count = len(activity.message_ids)
+            return f"received {'a message' if count == 1 else f'{count} messages'} of the user"
         case UsedTokens():
             return f"{activity.model}: {activity.input_tokens} tokens in, {activity.output_tokens} out"
         case Compacted():
