@@ -30,9 +30,7 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
     target = folder / digest
     incoming = folder / "incoming"
     try:
-        if target.is_file() and target.stat().st_size == len(content):
-            # Its age tells a sweep when it was last wanted (`retention.candidates`).
-            os.utime(target)
+        if _is_kept(target, len(content)):
             # Another process may have renamed it a moment ago, and not yet have synced the folder.
             sync_folder(folder)
             return
@@ -53,6 +51,17 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
         failpoint("store.artifact.after")
     except OSError as error:
         raise fault(error, target) from error
+
+
+def _is_kept(target: Path, size: int) -> bool:
+    """Return whether a file is there, and note that it is wanted: its age tells a sweep (`retention.candidates`)."""
+    try:
+        if not target.is_file() or target.stat().st_size != size:
+            return False
+        os.utime(target)
+    except FileNotFoundError:  # a sweep has just removed it
+        return False
+    return True
 
 
 def read_file(folder: Path, digest: str) -> bytes:
