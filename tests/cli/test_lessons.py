@@ -88,6 +88,17 @@ def test_lessons_leave_for_a_file_and_come_back(program: Program, tmp_path: Path
     (again,) = program("lessons", "list", "--json", "--repo", repository).object["lessons"]
     assert (again["id"], again["source"], again["build"]) == (lesson["id"], "import", "")
     assert program("lessons", "list", "--json", "--repo", tmp_path).object["lessons"] == []
+    retired = {"pattern": "*", "content": "Wear a hat.", "state": "retired", "why": "it helps nobody"}
+    (tmp_path / "retired.json").write_text(json.dumps({"lessons": [retired]}), encoding="utf-8")
+    assert program("lessons", "forget", lesson["id"]).code == 0
+    assert program("lessons", "import", tmp_path / "retired.json").out == "1 of 1 lessons are new\n"
+    assert program("lessons", "list").out == "No lesson is active, and 1 has retired: `--all` lists them.\n"
+    (old,) = program("lessons", "list", "--all", "--json").object["lessons"]
+    told = program("lessons", "show", old["id"]).out
+    assert "from an import" in told
+    assert "learned once, retired: it helps nobody" in told
+    assert program("lessons", "forget", old["id"]).code == 0
+    assert program("lessons", "import", kept).code == 0
     named = json.loads(program("lessons", "export", "--repo", repository).out)["lessons"]
     assert [(one["repository"], one["content"]) for one in named] == [("", lesson["content"])]
     kept.write_text('{"lessons": [{"pattern": "../x", "content": "y"}]}', encoding="utf-8")

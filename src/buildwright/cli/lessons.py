@@ -35,21 +35,13 @@ async def list_lessons(
     output, repository = Output(json), _repository(repo)
     async with session() as app:
         found = (await app.lessons()).lessons
-    shown = [
-        one
-        for one in found
-        if (retired or one.state == "active") and (not repository or one.repository in {"", repository})
-    ]
+    here = [one for one in found if not repository or one.repository in {"", repository}]
+    shown = [one for one in here if retired or one.state == "active"]
     if output.json:
         output.data({"lessons": [one.model_dump(mode="json") for one in shown]})
         return
     if not shown:
-        left_out = len(found) - len(shown)
-        output.print(
-            f"None of {left_out} {'lesson' if left_out == 1 else 'lessons'} is listed: `--all` shows retired ones."
-            if left_out
-            else "There are no lessons yet: one is learned when a later attempt fixes what was refused."
-        )
+        output.print(_none(len(found), len(here)))
         return
     columns = (
         Column("id"),
@@ -78,10 +70,16 @@ async def show(lesson: _Id, /, *, json: _Json = False) -> None:
         output.data(found.model_dump(mode="json"))
         return
     output.print(found.content)
-    source = f"task {found.task} of build {found.build}" if found.build else f"a {found.source}"
+    source = (
+        f"task {found.task} of build {found.build}"
+        if found.build
+        else f"{'an' if found.source[0] in 'aeiou' else 'a'} {found.source}"
+    )
     output.print(f"{found.kind} about {found.pattern} in {found.repository or 'every repository'}, from {source}")
     retired = f", retired: {found.why}" if found.state == "retired" else ""
-    output.print(f"sure to {found.confidence:.2f}, learned {found.seen} times{retired}")
+    output.print(
+        f"sure to {found.confidence:.2f}, learned {'once' if found.seen == 1 else f'{found.seen} times'}{retired}"
+    )
     for name, arm in (("with it", found.given), ("without it", found.held_out)):
         output.print(f"{name}: {arm.tasks} tasks, {arm.attempts} attempts, {arm.failed} failed, {arm.cost_usd:.4f} USD")
     if found.saved_attempts is not None:
@@ -153,6 +151,15 @@ def _repository(repo: str) -> str:
     from buildwright.cli.options import read_repository
 
     return read_repository(repo) if repo else ""
+
+
+def _none(known: int, here: int) -> str:
+    """Return why no lesson is listed, of so many, of which so many are for builds of the repository that was asked for."""
+    if here:
+        return f"No lesson is active, and {here} {'has' if here == 1 else 'have'} retired: `--all` lists them."
+    if known:
+        return "No lesson is for builds of this repository."
+    return "There are no lessons yet: one is learned when a later attempt fixes what was refused."
 
 
 def _arm(arm: Arm) -> str:
