@@ -83,11 +83,9 @@ def test_the_next_attempt_goes_up_down_or_stays_by_what_failed(
 
 def test_what_is_too_long_for_every_model_is_not_asked_again_before_a_person_has_chosen() -> None:
     same = tuple(model.model_copy(update={"context": 200_000}) for model in (SMALL, MIDDLE, LARGE))
-    for options in (
-        {"models": same},
-        {"models": same, "model": "middle"},
-        {"models": (), "model": "claude-sonnet-5-5"},
-    ):
+    unnamed = {"models": (), "model": "claude-sonnet-5-5"}
+    kinds: tuple[dict[str, Any], ...] = ({"models": same}, {"models": same, "model": "middle"}, unnamed)
+    for options in kinds:
         build = after(started("money"), *broke(1, "context_length"), **options)
         assert (build.task("money").phase, build.task("money").attempt) == (TaskPhase.FAILED, 1)
         assert build.pause is not None
