@@ -154,7 +154,7 @@ def _repository(repo: str) -> str:
 
 
 def _none(known: int, here: int) -> str:
-    """Return why no lesson is listed, of so many, of which so many are for builds of the repository that was asked for."""
+    """Return why no lesson is listed, of `known` ones, of which `here` are for builds of the named repository."""
     if here:
         return f"No lesson is active, and {here} {'has' if here == 1 else 'have'} retired: `--all` lists them."
     if known:
