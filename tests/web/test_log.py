@@ -41,6 +41,7 @@ async def test_all_of_a_long_log_is_within_reach_though_only_its_end_is_read(
         next=f"/builds/{build}/log",
         build=build,
         lines=before + LINES,
+        last=LINES - 1,
         search="needle",
         found=4,
         errors=3,

@@ -15,7 +15,7 @@ await inBrowser(async (page) => {
   await keys.press("Space");
   await page.getByLabel("Repository", { exact: true }).fill(given.repository);
   await page.getByRole("radio", { name: /I have a spec/ }).check();
-  await page.getByLabel("What to build", { exact: true }).fill(given.spec);
+  await page.getByRole("textbox", { name: "What to build" }).fill(given.spec);
   await page.getByText(/acme\/new/).first().waitFor();
   await look("new");
   await page.getByRole("button", { name: "Create the project" }).press("Enter");

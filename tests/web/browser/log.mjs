@@ -9,7 +9,7 @@ await inBrowser(async (page) => {
   });
   const box = page.getByRole("region", { name: "Lines of the log" });
   await page.locator("main header").getByText(`${given.lines.toLocaleString("en")} lines`).first().waitFor();
-  await box.getByText(`line ${given.lines - 1} `).waitFor();
+  await box.getByText(`line ${given.last} `).waitFor();
   const before = asked.length;
 
   await box.focus();

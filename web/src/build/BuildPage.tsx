@@ -114,7 +114,7 @@ function Findings({ build }: { readonly build: Build }) {
   return (
     <Panel title="To know" count={found.length + others.length}>
       <div className={styles.notes}>
-        {found.length > 0 && <FindingList lines={found} />}
+        {found.length > 0 && <FindingList lines={found} of="the result" />}
         {others.map((line) => (
           <p key={line}>{line}</p>
         ))}

@@ -74,7 +74,7 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
           )}
         </p>
       )}
-      {lines.length > 0 && <FindingList lines={lines} />}
+      {lines.length > 0 && <FindingList lines={lines} of="the paused build" />}
       <Refused act="steer" />
       <label htmlFor={id} className={styles.label}>
         Tell the agents <span className={styles.quiet}>(optional; an approval needs its reason here)</span>

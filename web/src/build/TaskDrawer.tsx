@@ -142,7 +142,7 @@ function List({
     <>
       <h3>{title}</h3>
       {bad ? (
-        <FindingList lines={lines} />
+        <FindingList lines={lines} of="the last attempt" />
       ) : (
         <ul className={styles.lines}>
           {lines.map((line) => (
@@ -176,7 +176,9 @@ function Attempts({ build, found }: { readonly build: string; readonly found: Wh
             </p>
             <p className={styles.quiet}>{moment(one.started_at)}</p>
             {one.detail && <p>{one.detail}</p>}
-            {one.findings && one.findings.length > 0 && <FindingList lines={one.findings} />}
+            {one.findings && one.findings.length > 0 && (
+              <FindingList lines={one.findings} of={`attempt ${one.number}`} />
+            )}
           </li>
         ))}
       </ol>

@@ -60,7 +60,7 @@ function One({ build, one }: { readonly build: string; readonly one: Approvable 
       setReason("");
   };
   return (
-    <form onSubmit={(event) => void approve(event)}>
+    <form className={styles.waive} onSubmit={(event) => void approve(event)}>
       <p className={styles.pre}>{one.words}</p>
       <Field label="Why it may pass">
         {(names) => (

@@ -222,7 +222,7 @@ export function Layout({ place, children }: { readonly place: Place; readonly ch
                 key={part}
                 to={buildAddress(build, part)}
                 icon={icon}
-                here={place.page === (part || "build")}
+                here={place.page === (part || "build") || (part === "" && place.page === "attempts")}
               >
                 {name}
               </NavLink>

@@ -65,6 +65,11 @@ export function toast(what: Omit<Toast, "id">): void {
   announce(what.fix ? `${what.text} ${what.fix}` : what.text);
 }
 
+/** Something was done since: what was done before cannot be taken back any more. */
+export function forgetUndo(): void {
+  toasts.set(toasts.value.filter((one) => !one.undo));
+}
+
 export function dismiss(id: number): void {
   toasts.set(toasts.value.filter((one) => one.id !== id));
 }

@@ -3,7 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useState } from "react";
 import { ask, buildPath, Refusal } from "../api/client";
 import { ofBuild } from "../api/queries";
-import { toast } from "./kept";
+import { forgetUndo, toast } from "./kept";
 
 export interface Steering {
   /** The last part of the path, such as `pause`. */
@@ -24,6 +24,7 @@ export function useSteer(id: string): { busy: string; steer: (what: Steering) =>
       try {
         await ask(buildPath(id, `/${what.part}`), what.body);
         const { undo } = what;
+        forgetUndo();
         toast({ text: what.done, ...(undo && { undo: () => void steer(undo) }) });
         return true;
       } catch (error) {
