@@ -10,7 +10,7 @@ FRONT = "/"
 _QUERY = re.compile(r"[A-Za-z0-9._~!$*+,;=:@/?&%-]{0,1000}")
 """Of an address to go to after signing in: what needs no quotes in a header or in a page."""
 _PAGE = re.compile(
-    r"/|/costs|/team|/repositories|/settings|/new|/builds/[A-Za-z0-9-]{1,64}(/(log|plan|review|files|costs|complete))?"
+    r"/|/costs|/team|/repositories|/settings|/new|/builds/[A-Za-z0-9-]{1,64}(/(log|plan|review|attempts|files|costs|complete))?"
     r"|/projects/[A-Za-z0-9-]{1,64}(/(interview|contracts))?"
 )
 

@@ -11,8 +11,8 @@ await inBrowser(async (page) => {
   await keys.press("g");
   await keys.press("n");
   await page.getByLabel("Name", { exact: true }).fill("Words");
-  await page.getByRole("radio", { name: /new repository/i }).focus();
-  await keys.press("Space");
+  await page.getByRole("radio", { name: /new repository/i }).check();
+  await page.getByText("Such as owner/new-name").waitFor();
   await page.getByLabel("Repository", { exact: true }).fill(given.repository);
   await page.getByRole("radio", { name: /I have a spec/ }).check();
   await page.getByRole("textbox", { name: "What to build" }).fill(given.spec);

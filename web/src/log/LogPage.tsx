@@ -29,6 +29,7 @@ import styles from "./log.module.css";
 
 const ROW = 24;
 const NEAR = 2 * ROW;
+const PASSING_MS = 60;
 
 export function LogPage({ id }: { readonly id: string }) {
   const stream = useStream();
@@ -92,7 +93,10 @@ export function LogPage({ id }: { readonly id: string }) {
     .filter((place) => !lines.all[place]);
   const wanted = missing.map((place) => first + place).join(" ");
   useEffect(() => {
-    if (wanted) older.want(wanted.split(" ").map(Number));
+    if (!wanted) return;
+    // Rows that only pass by are not read.
+    const timer = setTimeout(() => older.want(wanted.split(" ").map(Number)), PASSING_MS);
+    return () => clearTimeout(timer);
   }, [older, wanted]);
 
   const shownAt = useRef(0);
