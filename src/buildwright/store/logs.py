@@ -53,11 +53,7 @@ class LogBuffer:
             await asyncio.wait(tuple(self._writes))
 
     async def before(self, events: Iterable[AnyEvent]) -> None:
-<<<<<<< HEAD
         """Write what was added before an event that ends a build: with that, a reader of its log leaves."""
-=======
-        """Write what was added before an event that ends a build: with that, a reader who follows its log leaves."""
->>>>>>> 598410db (An eleventh agent needs one word for cassettes, and doctor knows what resumes)
         if any(isinstance(event, BuildFinished) for event in events):
             await self.drain()
 
