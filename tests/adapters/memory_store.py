@@ -19,6 +19,7 @@ from buildwright.ports import (
     BuildRow,
     Due,
     HeldAction,
+    Late,
     Lease,
     LogEntry,
     LogLine,
@@ -182,6 +183,7 @@ class MemoryBuilds:
         at: datetime,
         settlement: QueueUpdate,
         after: Build | None = None,
+        late: Late | None = None,
     ) -> tuple[list[Recorded], list[str]]:
         journal = self._journal(build_id)
         recorded = [Recorded(seq, at, event) for seq, event in enumerate(events, expected + 1)]
@@ -197,7 +199,10 @@ class MemoryBuilds:
         if running is not None:
             raise BuildIsRunning(f"build {build_id} is being run by {in_words(running)}")
         if expected != journal.head.version:
-            raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
+            if late is None:
+                raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
+            live = {key for key, row in journal.board.rows.items() if row.live(self._now())}
+            return await self.settle(build_id, *late(journal.events[expected:], live))
         if events:
             _extend(journal, events, at, after)
         return recorded, journal.board.settle(settlement, self._now())

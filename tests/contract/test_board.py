@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pytest
 
 from buildwright.core import event as e
-from buildwright.core.event import AnyEvent
+from buildwright.core.event import AnyEvent, Recorded
 from buildwright.errors import BuildIsRunning, LostLease, NotFound, StaleVersion
-from buildwright.ports import ActionLease, Lease, QueueUpdate, WorkerRow
+from buildwright.ports import ActionLease, Lease, QueueUpdate, Settlement, WorkerRow
 from buildwright.store.journal_postgres import PostgresBuilds
 from tests.adapters.memory_store import MemoryBuilds
 from tests.store.process import AT, beat, created
@@ -163,6 +163,33 @@ async def test_several_actions_end_in_one_settlement_or_none_does(store: Store) 
     third = await taken(store, build_id, "d")
     assert await post(store, build_id, "a", "d", leases=(third,)) == []
     assert {row.key: row.live for row in await store.board(build_id)} == {"a": False, "d": True}
+
+
+async def test_a_settlement_that_is_late_is_made_anew_under_the_lock(store: Store) -> None:
+    build_id = await start(store)
+    await post(store, build_id, "a", "b", events=(beat("x"), beat("y")))
+    lease = await taken(store, build_id, "a")
+    seen: list[tuple[list[int], list[str]]] = []
+
+    def late(news: Sequence[Recorded], live: Collection[str]) -> Settlement:
+        seen.append(([recorded.seq for recorded in news], sorted(live)))
+        update = QueueUpdate(("b", "c"), leases=(lease,), ended=("a",))
+        return Settlement(news[-1].seq, [beat("z")], AT, update)
+
+    stale = QueueUpdate(("b",), leases=(lease,), ended=("a",))
+    recorded, free = await store.settle(build_id, 1, [beat("z"), beat("w")], AT, stale, None, late)
+    assert seen == [([2, 3], ["a"])]
+    assert ([one.seq for one in recorded], free) == ([4], ["c"])
+    assert await store.read(build_id, after=3) == recorded
+    assert [row.key for row in await store.board(build_id)] == ["b", "c"]
+    # What is there already, or was not late, is not made anew; what is no longer ours stays refused.
+    again = await store.settle(build_id, 3, [beat("z")], AT, QueueUpdate(("b", "c")), None, late)
+    assert again == (recorded, ["b", "c"])
+    await store.settle(build_id, 4, [], AT, QueueUpdate(("b", "c")), None, late)
+    assert len(seen) == 1
+    with pytest.raises(LostLease):
+        await store.settle(build_id, 1, [beat("v")], AT, QueueUpdate(("b",), leases=(lease,)), None, late)
+    assert await store.version(build_id) == 4
 
 
 async def test_an_action_that_ended_and_is_still_wanted_comes_back_with_a_larger_token(store: Store) -> None:

@@ -20,7 +20,6 @@ from buildwright.engine.driver import Driver
 from buildwright.engine.running_action import ClaimedAction
 from buildwright.engine.shared_build import SharedBuilds
 from buildwright.errors import DiskFull, LostLease, StoreFailed
-from buildwright.ports import QueueUpdate
 from buildwright.wiring.adapters import NoHints
 from tests.adapters.clock import ManualClock
 from tests.adapters.memory_store import MemoryBuilds
@@ -41,13 +40,13 @@ class Board:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._builds, name)
 
-    async def settle(self, build_id: str, expected: int, events: Any, at: Any, update: QueueUpdate, after: Any) -> Any:
+    async def settle(self, build_id: str, expected: int, events: Any, *more: Any) -> Any:
         await asyncio.sleep(0)
         trouble, done = self.trouble.pop(0) if self.trouble else (None, True)
         answer = None
         if done:
-            answer = await self._builds.settle(build_id, expected, events, at, update, after)
-            self.settled.append(tuple(event.type for event in events))
+            answer = await self._builds.settle(build_id, expected, events, *more)
+            self.settled.append(tuple(recorded.event.type for recorded in answer[0]))
         if trouble is not None:
             raise trouble
         return answer

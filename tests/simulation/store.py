@@ -18,6 +18,7 @@ from buildwright.ports import (
     BuildRow,
     Due,
     HeldAction,
+    Late,
     Lease,
     LogEntry,
     LogLine,
@@ -151,9 +152,10 @@ class SimulatedBoard:
         at: datetime,
         settlement: QueueUpdate,
         after: Build | None = None,
+        late: Late | None = None,
     ) -> tuple[list[Recorded], list[str]]:
         def effect() -> tuple[list[Recorded], list[str]]:
-            recorded, free = at_once(self._board.settle(build_id, expected, events, at, settlement, after))
+            recorded, free = at_once(self._board.settle(build_id, expected, events, at, settlement, after, late))
             note_events(self._process, recorded)
             return recorded, free
 

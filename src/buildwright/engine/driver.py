@@ -17,14 +17,16 @@ These rules stand here alone. Must never do an effect itself (see `perform`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from buildwright.core.action import Action
+from buildwright.core.apply import fold
 from buildwright.core.build import Build
 from buildwright.core.decide import TimedFact, timed_fact
-from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
+from buildwright.core.event import AnyEvent, BuildFinished, Recorded, TokensUsed
 from buildwright.engine.running_action import RunningAction
 from buildwright.engine.steps import Decided, take_steps
 from buildwright.errors import CouldNot, IllegalMove, LostLease, StaleVersion
@@ -41,17 +43,21 @@ class BuildQueue(Protocol):
     def deciding(self) -> bool:
         """Whether anything may follow from facts. False while this process is to let go of the build."""
 
-    async def newest(self) -> Build:
-        """Return the newest state that this process can know. Raises NotFound, CouldNot."""
+    async def newest(self, *, at_hand: bool) -> Build:
+        """Return the newest state; `at_hand` one that is known here, for a commitment that can be made anew.
+
+        Raises NotFound, CouldNot.
+        """
 
     async def runs(self, ended: Collection[str]) -> bool:
         """Return whether an action of the build is being carried out, besides those keys. Raises CouldNot."""
 
-    async def commit(self, build: Build, steps: Sequence[Decided], at: datetime, update: QueueUpdate) -> list[str]:
-        """Append the steps to the build and make the queue what the update says, all or nothing.
+    async def commit(self, due: Commitment, anew: Anew) -> list[str]:
+        """Append the steps and make the queue what the update says, all or nothing; ends what is no longer wanted.
 
-        Actions that are no longer wanted are ended. Returns the keys of wanted actions that no process carries out.
-        Raises StaleVersion, LostLease, BuildIsRunning, NotFound, CouldNot, and has written nothing then.
+        One that comes too late raises StaleVersion, or is made `anew` while no other process can commit. Returns the
+        keys of wanted actions that no process carries out. Raises LostLease, BuildIsRunning, NotFound, CouldNot, and
+        has written nothing then.
         """
 
     def begin(self, build: Build, actions: Sequence[Action], ended: Collection[str]) -> None:
@@ -62,6 +68,42 @@ class BuildQueue(Protocol):
 
     async def goes_on(self, trouble: CouldNot) -> bool:
         """Wait before facts of actions are committed once more; return False, at once, to give up with the trouble."""
+
+
+class Commitment(NamedTuple):
+    """What one commit is to make of a build and of its queue."""
+
+    before: Build
+    steps: Sequence[Decided]
+    at: datetime
+    update: QueueUpdate
+    wanted: Mapping[str, Action]
+
+    @property
+    def after(self) -> Build:
+        return self.steps[-1].build if self.steps else self.before
+
+    @property
+    def events(self) -> list[AnyEvent]:
+        return [step.recorded.event for step in self.steps]
+
+    @property
+    def finishes(self) -> bool:
+        """Whether the build ends with it."""
+        return bool(self.steps) and any(isinstance(event, BuildFinished) for event in self.events)
+
+    def held_back(self) -> Commitment:
+        """Return the same without the end of the build: no effect may come after it, and actions still run.
+
+        Nothing is wanted until the last of them has ended.
+        """
+        end = next(n for n, step in enumerate(self.steps) if isinstance(step.recorded.event, BuildFinished))
+        update = replace(self.update, wanted=(), start=False, wake_at=self.at + LOOK_AGAIN)
+        return Commitment(self.before, self.steps[:end], self.at, update, {})
+
+
+Anew = Callable[[Sequence[Recorded], Collection[str]], Commitment]
+"""Makes a commitment anew: from the events that it came too late for, and the keys of the actions that run."""
 
 
 class Arrival(NamedTuple):
@@ -194,39 +236,47 @@ class Driver:
                     raise
 
     async def _settle_once(self, batch: Sequence[Arrival]) -> Build:
-        queue = self._queue
-        build = await queue.newest()
-        at = max(self._clock.now(), build.updated_at)
-        deciding = queue.deciding and not self.letting_go
-        facts = [fact for arrival in batch for fact in arrival.facts]
-        facts = [*facts, *self.deadline.due(build)] if deciding else spent(facts) if self.letting_go else facts
-        steps, decision = take_steps(build, facts, at, queue.dropped, deciding=deciding)
-        ended = tuple(arrival.action.key for arrival in batch if arrival.action is not None and arrival.ended)
-        wanted, start, wake_at = {action.key: action for action in decision.actions}, decision.start, None
-        finishing = next((n for n, step in enumerate(steps) if isinstance(step.recorded.event, BuildFinished)), None)
-        if finishing is not None and await queue.runs(frozenset(ended)):
-            # No effect may come after the end of a build. Nothing is wanted until the last action has ended.
-            steps, wanted, start, wake_at = steps[:finishing], {}, False, at + LOOK_AGAIN
-        after = steps[-1].build if steps else build
-        wake_at = wake_at or self.deadline.wake_at(after)
-        update = QueueUpdate(tuple(wanted), start=start, leases=_leases(batch), ended=ended, wake_at=wake_at)
-        free = await self._commit(build, steps, at, update, again=bool(facts))
-        queue.begin(after, [wanted[key] for key in free], ended)
-        return after
-
-    async def _commit(
-        self, build: Build, steps: Sequence[Decided], at: datetime, update: QueueUpdate, *, again: bool
-    ) -> list[str]:
-        """Commit. Facts are sent `again`, the very same, until there is an answer: a try that broke may have arrived.
+        """Commit a batch. Facts are sent again, the very same, until there is an answer: a try that broke may have arrived.
 
         Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
         """
+        queue = self._queue
+        due = self._decide(batch, await queue.newest(at_hand=any(arrival.facts for arrival in batch)))
+        if due.finishes and await queue.runs(due.update.ended):
+            due = due.held_back()
+
+        def anew(news: Sequence[Recorded], running: Collection[str]) -> Commitment:
+            nonlocal due
+            due = self._decide(batch, fold(list(news), due.before))
+            if due.finishes and set(running).difference(due.update.ended):
+                due = due.held_back()
+            return due
+
         while True:
             try:
-                return await self._queue.commit(build, steps, at, update)
+                free = await queue.commit(due, anew)
+                break
             except CouldNot as trouble:
-                if not (again and await self._queue.goes_on(trouble)):
+                if not (any(arrival.facts for arrival in batch) and await queue.goes_on(trouble)):
                     raise
+        queue.begin(due.after, [due.wanted[key] for key in free], due.update.ended)
+        return due.after
+
+    def _decide(self, batch: Sequence[Arrival], build: Build) -> Commitment:
+        deciding = self._queue.deciding and not self.letting_go
+        facts = [fact for arrival in batch for fact in arrival.facts]
+        facts = [*facts, *self.deadline.due(build)] if deciding else spent(facts) if self.letting_go else facts
+        at = max(self._clock.now(), build.updated_at)
+        steps, decision = take_steps(build, facts, at, self._queue.dropped, deciding=deciding)
+        wanted = {action.key: action for action in decision.actions}
+        update = QueueUpdate(
+            tuple(wanted),
+            start=decision.start,
+            leases=_leases(batch),
+            ended=tuple(arrival.action.key for arrival in batch if arrival.action is not None and arrival.ended),
+            wake_at=self.deadline.wake_at(steps[-1].build if steps else build),
+        )
+        return Commitment(build, steps, at, update, wanted)
 
 
 class Deadline:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,7 @@ from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_cache import Snapshots
 from buildwright.engine.build_log import BuildLog
-from buildwright.engine.driver import Driver
+from buildwright.engine.driver import Anew, Commitment, Driver
 from buildwright.engine.follow import catch_up
 from buildwright.engine.kept_work import keep_leftovers
 from buildwright.engine.messages import Inboxes
@@ -29,7 +28,7 @@ from buildwright.engine.perform import forget_lanes, perform
 from buildwright.engine.running_action import KeptLease, RunningAction
 from buildwright.engine.steps import Decided
 from buildwright.errors import BuildIsRunning, CouldNot, IllegalMove, LostLease, StaleVersion
-from buildwright.ports import Lease, QueueUpdate
+from buildwright.ports import Lease
 
 
 async def run(world: Adapters, build_id: str, since: Build | None = None) -> Build:
@@ -110,7 +109,7 @@ class HeldBuild:
     def deciding(self) -> bool:
         return not self._world.detach.is_set()
 
-    async def newest(self) -> Build:
+    async def newest(self, *, at_hand: bool = False) -> Build:  # noqa: ARG002  it always knows
         if self._behind:
             self._behind = False
             self._take(await catch_up(self._world.builds, self.build))
@@ -119,17 +118,19 @@ class HeldBuild:
     async def runs(self, ended: Collection[str]) -> bool:
         return any(key not in ended for key in self._running)
 
-    async def commit(self, build: Build, steps: Sequence[Decided], at: datetime, update: QueueUpdate) -> list[str]:
-        if steps:
-            events, after = [step.recorded.event for step in steps], steps[-1].build
-            if after.is_terminal:
-                await self._logbook.flush()  # who follows the log leaves when the build has ended
+    async def commit(self, due: Commitment, _anew: Anew) -> list[str]:
+        before, update = due.before, due.update
+        if due.steps:
+            if due.after.is_terminal:
+                await self._logbook.flush()  # a reader of the log leaves when the build has ended
             try:
-                await self._world.builds.append(build.id, build.version, events, at, self._lease.token, after)
+                await self._world.builds.append(
+                    before.id, before.version, due.events, due.at, self._lease.token, due.after
+                )
             except StaleVersion:
                 self._behind = True
                 raise
-            self._take(steps)
+            self._take(due.steps)
         for key in update.ended:
             self._running.pop(key, None)
         wanted = set(update.wanted)

@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from weakref import WeakValueDictionary
 
 from buildwright.core.action import Action
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.engine.build_cache import BuildCache
-from buildwright.engine.driver import Driver
+from buildwright.engine.driver import Anew, Commitment, Driver
 from buildwright.engine.running_action import is_long
-from buildwright.engine.steps import Decided
 from buildwright.errors import CouldNot, IllegalMove
-from buildwright.ports import ActionQueue, Builds, Clock, Hints, QueueUpdate
+from buildwright.ports import ActionQueue, Builds, Clock, Hints, Settlement
 
 SLOW_SECONDS = 1.0
 """Between tries to record an action's facts while the store does not answer."""
@@ -85,22 +83,28 @@ class SharedBuild:
         self._build_id = build_id
         self._shared = shared
 
-    async def newest(self) -> Build:
-        return await self._shared.known.newest(self._build_id)
+    async def newest(self, *, at_hand: bool) -> Build:
+        known = self._shared.known.glance(self._build_id) if at_hand else None
+        return known or await self._shared.known.newest(self._build_id)
 
     async def runs(self, ended: Collection[str]) -> bool:
         return any(row.live and row.key not in ended for row in await self._shared.board.board(self._build_id))
 
-    async def commit(self, build: Build, steps: Sequence[Decided], at: datetime, update: QueueUpdate) -> list[str]:
-        shared, after = self._shared, steps[-1].build if steps else build
-        events = [step.recorded.event for step in steps]
-        _, free = await shared.board.settle(build.id, build.version, events, at, update, after)
-        shared.known.learn(after)
-        for recorded, then in steps:
-            shared.say("recorded", build.id, seq=recorded.seq, type=recorded.event.type)
+    async def commit(self, due: Commitment, anew: Anew) -> list[str]:
+        shared = self._shared
+
+        def late(news: Sequence[Recorded], running: Collection[str]) -> Settlement:
+            nonlocal due
+            due = anew(news, running)
+            return _settlement(due)
+
+        _, free = await shared.board.settle(self._build_id, *_settlement(due), late)
+        shared.known.learn(due.after)
+        for recorded, then in due.steps:
+            shared.say("recorded", self._build_id, seq=recorded.seq, type=recorded.event.type)
             if shared.on_event is not None:
                 shared.on_event(recorded, then)
-        await shared.known.snapshots(build).keep(after)
+        await shared.known.snapshots(due.before).keep(due.after)
         return free
 
     def begin(self, build: Build, actions: Sequence[Action], ended: Collection[str]) -> None:
@@ -121,3 +125,7 @@ class SharedBuild:
             shared.say("not-recorded", self._build_id, why=str(trouble), level="warning")
             await shared.clock.sleep(SLOW_SECONDS)
         return shared.patient
+
+
+def _settlement(due: Commitment) -> Settlement:
+    return Settlement(due.before.version, due.events, due.at, due.update, due.after)

@@ -92,8 +92,10 @@ from buildwright.ports.queue import (
     Due,
     HeldAction,
     Hints,
+    Late,
     QueuedAction,
     QueueUpdate,
+    Settlement,
     WorkerRow,
 )
 from buildwright.ports.retention import Leftover, Loose, RepairResult, Retention, Weight
@@ -148,6 +150,7 @@ __all__ = [
     "KeptWork",
     "Lane",
     "LaneKey",
+    "Late",
     "Lease",
     "Leftover",
     "LessonBook",
@@ -189,6 +192,7 @@ __all__ = [
     "SealedTrial",
     "Sealer",
     "SetValue",
+    "Settlement",
     "SpanValue",
     "Spend",
     "Spent",

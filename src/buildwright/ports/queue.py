@@ -6,7 +6,7 @@ holds the row by a lease. It changes in the transaction of the append it follows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -58,6 +58,20 @@ class QueueUpdate:
     """Keys of leased actions that are over: their rows are removed, and new ones added for those still wanted."""
     wake_at: datetime | None = None
     """When the passing of time alone changes this build (the pause limit); None for never."""
+
+
+class Settlement(NamedTuple):
+    """An append and the update of the board with it, as `ActionQueue.settle` takes them."""
+
+    expected: int
+    events: Sequence[AnyEvent]
+    at: datetime
+    settlement: QueueUpdate
+    after: Build | None = None
+
+
+Late = Callable[[Sequence["Recorded"], Collection[str]], Settlement]
+"""Makes a settlement anew, at once: from the events that it came too late for, and the keys of the live actions."""
 
 
 class Due(NamedTuple):
@@ -112,6 +126,7 @@ class ActionQueue(Protocol):
         at: datetime,
         settlement: QueueUpdate,
         after: Build | None = None,
+        late: Late | None = None,
     ) -> tuple[list[Recorded], list[str]]:
         """Append (events may be empty; `after` as in `Builds.append`) and update the board to the settlement, all or
         nothing.
@@ -121,7 +136,10 @@ class ActionQueue(Protocol):
         wanted again. The same call again (same events, times and `expected`) appends nothing twice and returns no
         fewer keys. An expired lease stays valid until another process takes the action.
 
-        Raises StaleVersion; LostLease when one of the leases is not the newest on its row, or its row is gone;
+        With `late`, a settlement that comes too late is made anew by it while no other process can settle the build,
+        once in each try; of several calls the events are those of the last.
+
+        Raises StaleVersion (without `late`); LostLease when one of the leases is not the newest on its row, or its row is gone;
         BuildIsRunning while a live process holds the whole build (`Builds.acquire`); NotFound.
         """
 

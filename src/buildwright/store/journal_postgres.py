@@ -24,6 +24,7 @@ from buildwright.ports import (
     BuildRow,
     Due,
     HeldAction,
+    Late,
     Lease,
     LogEntry,
     LogLine,
@@ -31,6 +32,7 @@ from buildwright.ports import (
     Mark,
     QueuedAction,
     QueueUpdate,
+    Settlement,
     Weight,
     WorkerRow,
 )
@@ -43,7 +45,7 @@ from buildwright.store.money import StoreLedger
 from buildwright.store.postgres_opening import prepare
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Connection, Pool, address_of, literal, transaction
 from buildwright.store.postgres_workers import workers
-from buildwright.store.rows import recorded_from
+from buildwright.store.rows import EventRow, recorded_from
 from buildwright.store.stats import Asking, run_on_postgres
 
 T = TypeVar("T")
@@ -190,16 +192,23 @@ class PostgresBuilds:
         at: datetime,
         settlement: QueueUpdate,
         after: Build | None = None,
+        late: Late | None = None,
     ) -> tuple[list[Recorded], list[str]]:
-        entry = rows.PostgresEvent.of(build_id, expected, events, at, after)
+        newest = Settlement(expected, events, at, settlement, after)
+
+        def anew(found: Sequence[EventRow], live: Sequence[str]) -> board.Entry:
+            nonlocal newest  # a later try sends this one: it may have arrived
+            assert late is not None
+            newest = late(recorded_from(self._shown, build_id, newest.expected, found), live)
+            return _entry(build_id, newest)
 
         async def work(conn: Connection, again: bool) -> list[str]:
             try:
-                return await board.settle(conn, entry, settlement, again)
+                return await board.settle(conn, self._shown, _entry(build_id, newest), again, late and anew)
             except BuildIsRunning:
                 if not await board.bury_the_dead(conn, await board.holders_of(conn, build_id)):
                     raise
-            return await board.settle(conn, entry, settlement, again)
+            return await board.settle(conn, self._shown, _entry(build_id, newest), again, late and anew)
 
         if settlement.ended:  # another process may be the one that ends the build then
             await self._logs.drain()
@@ -207,7 +216,7 @@ class PostgresBuilds:
         free = await self._pool.run(work)
         for key in settlement.ended:
             self._tokens.pop((build_id, key), None)
-        return _recorded(events, expected, at), free
+        return _recorded(newest.events, newest.expected, newest.at), free
 
     async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
         async def work(conn: Connection, again: bool) -> ActionLease | None:
@@ -384,3 +393,8 @@ async def _put_log(conn: Connection, build_id: str, values: tuple[Sequence[objec
 
 def _recorded(events: Sequence[AnyEvent], after: int, at: datetime) -> list[Recorded]:
     return [Recorded(seq, at, event) for seq, event in enumerate(events, after + 1)]
+
+
+def _entry(build_id: str, due: Settlement) -> board.Entry:
+    event = rows.PostgresEvent.of(build_id, due.expected, due.events, due.at, due.after)
+    return board.Entry(event, due.settlement)

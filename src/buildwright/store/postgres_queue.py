@@ -10,8 +10,8 @@ A row that is not wanted and not held counts as gone: no answer shows it, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from buildwright.errors import BuildIsRunning, LostLease
 from buildwright.ports import ActionLease, Due, HeldAction, Lease, QueuedAction, QueueUpdate, WorkerRow
@@ -23,9 +23,11 @@ from buildwright.store.postgres_rows import (
     PostgresEvent,
     find_version,
     not_found,
+    select_events,
     stale,
     text_of,
 )
+from buildwright.store.rows import EventRow
 
 _NOW = "now AS MATERIALIZED (SELECT clock_timestamp() AS at)"
 _LIVE = "({0}.holder <> '' AND {0}.expires_at > now.at)"
@@ -229,39 +231,61 @@ async def live_holder(connection: Connection, build_id: str) -> str | None:
 # --- Its actions ---------------------------------------------------------------------------------------------------
 
 
-async def settle(connection: Connection, entry: PostgresEvent, settlement: QueueUpdate, again: bool) -> list[str]:
+class Entry(NamedTuple):
+    """Events to be appended, encoded, and the update of the board with them."""
+
+    event: PostgresEvent
+    update: QueueUpdate
+
+
+Anew = Callable[[Sequence[EventRow], Sequence[str]], Entry]
+"""Makes an entry anew that came too late: from the rows after the version it was made for, and the live actions."""
+
+
+async def settle(connection: Connection, shown: str, entry: Entry, again: bool, anew: Anew | None = None) -> list[str]:
     """Append and update the board, in three round trips; return the keys that now wait for a process.
 
-    Raises StaleVersion, LostLease, BuildIsRunning, NotFound, and has written nothing then.
+    An entry that comes too late is made anew, under the lock. Raises StaleVersion (without `anew`), LostLease,
+    BuildIsRunning, NotFound, and has written nothing then.
     """
-    wanted = list(settlement.wanted)
-    start = f"{literal(entry.build_id)}"
-    async with transaction(connection, _LOCK.format(start)):
-        done, known = await connection.fetchrow(
-            _SETTLE,
-            *entry.parameters,
-            wanted,
-            settlement.start,
-            settlement.wake_at,
-            *_columns(settlement.leases),
-            list(settlement.ended),
-        )
+    build_id = entry.event.build_id
+    async with transaction(connection, _LOCK.format(literal(build_id))):
+        done, known = await _apply(connection, entry)
+        if not done and anew is not None and not await _was_done(connection, entry, again):
+            news = await select_events(connection, shown, build_id, entry.event.expected, None)
+            if news:
+                entry = anew(news, [row.key for row in await board(connection, build_id) if row.live])
+                done, known = await _apply(connection, entry)
         if done:
-            await connection.execute(f"{_SWEEP} AND build_id = {start}; COMMIT")
-        elif not await _was_done(connection, entry, settlement, again):
-            raise await _refusal(connection, entry, settlement.leases)
+            await connection.execute(f"{_SWEEP} AND build_id = {literal(build_id)}; COMMIT")
+        elif not await _was_done(connection, entry, again):
+            raise await _refusal(connection, entry.event, entry.update.leases)
         else:
-            known = [row.key for row in await board(connection, entry.build_id) if row.live]
-    return [key for key in wanted if key not in set(known)] if settlement.start else []
+            known = [row.key for row in await board(connection, build_id) if row.live]
+    return [key for key in entry.update.wanted if key not in set(known)] if entry.update.start else []
 
 
-async def _was_done(connection: Connection, entry: PostgresEvent, settlement: QueueUpdate, again: bool) -> bool:
-    """Return whether an earlier try of this settlement had succeeded."""
-    if entry.rows:
-        return await entry.is_there(connection)
+async def _apply(connection: Connection, entry: Entry) -> tuple[bool, list[str]]:
+    update = entry.update
+    done, known = await connection.fetchrow(
+        _SETTLE,
+        *entry.event.parameters,
+        list(update.wanted),
+        update.start,
+        update.wake_at,
+        *_columns(update.leases),
+        list(update.ended),
+    )
+    return done, known
+
+
+async def _was_done(connection: Connection, entry: Entry, again: bool) -> bool:
+    """Return whether an earlier try of this entry had succeeded."""
+    if entry.event.rows:
+        return await entry.event.is_there(connection)
     # It appended nothing. After a lost answer, an action that is no longer ours is over, as intended.
-    version = await find_version(connection, entry.build_id)
-    return again and bool(settlement.ended) and version == entry.expected
+    version = await find_version(connection, entry.event.build_id)
+    return again and bool(entry.update.ended) and version == entry.event.expected
 
 
 async def _refusal(connection: Connection, entry: PostgresEvent, leases: Sequence[ActionLease]) -> Exception:
