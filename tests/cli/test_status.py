@@ -206,6 +206,17 @@ def test_no_model_is_imported_to_show_what_is_in_a_row_or_was_kept(program: Prog
     assert not _heavy(shown)
 
 
+def test_no_model_is_imported_to_show_a_log(program: Program, repository: Path, three: Path) -> None:
+    built = program("build", three, "--repo", repository, *shell(WRITES), "--check", "test:ok=true")
+    assert built.code == 0, built.err
+    for options, lines in (((), 9), (("--tail", "2"), 2), (("--task", "a", "newest"), 2), (("--task", "nobody"), 0)):
+        shown = _traced(program, "logs", *options)
+        assert not _heavy(shown)
+        assert len(shown.stdout.splitlines()) >= lines
+        assert bool(shown.stdout) == bool(lines)
+        assert shown.stdout == program("logs", *options, "--json=false").out, "the verb itself shows the same"
+
+
 def test_the_format_of_kept_views_follows_the_record() -> None:
     """When this fails, raise FORMAT: views that were kept before lack what the record has now."""
     schema = json.dumps(BuildView.model_json_schema(), sort_keys=True)

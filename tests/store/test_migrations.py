@@ -15,7 +15,7 @@ import pytest
 from buildwright.core.event import BuildFinished
 from buildwright.errors import Conflict, NotFound, StoreFailed
 from buildwright.ports import LogEntry
-from buildwright.store import alembic_runs, opening, revisions
+from buildwright.store import alembic_runs, opening, retention, revisions
 from buildwright.store.lease_holders import this_process
 from buildwright.store.tables import metadata
 from tests.store.process import AT, beat, created, open_in
@@ -188,3 +188,8 @@ def test_a_time_goes_in_and_out_as_utc() -> None:
     assert kind.process_bind_param(None, dialect) is None
     assert kind.process_result_value(None, dialect) is None
     assert kind.process_result_value(datetime(2026, 1, 2), dialect) == datetime(2026, 1, 2, tzinfo=UTC)  # noqa: DTZ001
+
+
+def test_every_table_with_rows_of_a_build_goes_with_it() -> None:
+    held = {name for name, table in metadata.tables.items() if "build_id" in table.columns}
+    assert held == {*retention.WITH_HEAD, *retention.IN_PIECES}

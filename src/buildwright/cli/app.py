@@ -112,6 +112,12 @@ def _dispatch(argv: list[str]) -> int:
         shown = quick_status(argv[1:])
         if shown is not None:
             return shown
+    if argv[0] == "logs":
+        from buildwright.cli.quick_logs import quick_logs
+
+        shown = quick_logs(argv[1:])
+        if shown is not None:
+            return shown
     from cyclopts import CycloptsError
 
     from buildwright.cli.options import with_all_named

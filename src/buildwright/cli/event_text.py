@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +16,6 @@ from buildwright.core.finding import Verdict
 from buildwright.core.judged_base import base_troubles, what_bars
 from buildwright.core.limits import AsOption, marked
 from buildwright.core.terminal import lines_of
-from buildwright.ports import LogEntry, LogLine
 from buildwright.views.money import budget_words, limit_words
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]
@@ -42,13 +41,6 @@ def tell(recorded: Recorded, build: Build) -> EventLine | None:
     """Return the line for an event, None if people do not need one. `build` is the state after the event."""
     teller = TELLERS[type(recorded.event)]
     return teller(recorded.event, build, recorded.at) if teller is not None else None
-
-
-def log_rows(entry: LogEntry | LogLine) -> Iterator[str]:
-    """Yield the lines for an entry of the log: when, who, what kind, and the text."""
-    who = f"{entry.task or 'build'}" + (f"#{entry.attempt}" if entry.attempt > 1 else "")
-    for part in entry.text.splitlines() or [""]:
-        yield f"{entry.at:%H:%M:%S} {who} {entry.kind:<8} {part}"
 
 
 def options_named(changed: Iterable[str]) -> list[str]:

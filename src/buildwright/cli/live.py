@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from buildwright.cli.current_steps import CurrentSteps, waiting_rows
-from buildwright.cli.event_text import STYLES, EventLine, log_rows, tell
+from buildwright.cli.event_text import STYLES, EventLine, tell
 from buildwright.cli.keys import Keys, keys_taken
+from buildwright.cli.log_text import log_rows
 from buildwright.cli.output import Output, clean, shortened
 from buildwright.cli.table import count, duration, money, tokens
 from buildwright.core.build import Build

@@ -1,4 +1,7 @@
-"""The verb `logs`: prints what agents, gates and git said. Must never show a line twice."""
+"""The verb `logs`: prints what agents, gates and git said. Must never show a line twice.
+
+The stored log of a build of this home is shown by `quick_logs`, before this module is imported.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from buildwright.cli.output import Output
-from buildwright.cli.session import session
+from buildwright.cli.quick_logs import PAGE, ShownLog
 from buildwright.errors import Refused, Unreachable
 from buildwright.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from buildwright.ports import LogLine
     from buildwright.stream_client import Notice, ServerAccess
-
-_PAGE = 1000
 
 
 async def logs(
@@ -32,11 +30,12 @@ async def logs(
     json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,
 ) -> None:
     """Show what agents, gates and git said. `--follow` listens to the server, if one runs; else it looks into the store."""
+    from buildwright.cli.session import session
     from buildwright.engine.follow import follow as follow_build
     from buildwright.stream_client import find_server
 
     output = Output(json)
-    shown = _Shown(output, task)
+    shown = ShownLog(output, task)
     server = find_server(Settings.load()) if follow else None
     if server is not None:
         try:
@@ -52,9 +51,9 @@ async def logs(
         loaded = await app.builds.load(build_id) if follow or json else None  # a log can be read without its build
         if loaded is not None:
             shown.about = {"build": loaded.id, "correlation_id": loaded.correlation_id}
-        more = shown.add(await app.builds.read_log(build_id, task=task, limit=tail or _PAGE, tail=tail > 0))
-        while more == _PAGE and tail <= 0 and not output.reader_left:
-            more = shown.add(await app.builds.read_log(build_id, after=shown.seen, task=task, limit=_PAGE))
+        more = shown.add(await app.builds.read_log(build_id, task=task, limit=tail or PAGE, tail=tail > 0))
+        while more == PAGE and tail <= 0 and not output.reader_left:
+            more = shown.add(await app.builds.read_log(build_id, after=shown.seen, task=task, limit=PAGE))
         if follow and loaded is not None:
             async for news in follow_build(app.builds, loaded, log_after=shown.seen, task=task):
                 shown.add(news.lines)
@@ -63,7 +62,7 @@ async def logs(
     shown.close()
 
 
-async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) -> None:
+async def _stream(server: ServerAccess, build: str, tail: int, shown: ShownLog) -> None:
     """Print a build's log lines from a server's stream, all or from the last `tail` on, until the build has ended.
 
     `build` is an id or its beginning, "" for the newest. Raises Unreachable, and whatever error the server answers with.
@@ -89,40 +88,3 @@ async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) ->
             shown.add(log_lines(frame))
             if shown.output.reader_left:
                 return
-
-
-class _Shown:
-    """Prints log lines of a build, or of one task when `task` is not "", and remembers how far it has come."""
-
-    def __init__(self, output: Output, task: str) -> None:
-        self.output = output
-        self.task = task
-        self.about: dict[str, str] = {}
-        """The fields about the build that each JSON object begins with."""
-        self.seen = 0
-        """The number of the newest line that was added."""
-        self._is_empty = True
-
-    def add(self, lines: Sequence[LogLine]) -> int:
-        """Print the lines that are new and of the task. Returns how many lines were given, printed or not."""
-        for line in lines:
-            if line.seq > self.seen and self.task in {"", line.task}:
-                self._is_empty = False
-                self._print(line)
-        self.seen = max(self.seen, lines[-1].seq) if lines else self.seen
-        return len(lines)
-
-    def close(self) -> None:
-        """Say so when nothing was printed."""
-        if self._is_empty and not self.output.json:
-            self.output.say("Nothing was logged." if not self.task else f"Nothing was logged for {self.task}.")
-
-    def _print(self, line: LogLine) -> None:
-        from buildwright.cli.event_text import log_rows
-
-        if self.output.json:
-            self.output.data({**self.about, **line._asdict()})
-            return
-        style = "red" if line.kind in {"warned", "error"} else ""
-        for row in log_rows(line):
-            self.output.print(row, style=style)

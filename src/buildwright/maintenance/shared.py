@@ -70,19 +70,15 @@ async def _boards(settings: Settings, found: list[RepairResult]) -> set[str]:
         for row in open_rows[:_MOST_BUILDS]:
             if (now - row.updated_at).total_seconds() < _BEHIND_SECONDS or await builds.holder(row.build_id):
                 continue
-            where = f"build {row.build_id} ({row.title})"
             try:
                 build = await builds.load(row.build_id)
                 posted = await builds.board(row.build_id)
                 if build.version != await builds.version(row.build_id):
                     continue
-            except StoreFailed as error:
-                fix = "restore the database from a backup"
-                found.append(
-                    RepairResult(Leftover(f"a journal that cannot be read: {error}", where, None, 0, fix), None)
-                )
-                continue
+            except StoreFailed:
+                continue  # found in the database already
             if wrong := _disagreement(build, posted):
+                where = f"build {row.build_id} ({row.title})"
                 left = Leftover(f"a queue that does not match its journal: {wrong}", where, row.updated_at, 0)
                 found.append(RepairResult(left, partial(_advance, settings, row.build_id)))
         return {row.build_id for row in rows}

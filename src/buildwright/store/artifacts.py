@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -14,10 +13,23 @@ from buildwright.confined_fs import sync_folder
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import NotFound, StoreFailed
 from buildwright.ports import AnswerKey
+from buildwright.store.asking import Asking, Query
+from buildwright.store.dialect import Dialect
 from buildwright.store.faults import fault
 
 _ABANDONED_SECONDS = 3600.0
 _ONLY_OURS = 0o700
+_INSERT = (
+    "INSERT INTO artifacts (digest, size, content) VALUES ($1, $2, $3)"
+    " ON CONFLICT (digest) DO UPDATE SET size = excluded.size"
+)
+_FIND_ANSWER = (
+    "SELECT answer, crc FROM answers WHERE build_id = $1 AND task = $2 AND attempt = $3 AND digest = $4 AND nth = $5"
+)
+_KEEP_ANSWER = """
+INSERT INTO answers (build_id, task, attempt, digest, nth, answer, crc) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (build_id, task, attempt, digest, nth) DO UPDATE SET answer = excluded.answer, crc = excluded.crc WHERE $8
+"""
 
 
 def digest_of(content: bytes) -> str:
@@ -54,7 +66,7 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
 
 
 def _is_kept(target: Path, size: int) -> bool:
-    """Return whether a file is there, and note that it is wanted: its age tells a sweep (`retention.candidates`)."""
+    """Return whether a file is there, and note that it is wanted: its age tells a sweep (`retention.sweep`)."""
     try:
         if not target.is_file() or target.stat().st_size != size:
             return False
@@ -78,28 +90,31 @@ def read_file(folder: Path, digest: str) -> bytes:
     return content
 
 
-def select(conn: sqlite3.Connection, digest: str) -> bytes | None:
+def insert(digest: str, size: int, content: bytes | None) -> Asking[None]:
+    """Keep an artifact's row, without its bytes when they are in a file. A row that is there gets a new version."""
+    yield Query(_INSERT, (digest, size, content))
+
+
+def select(dialect: Dialect, digest: str) -> Asking[bytes | None]:
     """Return the bytes of an artifact in the table, None when they are in a file. Raises NotFound."""
-    row = conn.execute("SELECT content FROM artifacts WHERE digest = ?", (digest,)).fetchone()
-    if row is None:
+    rows = yield Query("SELECT content FROM artifacts WHERE digest = $1", (dialect.clean(digest),))
+    if not rows:
         raise NotFound(f"there is no artifact {digest}")
-    content: bytes | None = row[0]
+    content: bytes | None = rows[0][0]
     return content
 
 
-def select_answer(conn: sqlite3.Connection, key: AnswerKey) -> bytes | None:
+def select_answer(key: AnswerKey) -> Asking[bytes | None]:
     """Return a model's kept answer, None when there is none or it is damaged: then it is bought again."""
-    row = conn.execute(
-        "SELECT answer, crc FROM answers WHERE build_id = ? AND task = ? AND attempt = ? AND digest = ? AND nth = ?",
-        key,
-    ).fetchone()
-    return row[0] if row is not None and crc32(row[0]) == row[1] else None
+    rows = yield Query(_FIND_ANSWER, key)
+    return rows[0][0] if rows and crc32(rows[0][0]) == rows[0][1] else None
 
 
-def insert_answer(conn: sqlite3.Connection, key: AnswerKey, answer: bytes) -> None:
+def insert_answer(key: AnswerKey, answer: bytes) -> Asking[None]:
     """Keep an answer, unless there is a readable one."""
-    if select_answer(conn, key) is None:
-        conn.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, answer, crc32(answer)))
+    rows = yield Query(_FIND_ANSWER, key)
+    damaged = bool(rows) and crc32(rows[0][0]) != rows[0][1]
+    yield Query(_KEEP_ANSWER, (*key, answer, crc32(answer), damaged))
 
 
 def check(digest: str, content: bytes, where: str) -> None:

@@ -1,20 +1,28 @@
-"""The rows of builds, in SQLite. Must never import the events: a command that only shows them starts quickly."""
+"""The rows of builds, and a quick look at them in SQLite.
+
+Must never import the events: a command that only shows them starts quickly.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
-from buildwright.ports import BuildRow
+from buildwright.ports import BuildRow, LogLine
+from buildwright.store import log_rows
+from buildwright.store.asking import Asking, Query, run_on_sqlite
+from buildwright.store.dialect import Dialect
 from buildwright.store.faults import fault
 from buildwright.store.leases import live_holder
 from buildwright.store.opening import open_writer
-from buildwright.store.values import to_time
+from buildwright.store.sqlite_rows import SqliteDialect
+
+T = TypeVar("T")
 
 HEAD_COLUMNS = (
     "build_id, project_id, user_id, title, phase, control, outcome, version,"
@@ -22,21 +30,18 @@ HEAD_COLUMNS = (
 )
 
 
-def build_row(row: tuple[Any, ...]) -> BuildRow:
-    """Return a row of HEAD_COLUMNS as the port's record."""
-    *start, created, updated, completed, task = row
-    ended = to_time(completed) if completed else None
-    return BuildRow(*(*start, to_time(created), to_time(updated), ended, task))
-
-
-def select_rows(conn: sqlite3.Connection, limit: int, build_prefix: str) -> list[BuildRow]:
+def select_rows(dialect: Dialect, limit: int, build_prefix: str) -> Asking[list[BuildRow]]:
     """Return at most `limit` rows, newest first, of the builds whose ids start with `build_prefix`."""
-    found = conn.execute(
-        f"SELECT {HEAD_COLUMNS} FROM build_runs WHERE build_id >= ? AND build_id < ?"  # noqa: S608  a constant
-        " ORDER BY created_at DESC, build_id DESC LIMIT ?",
-        (build_prefix, build_prefix + "\U0010ffff", limit),
+    statement = (
+        f"SELECT {HEAD_COLUMNS} FROM build_runs WHERE {dialect.starts}"  # noqa: S608  constants
+        " ORDER BY created_at DESC, build_id DESC LIMIT $2"
     )
-    return [build_row(row) for row in found]
+    found = yield Query(statement, (dialect.clean(build_prefix), limit))
+    time = dialect.time
+    return [
+        BuildRow(*(*start, time(created), time(updated), time(ended) if ended else None, task))
+        for *start, created, updated, ended, task in found
+    ]
 
 
 class FoundRow(NamedTuple):
@@ -59,12 +64,7 @@ def find_rows(path: Path, limit: int, build_prefix: str, patience: float = 15.0)
 
     Opens the database and raises as `list_rows` does.
     """
-    now = datetime.now(UTC)
-    with _opened(path, patience) as conn:
-        return [
-            FoundRow(row, live_holder(conn, row.build_id, now) if row.runs_on else None)
-            for row in select_rows(conn, limit, build_prefix)
-        ]
+    return _opened(path, patience, partial(_found, limit, build_prefix, False))
 
 
 def find_row(path: Path, build_prefix: str = "", patience: float = 15.0) -> FoundRow | None:
@@ -72,11 +72,22 @@ def find_row(path: Path, build_prefix: str = "", patience: float = 15.0) -> Foun
 
     Opens the database and raises as `list_rows` does.
     """
-    with _opened(path, patience) as conn:
-        rows = select_rows(conn, 2 if build_prefix else 1, build_prefix)
-        if len(rows) != 1:
-            return None
-        return FoundRow(rows[0], live_holder(conn, rows[0].build_id, datetime.now(UTC)))
+    rows = _opened(path, patience, partial(_found, 2 if build_prefix else 1, build_prefix, True))
+    return rows[0] if len(rows) == 1 else None
+
+
+def read_lines(
+    path: Path, build_id: str, after: int, task: str, limit: int, tail: bool, patience: float = 15.0
+) -> list[LogLine]:
+    """Return lines of a build's log, as the port `Builds.read_log` does.
+
+    Opens the database and raises as `list_rows` does.
+    """
+
+    def look(dialect: Dialect) -> Asking[list[LogLine]]:
+        return log_rows.select(dialect, build_id, after, task, limit, tail)
+
+    return _opened(path, patience, look)
 
 
 def project_names(path: Path, ids: Collection[str], patience: float = 15.0) -> dict[str, str]:
@@ -84,17 +95,28 @@ def project_names(path: Path, ids: Collection[str], patience: float = 15.0) -> d
 
     Opens the database and raises as `list_rows` does.
     """
-    with _opened(path, patience) as conn:
-        found = conn.execute(
-            "SELECT id, name FROM projects WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(ids)),)
-        )
-        return dict(found.fetchall())
+    wanted = (json.dumps(sorted(ids)),)
+    query = Query("SELECT id, name FROM projects WHERE id IN (SELECT value FROM json_each($1))", wanted)
+
+    def look(_: Dialect) -> Asking[dict[str, str]]:
+        return dict((yield query))
+
+    return _opened(path, patience, look)
 
 
-@contextmanager
-def _opened(path: Path, patience: float) -> Iterator[sqlite3.Connection]:
+def _found(limit: int, build_prefix: str, ended: bool, dialect: Dialect) -> Asking[list[FoundRow]]:
+    """Return rows with their holders; `ended`: also of builds that cannot run on."""
+    rows = yield from select_rows(dialect, limit, build_prefix)
+    found = []
+    for row in rows:
+        holder = (yield from live_holder(dialect, row.build_id)) if ended or row.runs_on else None
+        found.append(FoundRow(row, holder))
+    return found
+
+
+def _opened(path: Path, patience: float, steps: Callable[[Dialect], Asking[T]]) -> T:
     with closing(open_writer(path, patience)) as conn:
         try:
-            yield conn
+            return run_on_sqlite(conn, steps(SqliteDialect()))
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise fault(error, path) from error

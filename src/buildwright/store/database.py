@@ -24,8 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from buildwright.errors import BuildwrightError, StoreFailed
 from buildwright.store import faults, postgres_pool
 from buildwright.store.alembic_runs import driver_fault
+from buildwright.store.asking import Asking, for_sqlite
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Address, address_of
-from buildwright.store.stats import Asking, for_sqlite
 
 T = TypeVar("T")
 _LOCK_SECONDS = 10.0

@@ -1,157 +1,193 @@
-"""The journal's statements: head rows, events, snapshots. Functions of an open connection; must never commit."""
+"""The journal's steps, for both databases: head rows, events, snapshots. The guards of an append stand here, once."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
-from buildwright.core.event import BuildCreated
-from buildwright.core.record import Record
+from buildwright.core.event import AnyEvent, BuildCreated, Recorded
 from buildwright.core.snapshot import parse
-from buildwright.errors import IllegalMove, LostLease, NotFound, StaleVersion, StoreFailed
+from buildwright.errors import Conflict, IllegalMove, LostLease, NotFound, StaleVersion, StoreFailed
 from buildwright.ports import Mark
+from buildwright.store.asking import Asking, Query
+from buildwright.store.dialect import Dialect
 from buildwright.store.faults import damaged
-from buildwright.store.rows import EventRow, recorded_from, text_crc
-from buildwright.views.runtime import HeadChange
+from buildwright.store.rows import EventRow, encode_all, event_rows, recorded_from, text_crc
+from buildwright.store.values import to_text
+from buildwright.views.runtime import HeadChange, head_change
 from buildwright.views.statuses import BuildPhase
 
 SnapshotRow: TypeAlias = tuple[int, str, int]
 """Seq, text, checksum."""
+_ALL = 1 << 62
 _SNAPSHOTS_KEPT = 2
-_MARK = """
-SELECT version, (SELECT coalesce(min(seq), 0) FROM logs WHERE logs.build_id = build_runs.build_id),
-    (SELECT coalesce(max(seq), 0) FROM logs WHERE logs.build_id = build_runs.build_id)
-FROM build_runs WHERE build_id = ?
+_MARKS = """
+SELECT build_id, version, (SELECT coalesce(min(seq), 0) FROM logs WHERE logs.build_id = h.build_id),
+    (SELECT coalesce(max(seq), 0) FROM logs WHERE logs.build_id = h.build_id)
+FROM build_runs h WHERE build_id {}
 """
-_INSERT_EVENT = "INSERT INTO events (build_id, seq, at, type, data, crc) VALUES (?, ?, ?, ?, ?, ?)"
+_READ = """
+SELECT h.version, e.seq, e.at, e.type, e.data, e.crc FROM build_runs h
+LEFT JOIN events e ON e.build_id = h.build_id AND e.seq > $2 WHERE h.build_id = $1 ORDER BY e.seq LIMIT $3
+"""
+_THERE = "SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+_SNAPSHOTS = "SELECT seq, data, crc FROM snapshots WHERE build_id = $1 AND seq <= $2 ORDER BY seq DESC"
+_KEEP_SNAPSHOT = (
+    "INSERT INTO snapshots (build_id, seq, data, crc) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT (build_id, seq) DO UPDATE SET data = excluded.data, crc = excluded.crc"
+)
+_DROP_SNAPSHOTS = (
+    "DELETE FROM snapshots WHERE build_id = $1 AND seq NOT IN"
+    " (SELECT seq FROM snapshots WHERE build_id = $1 ORDER BY seq DESC LIMIT $2)"
+)
 
 
-class Append(NamedTuple):
-    """One append, encoded. `rows` are event rows from seq `expected` + 1; `token` is None for a user's command."""
+class Entry(NamedTuple):
+    """Events to be appended after `expected`, encoded outside of the database's turn."""
 
     build_id: str
     expected: int
-    rows: list[tuple[Any, ...]]
+    at: datetime
     moment: str
+    """`at` as text."""
     change: HeadChange
-    token: int | None
+    rows: list[tuple[Any, ...]]
+    """Rows of the events table, from seq `expected` + 1."""
 
-    def write(self, conn: sqlite3.Connection) -> None:
-        """Compare and set the head row, then insert. Raises StaleVersion, LostLease, NotFound before it writes."""
-        build_id, expected, change = self.build_id, self.expected, self.change
-        columns, values = ["version = ?", "updated_at = ?"], [expected + len(self.rows), self.moment]
-        for column in ("control", "outcome", "current_task_id"):
-            if column in change:
-                columns.append(f"{column} = ?")
-                values.append(change[column])
-        if "completed" in change:
-            columns.append("completed_at = ?")
-            values.append(self.moment if change["completed"] else None)
-        where, keys = "build_id = ? AND version = ?", [build_id, expected]
-        if self.token is not None:
-            where += " AND ? = (SELECT token FROM leases WHERE leases.build_id = build_runs.build_id)"
-            keys.append(self.token)
-        statement = f"UPDATE build_runs SET {', '.join(columns)} WHERE {where}"  # noqa: S608  names above
-        if conn.execute(statement, values + keys).rowcount == 0:
-            self._refuse(conn)
-        conn.executemany(_INSERT_EVENT, self.rows)
-        if "phase" in change:
-            # Separately, and only if it differs: the phase is indexed, and most appends do not change it.
-            phase = change["phase"]
-            conn.execute("UPDATE build_runs SET phase = ? WHERE build_id = ? AND phase <> ?", (phase, build_id, phase))
+    @classmethod
+    def of(
+        cls, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, after: Build | None = None
+    ) -> Self:
+        """Encode events. `after` is the build after them. Raises ValueError for a time without a zone."""
+        moment = to_text(at)
+        rows = event_rows(build_id, expected, moment, encode_all(events))
+        return cls(build_id, expected, at, moment, head_change(events, after), rows)
 
-    def _refuse(self, conn: sqlite3.Connection) -> None:
-        found = find_version(conn, self.build_id)
-        if self.token is not None:
-            row = conn.execute("SELECT token FROM leases WHERE build_id = ?", (self.build_id,)).fetchone()
-            if row is None or row[0] != self.token:
-                raise LostLease(f"the lease on build {self.build_id} went to another holder")
-        raise StaleVersion(f"build {self.build_id} is at event {found}, not {self.expected}")
+    @property
+    def phase(self) -> str:
+        """The phase of a new build."""
+        return self.change.get("phase", BuildPhase.PLANNING)
+
+    @property
+    def control(self) -> str:
+        """The control of a new build."""
+        return self.change.get("control", Control.RUNNING)
 
 
-def insert_head(conn: sqlite3.Connection, build_id: str, created: BuildCreated, moment: str) -> None:
-    """Insert the head row of a new build, before its first event."""
+def first_of(build_id: str, events: Sequence[AnyEvent]) -> BuildCreated:
+    """Return the event that starts a journal. Raises IllegalMove when these events do not start this one."""
+    first = events[0] if events else None
+    if not isinstance(first, BuildCreated):
+        raise IllegalMove("a journal starts with build.created")
+    if first.build_id != build_id:
+        raise IllegalMove(f"build.created names build {first.build_id}, the journal is of build {build_id}")
+    return first
+
+
+def recorded(events: Sequence[AnyEvent], after: int, at: datetime) -> list[Recorded]:
+    """Return events as the journal has them from `after` + 1."""
+    return [Recorded(seq, at, event) for seq, event in enumerate(events, after + 1)]
+
+
+def create(dialect: Dialect, entry: Entry, created: BuildCreated, *, again: bool = False) -> Asking[None]:
+    """Insert a journal and its head row. `again`: an earlier try may have succeeded. Raises Conflict."""
     spec = created.spec
-    conn.execute(
-        "INSERT INTO build_runs (build_id, project_id, user_id, title, phase, control, outcome, version,"
-        " current_task_id, created_at, updated_at, brief, build_plan, product_doc)"
-        " VALUES (?, ?, ?, ?, ?, ?, '', 0, '', ?, ?, ?, ?, ?)",
-        (
-            build_id,
-            created.project_id,
-            created.user_id,
-            spec.title,
-            BuildPhase.PLANNING,
-            Control.RUNNING,
-            moment,
-            moment,
-            _json(spec.brief),
-            _json(spec.build_plan),
-            _json(spec.product_doc),
-        ),
-    )
+    names = [dialect.clean(name) for name in (created.project_id, created.user_id, spec.title)]
+    papers = [paper.model_dump_json() if paper else None for paper in (spec.brief, spec.build_plan, spec.product_doc)]
+    made = yield from dialect.create(entry, [*names, *papers])
+    if not made and not (again and (yield from is_there(dialect, entry))):
+        raise Conflict(f"there is a build {entry.build_id} already")
 
 
-def find_version(conn: sqlite3.Connection, build_id: str) -> int:
+def append(dialect: Dialect, entry: Entry, token: int | None, *, again: bool = False) -> Asking[None]:
+    """Compare and set the head row, and insert. `again`: an earlier try may have succeeded.
+
+    Raises StaleVersion, LostLease, NotFound, and has written nothing then.
+    """
+    if (yield from dialect.append(entry, token)) or (again and (yield from is_there(dialect, entry))):
+        return
+    version = yield from find_version(dialect, entry.build_id)
+    if token is not None:
+        rows = yield Query("SELECT token FROM leases WHERE build_id = $1", (entry.build_id,))
+        if not rows or rows[0][0] != token:
+            raise LostLease(f"the lease on build {entry.build_id} went to another holder")
+    raise stale(entry, version)
+
+
+def is_there(dialect: Dialect, entry: Entry) -> Asking[bool]:
+    """Return whether exactly these events are in the journal: then an append with a lost answer had succeeded."""
+    found = yield Query(_THERE, (entry.build_id, entry.expected, len(entry.rows)))
+    stored = [(entry.build_id, seq, dialect.text(at), kind, data) for seq, at, kind, data in found]
+    return bool(entry.rows) and stored == [row[:5] for row in entry.rows]
+
+
+def stale(entry: Entry, version: int) -> StaleVersion:
+    """Return the error for an entry that comes too late."""
+    return StaleVersion(f"build {entry.build_id} is at event {version}, not {entry.expected}")
+
+
+def not_found(build_id: str) -> NotFound:
+    """Return the error for an unknown build."""
+    return NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
+
+
+def find_version(dialect: Dialect, build_id: str) -> Asking[int]:
     """Return the seq of the last event. Raises NotFound."""
-    row = conn.execute("SELECT version FROM build_runs WHERE build_id = ?", (build_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
-    version: int = row[0]
+    rows = yield Query("SELECT version FROM build_runs WHERE build_id = $1", (dialect.clean(build_id),))
+    if not rows:
+        raise not_found(build_id)
+    version: int = rows[0][0]
     return version
 
 
-def select_marks(conn: sqlite3.Connection, build_ids: Sequence[str]) -> dict[str, Mark]:
+def select_marks(dialect: Dialect, build_ids: Sequence[str]) -> Asking[dict[str, Mark]]:
     """Return the marks of some builds, without unknown ones. A few index lookups for each."""
-    found: dict[str, Mark] = {}
-    for build_id in build_ids:
-        row = conn.execute(_MARK, (build_id,)).fetchone()
-        if row is not None:
-            found[build_id] = Mark._make(row)
-    return found
+    found = yield Query(_MARKS.format(dialect.ids), (dialect.many([dialect.clean(one) for one in build_ids]),))
+    return {row[0]: Mark(*row[1:]) for row in found}
 
 
 def select_events(
-    conn: sqlite3.Connection, path: Path, build_id: str, after: int, limit: int | None = None
-) -> list[EventRow]:
-    """Return the rows after `after`, checked against the head row's version. Raises NotFound, StoreFailed."""
-    conn.execute("BEGIN")
-    version = find_version(conn, build_id)
-    rows = conn.execute(
-        "SELECT seq, at, type, data, crc FROM events WHERE build_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (build_id, after, -1 if limit is None else max(limit, 0)),
-    ).fetchall()
-    conn.execute("COMMIT")
-    wanted = max(version - after, 0)
-    if len(rows) != (wanted if limit is None else min(wanted, max(limit, 0))):
-        raise damaged(path, f"build {build_id} should have {version} events, some are missing")
+    dialect: Dialect, where: Path | str, build_id: str, after: int, limit: int | None = None
+) -> Asking[list[EventRow]]:
+    """Return the rows after `after`, checked against the head row's version. Raises NotFound, StoreFailed.
+
+    One statement, so that the version is of the same moment.
+    """
+    most = _ALL if limit is None else max(limit, 0)
+    found = yield Query(_READ, (dialect.clean(build_id), after, max(most, 1)))
+    if not found:
+        raise not_found(build_id)
+    version, text = found[0][0], dialect.text
+    rows = [(seq, text(at), kind, data, crc) for _, seq, at, kind, data, crc in found if seq is not None][:most]
+    if len(rows) != min(max(version - after, 0), most):
+        raise damaged(where, f"build {build_id} should have {version} events, some are missing")
     return rows
 
 
-def replay(path: Path | str, build_id: str, build: Build | None, rows: list[EventRow]) -> Build:
+def replay(where: Path | str, build_id: str, build: Build | None, rows: list[EventRow]) -> Build:
     """Return the build after the events that follow `build`. Raises StoreFailed."""
-    for recorded in recorded_from(path, build_id, build.version if build else 0, rows):
+    for fact in recorded_from(where, build_id, build.version if build else 0, rows):
         try:
-            build = apply(build, recorded)
+            build = apply(build, fact)
         except IllegalMove as error:
             raise StoreFailed(
-                f"the journal of build {build_id} cannot be replayed at event {recorded.seq}: {error}",
+                f"the journal of build {build_id} cannot be replayed at event {fact.seq}: {error}",
                 fix="use the version of Buildwright that wrote it, and report this",
             ) from error
     if build is None:
-        raise damaged(path, f"build {build_id} has no events")
+        raise damaged(where, f"build {build_id} has no events")
     return build
 
 
-def select_snapshots(conn: sqlite3.Connection, build_id: str) -> list[SnapshotRow]:
+def select_snapshots(dialect: Dialect, build_id: str) -> Asking[list[SnapshotRow]]:
     """Return snapshots, newest first. Raises NotFound."""
-    version = find_version(conn, build_id)
-    statement = "SELECT seq, data, crc FROM snapshots WHERE build_id = ? AND seq <= ? ORDER BY seq DESC"
-    return conn.execute(statement, (build_id, version)).fetchall()
+    version = yield from find_version(dialect, build_id)
+    rows = yield Query(_SNAPSHOTS, (build_id, version))
+    return [tuple(row) for row in rows]
 
 
 def newest_of(build_id: str, snapshots: list[SnapshotRow]) -> Build | None:
@@ -168,19 +204,10 @@ def newest_of(build_id: str, snapshots: list[SnapshotRow]) -> Build | None:
     return None
 
 
-def store_snapshot(conn: sqlite3.Connection, build_id: str, seq: int, text: str) -> None:
+def keep_snapshot(dialect: Dialect, build_id: str, seq: int, text: str) -> Asking[None]:
     """Keep a snapshot and the one before it. Raises StaleVersion for a build that is ahead of its journal."""
-    found = find_version(conn, build_id)
-    if seq > found:
-        raise StaleVersion(f"build {build_id} is at event {found}, the snapshot is of event {seq}")
-    row = (build_id, seq, text, text_crc(build_id, seq, text))
-    conn.execute("INSERT OR REPLACE INTO snapshots (build_id, seq, data, crc) VALUES (?, ?, ?, ?)", row)
-    conn.execute(
-        "DELETE FROM snapshots WHERE build_id = ? AND seq NOT IN"
-        " (SELECT seq FROM snapshots WHERE build_id = ? ORDER BY seq DESC LIMIT ?)",
-        (build_id, build_id, _SNAPSHOTS_KEPT),
-    )
-
-
-def _json(record: Record | None) -> str | None:
-    return record.model_dump_json() if record is not None else None
+    version = yield from find_version(dialect, build_id)
+    if version < seq:
+        raise StaleVersion(f"build {build_id} is at event {version}, the snapshot is of event {seq}")
+    yield Query(_KEEP_SNAPSHOT, (build_id, seq, text, text_crc(build_id, seq, text)))
+    yield Query(_DROP_SNAPSHOTS, (build_id, _SNAPSHOTS_KEPT))

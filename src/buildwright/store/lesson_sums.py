@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from buildwright.store.stats import Asking, StatsQuery
+from buildwright.store.asking import Asking, Query
 
 SUMS: Final = ("tasks", "attempts", "squares", "failed", "cost")
 """The columns of `lesson_sums` that are sums: over tasks, their attempts and the squares of these; cost in 1e-10 USD."""
@@ -23,7 +23,7 @@ _ADD = (
 
 def keep_sums(build_id: str) -> Asking[None]:
     """Remove the trials of a build that is removed, and add those that ended to the sums of their lessons."""
-    rows = yield StatsQuery(_TAKE, (build_id,))
+    rows = yield Query(_TAKE, (build_id,))
     sums: dict[tuple[str, str, bool], list[int]] = {}
     for user, lesson, given, ended, *counted in rows:
         if ended:
@@ -32,4 +32,4 @@ def keep_sums(build_id: str) -> Asking[None]:
             one = (1, attempts, attempts * attempts, failed, cost)
             sums[user, lesson, bool(given)] = [left + right for left, right in zip(before, one, strict=True)]
     # In one order for all, so that two that remove builds at once do not wait for each other.
-    yield StatsQuery(_ADD, many=[(*key, *values) for key, values in sorted(sums.items())])
+    yield Query(_ADD, many=[(*key, *values) for key, values in sorted(sums.items())])

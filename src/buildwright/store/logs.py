@@ -6,17 +6,14 @@ They are not part of the truth: a killed process loses its last ones, and a line
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
 from buildwright.core.event import AnyEvent, BuildFinished
-from buildwright.ports import LogEntry, LogLine
-from buildwright.store.values import plain, to_text, to_time
+from buildwright.ports import LogEntry
 
 _GATHER_SECONDS = 0.1
 _MOST_GATHERED = 1000
 _MOST_WAITING = 20_000
-
 Batch = dict[str, list[LogEntry]]
 """Lines by build."""
 
@@ -84,28 +81,3 @@ def lines_of(batch: Batch, lost: dict[str, int], build_id: str) -> list[LogEntry
         return entries
     text = f"{lost[build_id]} log lines before this one could not be written"
     return [LogEntry(entries[0].at, "", 0, "engine", text), *entries]
-
-
-def insert(conn: sqlite3.Connection, batch: Batch, lost: dict[str, int]) -> None:
-    """Append lines to each build's log, after a line about those that were `lost` before."""
-    for build_id in batch:
-        (seq,) = conn.execute("SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = ?", (build_id,)).fetchone()
-        lines = lines_of(batch, lost, build_id)
-        rows = [
-            (build_id, number, to_text(at), task, attempt, kind, plain(text))
-            for number, (at, task, attempt, kind, text) in enumerate(lines, seq + 1)
-        ]
-        conn.executemany("INSERT INTO logs (build_id, seq, at, task, attempt, kind, text) VALUES (?,?,?,?,?,?,?)", rows)
-
-
-def select(conn: sqlite3.Connection, build_id: str, after: int, task: str, limit: int, tail: bool) -> list[LogLine]:
-    """Return the first `limit` lines after `after`, or the last, in order; of one task when given."""
-    order = "DESC" if tail else "ASC"
-    rows = conn.execute(
-        "SELECT seq, at, task, attempt, kind, text FROM logs WHERE build_id = ? AND seq > ?"  # noqa: S608  `order` is ours
-        f" AND (? = '' OR task = ?) ORDER BY seq {order} LIMIT ?",
-        (build_id, after, task, task, limit),
-    ).fetchall()
-    if tail:
-        rows.reverse()
-    return [LogLine(seq, to_time(at), *rest) for seq, at, *rest in rows]

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from buildwright.ports import HOLD_SECONDS, Purse, QuotaWindow, Reservation
-from buildwright.store.stats import COST_UNITS, Asking, StatsQuery
+from buildwright.store.asking import Asking, Query
+from buildwright.store.stats import COST_UNITS
 
 _CLOCKS = {
     True: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -73,17 +74,17 @@ class StoreLedger:
         return tuple(map(_usd, await self._ask(partial(_settle, hold, purses, _units(usd)))))
 
     async def month_limit(self, user_id: str) -> Decimal | None:
-        query = StatsQuery("SELECT most_usd_a_month FROM users WHERE user_id = $1", (user_id,))
+        query = Query("SELECT most_usd_a_month FROM users WHERE user_id = $1", (user_id,))
         rows = await self._ask(lambda: _one(query), reads=True)
         return _usd(int(rows[0][0])) if rows and rows[0][0] is not None else None
 
     async def count_replay(self, build_id: str, usd: Decimal) -> None:
         day = time.strftime("%Y-%m-%d", time.gmtime())
-        await self._ask(lambda: _one(StatsQuery(_REPLAY, (build_id, day, _units(usd)))))
+        await self._ask(lambda: _one(Query(_REPLAY, (build_id, day, _units(usd)))))
 
     async def windows(self) -> list[QuotaWindow]:
         now = _CLOCKS[self._postgres]
-        query = StatsQuery(
+        query = Query(
             f"SELECT provider, key_digest, model, until - {now}, kind FROM quota_windows WHERE until > {now}"  # noqa: S608
         )
         rows = await self._ask(lambda: _one(query), reads=True)
@@ -98,54 +99,54 @@ class StoreLedger:
         values = (window.provider, window.key, window.model, left, window.kind)
 
         def work() -> Asking[None]:
-            yield StatsQuery(f"DELETE FROM quota_windows WHERE until < {now} - 86400000")  # noqa: S608  a constant
-            yield StatsQuery(_WINDOW.format(now=now), values)
+            yield Query(f"DELETE FROM quota_windows WHERE until < {now} - 86400000")  # noqa: S608  a constant
+            yield Query(_WINDOW.format(now=now), values)
 
         await self._ask(work)
 
 
 def forget_build(build_id: str) -> Asking[None]:
     """Remove the purses of a build that is removed. What it cost stays in those of its day and project."""
-    yield StatsQuery("DELETE FROM purses WHERE kind IN ('build', 'task') AND owner = $1", (build_id,))
-    yield StatsQuery("DELETE FROM replayed_answers WHERE build_id = $1", (build_id,))
+    yield Query("DELETE FROM purses WHERE kind IN ('build', 'task') AND owner = $1", (build_id,))
+    yield Query("DELETE FROM replayed_answers WHERE build_id = $1", (build_id,))
 
 
 def _reserve(hold: str, purses: Sequence[Purse], units: int, *, postgres: bool) -> Asking[tuple[bool, list[int]]]:
     now = _CLOCKS[postgres]
-    yield StatsQuery(f"DELETE FROM purse_holds WHERE expires_at <= {now}")  # noqa: S608  a constant
+    yield Query(f"DELETE FROM purse_holds WHERE expires_at <= {now}")  # noqa: S608  a constant
     spent: dict[Purse, int] = {}
     fits = True
     for purse in sorted(purses, key=lambda one: one.name):
-        rows = yield StatsQuery(_OPEN, (*purse.name, _units(purse.spent_usd)))
+        rows = yield Query(_OPEN, (*purse.name, _units(purse.spent_usd)))
         spent[purse] = int(rows[0][0])
         if purse.most_usd is None:
             continue
-        ((held, number),) = yield StatsQuery(_HELD, purse.name)
+        ((held, number),) = yield Query(_HELD, purse.name)
         most = _units(purse.most_usd)
         fits = fits and spent[purse] < most and (not number or spent[purse] + int(held) + units <= most)
     if fits:
-        yield StatsQuery(_HOLD.format(now=now), many=[(hold, *purse.name, units, _HOLD_MS) for purse in purses])
+        yield Query(_HOLD.format(now=now), many=[(hold, *purse.name, units, _HOLD_MS) for purse in purses])
     return fits, [spent[purse] for purse in purses]
 
 
 def _renew(holds: Sequence[str], *, postgres: bool) -> Asking[None]:
     until = f"{_CLOCKS[postgres]} + {_HOLD_MS}"
-    yield StatsQuery(
+    yield Query(
         f"UPDATE purse_holds SET expires_at = {until} WHERE id = $1",  # noqa: S608  a constant
         many=[(hold,) for hold in holds],
     )
 
 
 def _settle(hold: str, purses: Sequence[Purse], units: int) -> Asking[list[int]]:
-    yield StatsQuery("DELETE FROM purse_holds WHERE id = $1", (hold,))
+    yield Query("DELETE FROM purse_holds WHERE id = $1", (hold,))
     spent: dict[Purse, int] = {}
     for purse in sorted(purses, key=lambda one: one.name):
-        rows = yield StatsQuery(_ADD, (*purse.name, units))
+        rows = yield Query(_ADD, (*purse.name, units))
         spent[purse] = int(rows[0][0])
     return [spent[purse] for purse in purses]
 
 
-def _one(query: StatsQuery) -> Asking[Sequence[Sequence[Any]]]:
+def _one(query: Query) -> Asking[Sequence[Sequence[Any]]]:
     rows: Sequence[Sequence[Any]] = yield query
     return rows
 

@@ -24,6 +24,20 @@ def revisions() -> list[str]:
     return sorted(file.name[:4] for file in (_HERE / "migrations" / "versions").glob("[0-9]*.py"))
 
 
+def is_newest(found: str, shown: str, fix: str) -> bool:
+    """Return whether a database of revision `found` needs no migration.
+
+    Raises StoreFailed with `fix` for a revision that this version does not know.
+    """
+    known = revisions()
+    if found not in known:
+        raise StoreFailed(
+            f"{shown} is of schema revision {found}, this version of Buildwright knows {known[0]} to {known[-1]}",
+            fix=fix,
+        )
+    return found == known[-1]
+
+
 def open_writer(path: Path, patience: float) -> sqlite3.Connection:
     """Return a connection for writing, on the newest revision: created or migrated if needed. `patience` in seconds.
 
@@ -116,7 +130,6 @@ def _use_wal(conn: sqlite3.Connection, patience: float) -> None:
 
 def _is_current(conn: sqlite3.Connection, path: Path) -> bool:
     """Create the tables of an empty database; return whether the database is of the newest revision."""
-    known = revisions()
     found = stored_revision(conn, path)
     if found is None:
         conn.execute("BEGIN IMMEDIATE")
@@ -126,14 +139,9 @@ def _is_current(conn: sqlite3.Connection, path: Path) -> bool:
                 # A rollback of the first revision leaves an empty table of versions.
                 conn.execute("DROP TABLE IF EXISTS alembic_version")
                 create_schema(conn)
-                found = known[-1]
+                found = revisions()[-1]
             conn.execute("COMMIT")
         finally:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
-    if found not in known:
-        raise StoreFailed(
-            f"{path} is of schema revision {found}, this version of Buildwright knows {known[0]} to {known[-1]}",
-            fix="update Buildwright, or set BUILDWRIGHT_HOME to another folder",
-        )
-    return found == known[-1]
+    return is_newest(found, str(path), "update Buildwright, or set BUILDWRIGHT_HOME to another folder")

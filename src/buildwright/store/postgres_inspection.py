@@ -1,4 +1,4 @@
-"""Looks at a shared PostgreSQL database from outside: its revision, what killed processes left in it.
+"""Looks at a shared PostgreSQL database from outside: its revision, and all that is wrong in it.
 
 Must never create, migrate or change anything while looking. Only what is certain can be mended: a dead process of this
 machine, or a worker that was silent for a day.
@@ -11,19 +11,20 @@ from functools import partial
 from typing import TypeVar
 
 from buildwright.ports import Leftover, RepairResult
-from buildwright.store import postgres_retention as retention
+from buildwright.store import repair
+from buildwright.store.asking import run_on_postgres
+from buildwright.store.dialect import Steps
 from buildwright.store.lease_holders import may_live
 from buildwright.store.opening import revisions
 from buildwright.store.postgres_opening import stored_revision
-from buildwright.store.postgres_pool import Connection, address_of, single
-from buildwright.store.postgres_queue import bury_the_dead
+from buildwright.store.postgres_pool import Connection, address_of, single, transaction
+from buildwright.store.postgres_rows import DIALECT
 
 T = TypeVar("T")
 _PATIENCE = 1.0
-_LEASES = """
-SELECT build_id, '', holder, expires_at FROM leases WHERE holder <> ''
-UNION ALL SELECT build_id, key, holder, beat_at FROM actions WHERE holder <> '' ORDER BY 1, 2
-"""
+_AS_LONG_AS_IT_TAKES = 10**9
+"""In bytes, as the pool counts: all journals are read, or all rows of a build deleted."""
+_OF_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WORKERS = (
     "SELECT holder, name, beat_at, beat_at < clock_timestamp() - interval '1 day' FROM workers ORDER BY started_at"
 )
@@ -39,26 +40,33 @@ async def is_current(url: str) -> bool:
 
 
 async def find(url: str) -> list[RepairResult]:
-    """Return workers and leases of dead processes, and rows of builds that were being removed. Raises StoreFailed."""
+    """Return workers and leases of dead processes, and rows that contradict the journal or were being removed.
+
+    Raises StoreFailed.
+    """
+    shown = address_of(url).shown
+
+    def mend(steps: Steps[bool]) -> Awaitable[bool]:
+        return _run(url, lambda connection: run_on_postgres(connection, steps()), _AS_LONG_AS_IT_TAKES)
 
     async def look(connection: Connection) -> list[RepairResult]:
-        found = []
-        for holder, name, since, long_silent in await connection.fetch(_WORKERS):
-            if long_silent or not may_live(holder):
-                what = "a worker that was not heard of for a day" if long_silent else "a worker whose process is gone"
-                left = Leftover(what, f"worker {name} ({holder})", since, 0)
-                found.append(RepairResult(left, partial(_run, url, partial(_drop_worker, holder=holder))))
-        for build_id, key, holder, since in await connection.fetch(_LEASES):
-            if not may_live(holder):
-                where = f"build {build_id}{f', {key}' if key else ''} (held by {holder})"
-                left = Leftover("a lease of a process that is gone", where, since, 0)
-                found.append(RepairResult(left, partial(_run, url, partial(bury_the_dead, holders=[holder]))))
-        for build_id in await retention.orphans(connection):
-            left = Leftover("rows of a build that was being removed", f"build {build_id}", None, 0)
-            found.append(RepairResult(left, partial(_delete_orphan, url, build_id)))
-        return found
+        async with transaction(connection, _OF_ONE_MOMENT):
+            found = await _workers(connection, url)
+            found += await run_on_postgres(connection, repair.dead_leases(DIALECT, mend))
+            found += await run_on_postgres(connection, repair.contradictions(DIALECT, shown, mend))
+            return found + await run_on_postgres(connection, repair.orphaned_rows(DIALECT, mend))
 
-    return await _run(url, look)
+    return await _run(url, look, _AS_LONG_AS_IT_TAKES)
+
+
+async def _workers(connection: Connection, url: str) -> list[RepairResult]:
+    found = []
+    for holder, name, since, long_silent in await connection.fetch(_WORKERS):
+        if long_silent or not may_live(holder):
+            what = "a worker that was not heard of for a day" if long_silent else "a worker whose process is gone"
+            left = Leftover(what, f"worker {name} ({holder})", since, 0)
+            found.append(RepairResult(left, partial(_run, url, partial(_drop_worker, holder=holder))))
+    return found
 
 
 async def _drop_worker(connection: Connection, holder: str) -> bool:
@@ -67,13 +75,6 @@ async def _drop_worker(connection: Connection, holder: str) -> bool:
     return gone != "DELETE 0"
 
 
-async def _delete_orphan(url: str, build_id: str) -> bool:
-    pieces = 0
-    while await _run(url, partial(retention.delete_piece, build_id=build_id)):
-        pieces += 1
-    return pieces > 0
-
-
-async def _run(url: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+async def _run(url: str, work: Callable[[Connection], Awaitable[T]], size: int = 0) -> T:
     async with single(url, _PATIENCE) as pool:
-        return await pool.run(lambda connection, _: work(connection))
+        return await pool.run(lambda connection, _: work(connection), size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from buildwright.errors import StoreFailed
-from buildwright.store.opening import revisions
+from buildwright.store.opening import is_newest, revisions
 from buildwright.store.postgres_pool import SCHEMA_LOCK, Connection, Pool, transaction
 
 _OURS = (
@@ -36,13 +36,7 @@ _FIND = "SELECT c.relname FROM pg_class c WHERE c.oid = ANY(SELECT to_regclass(n
 async def prepare(pool: Pool) -> None:
     """Make sure that the database is of the newest revision. Raises StoreFailed when it is newer, or not ours."""
     found = await pool.run(_make_if_empty)
-    known = revisions()
-    if found not in known:
-        raise StoreFailed(
-            f"{pool.address.shown} is of schema revision {found}, this version of Buildwright knows {known[0]} to {known[-1]}",
-            fix="update Buildwright, or set DATABASE_URL to another database",
-        )
-    if found != known[-1]:
+    if not is_newest(found, pool.address.shown, "update Buildwright, or set DATABASE_URL to another database"):
         # Loaded here because Alembic takes longer to import than a worker takes to start.
         from buildwright.store.alembic_runs import upgrade_postgres
 

@@ -15,15 +15,17 @@ from typing import Any, NamedTuple
 
 from buildwright.errors import BuildIsRunning, LostLease
 from buildwright.ports import ActionLease, Due, HeldAction, Lease, QueuedAction, QueueUpdate, WorkerRow
+from buildwright.store.asking import run_on_postgres
+from buildwright.store.journal_rows import select_events
 from buildwright.store.lease_holders import in_words, may_live, this_host
 from buildwright.store.postgres_pool import Connection, literal, transaction
 from buildwright.store.postgres_rows import (
     CHANGED_HEAD,
+    DIALECT,
     PUT_EVENTS,
     PostgresEvent,
     find_version,
     not_found,
-    select_events,
     stale,
     text_of,
 )
@@ -252,7 +254,8 @@ async def settle(connection: Connection, shown: str, entry: Entry, again: bool, 
     async with transaction(connection, _LOCK.format(literal(build_id))):
         done, known = await _apply(connection, entry)
         if not done and anew is not None and not await _was_done(connection, entry, again):
-            news = await select_events(connection, shown, build_id, entry.event.expected, None)
+            ask = select_events(DIALECT, shown, build_id, entry.event.expected)
+            news = await run_on_postgres(connection, ask)
             if news:
                 entry = anew(news, [row.key for row in await board(connection, build_id) if row.live])
                 done, known = await _apply(connection, entry)

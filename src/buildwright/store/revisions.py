@@ -9,7 +9,6 @@ import asyncio
 import io
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,13 +16,15 @@ from buildwright.errors import Conflict, NotFound, StoreFailed
 from buildwright.store import opening, postgres_opening
 from buildwright.store.alembic_runs import config_for, keeping_rows, run_alembic, run_alembic_on_postgres, upgrade
 from buildwright.store.faults import fault
-from buildwright.store.lease_holders import in_words, may_live
-from buildwright.store.leases import live_holder
+from buildwright.store.lease_holders import in_words, may_live, surely_lives
 from buildwright.store.postgres_pool import Address, address_of, single
+from buildwright.store.postgres_rows import PostgresDialect
+from buildwright.store.sqlite_rows import SqliteDialect
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from sqlalchemy import Connection
+
+    from buildwright.store.dialect import Dialect
 
 T = TypeVar("T")
 _PATIENCE = 15.0
@@ -31,7 +32,7 @@ _SCHEMA = """
 SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL
 ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END, name
 """
-_HOLDERS = "SELECT build_id, holder FROM {} WHERE holder <> '' AND expires_at > clock_timestamp()"
+_HOLDERS = "SELECT build_id, holder, expires_at > {1} FROM {0} WHERE holder <> ''"
 NOTE = "-- Generated from the migrations (`python -m buildwright.store.revisions`); a test compares. Do not edit.\n"
 
 
@@ -146,40 +147,28 @@ def with_connection(
 
 def run_guarded(conn: sqlite3.Connection, path: Path, action: Callable[[Config], None], drop_data: bool) -> None:
     """Run Alembic's downgrade. Raises Conflict while a build runs, or when rows would be lost without `drop_data`."""
-
-    def guarded(config: Config) -> None:
-        with keeping_rows(config, str(path), "make a copy of the file", drop_data) as (_, tables):
-            if "leases" in tables:
-                _refuse_while_used(conn, path)
-            action(config)
-
-    run_alembic(conn, path, guarded)
+    run_alembic(conn, path, _guarded(action, str(path), "make a copy of the file", drop_data, SqliteDialect()))
 
 
 async def run_guarded_on_postgres(address: Address, action: Callable[[Config], None], drop_data: bool) -> None:
     """Do as `run_guarded`, on PostgreSQL."""
-
-    def guarded(config: Config) -> None:
-        with keeping_rows(config, address.shown, "make a copy (pg_dump)", drop_data) as (connection, tables):
-            _refuse_holders(connection, address.shown, tables)
-            action(config)
-
+    guarded = _guarded(action, address.shown, "make a copy (pg_dump)", drop_data, PostgresDialect())
     await run_alembic_on_postgres(address, guarded)
 
 
-def _refuse_while_used(conn: sqlite3.Connection, path: Path) -> None:
-    now = datetime.now(UTC)
-    for (build_id,) in conn.execute("SELECT build_id FROM leases WHERE holder <> ''").fetchall():
-        running = live_holder(conn, build_id, now)
-        if running is not None:
-            raise _in_use(str(path), build_id, running)
+def _guarded(
+    action: Callable[[Config], None], shown: str, copy: str, drop_data: bool, dialect: Dialect
+) -> Callable[[Config], None]:
+    def guarded(config: Config) -> None:
+        with keeping_rows(config, shown, copy, drop_data) as (connection, tables):
+            for table in sorted({"leases", "actions"} & tables):
+                held = connection.exec_driver_sql(_HOLDERS.format(table, dialect.moment())).all()
+                for build_id, holder, in_time in held:
+                    if may_live(holder) if in_time else surely_lives(holder):
+                        raise _in_use(shown, build_id, holder)
+            action(config)
 
-
-def _refuse_holders(connection: Connection, shown: str, tables: set[str]) -> None:
-    for table in sorted({"leases", "actions"} & tables):
-        for build_id, holder in connection.exec_driver_sql(_HOLDERS.format(table)).all():
-            if may_live(holder):
-                raise _in_use(shown, build_id, holder)
+    return guarded
 
 
 def _in_use(shown: str, build_id: str, holder: str) -> Conflict:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -25,11 +24,11 @@ from buildwright.core.event import AnyEvent, Event
 from buildwright.core.repetition import rejection_of
 from buildwright.core.work_clock import WorkClock
 from buildwright.errors import StoreFailed
+from buildwright.store.asking import Asking, Query, run_on_sqlite
 from buildwright.store.rows import event_of
 from buildwright.store.values import to_time
 from buildwright.views.stats import bucket_of
 
-T = TypeVar("T")
 _CLOCK: Final = TypeAdapter(WorkClock)
 _MOST = 1000
 """Events that are counted in one transaction: some ten milliseconds."""
@@ -94,56 +93,6 @@ _KEEP_ATTEMPTS = (
 
 SPANS = (1, 24)
 """Hours of the spans of which durations are kept: weeks are made of days."""
-
-
-class StatsQuery(NamedTuple):
-    """A statement with `$1` and so on, for a row of values; with `many` for each of many rows, and without an answer."""
-
-    sql: str
-    values: Sequence[Any] = ()
-    many: Sequence[tuple[Any, ...]] | None = None
-
-
-Asking: TypeAlias = Generator[StatsQuery, Any, T]
-"""Statements, the answers to them (rows), and what they come to."""
-
-
-def run_on_sqlite(connection: sqlite3.Connection, asking: Asking[T]) -> T:
-    """Run statements on a connection in a transaction."""
-    answer: Sequence[Sequence[Any]] | None = None
-    while True:
-        try:
-            ask = asking.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        sql = for_sqlite(ask.sql)
-        if ask.many is None:
-            answer = connection.execute(sql, ask.values).fetchall()
-        else:
-            connection.executemany(sql, ask.many)
-            answer = ()
-
-
-async def run_on_postgres(connection: Any, asking: Asking[T]) -> T:
-    """Run statements on a connection of asyncpg in a transaction that has taken `LOCK`."""
-    answer: Sequence[Sequence[Any]] | None = None
-    while True:
-        try:
-            ask = asking.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        if ask.many is None:
-            answer = await connection.fetch(ask.sql, *ask.values)
-        else:
-            await connection.executemany(ask.sql, ask.many)
-            answer = ()
-
-
-def for_sqlite(sql: str) -> str:
-    """Return a statement as SQLite writes it."""
-    return sql.removesuffix(" FOR UPDATE").replace("$", "?")
 
 
 class _Position(NamedTuple):
@@ -270,8 +219,8 @@ class _Counting:
 def count_some(*, postgres: bool) -> Asking[bool]:
     """Count events that are not counted yet; return whether more may be left. One call is one transaction."""
     if postgres:
-        yield StatsQuery(LOCK)
-    behind = yield StatsQuery(f"{BEHIND} LIMIT 100")
+        yield Query(LOCK)
+    behind = yield Query(f"{BEHIND} LIMIT 100")
     left = _MOST
     for row in behind:
         left -= yield from _count_build(_Position(*row), left)
@@ -293,12 +242,12 @@ def count_in_file(path: Path) -> None:
 def forget(*, postgres: bool) -> Asking[None]:
     """Forget what is counted, except of builds that were pruned: all journals are to be counted anew."""
     if postgres:
-        yield StatsQuery(LOCK)
+        yield Query(LOCK)
     for table in ("metrics_sums", "metrics_durations"):
-        yield StatsQuery(f"DELETE FROM {table} WHERE pruned = 0")  # noqa: S608  a constant
+        yield Query(f"DELETE FROM {table} WHERE pruned = 0")  # noqa: S608  a constant
     for table in ("metrics_tasks", "metrics_attempts", "metrics_positions"):
-        yield StatsQuery(f"DELETE FROM {table}")  # noqa: S608  a constant
-    yield StatsQuery(
+        yield Query(f"DELETE FROM {table}")  # noqa: S608  a constant
+    yield Query(
         "INSERT INTO metrics_positions (build_id, seq) SELECT build_id, 0 FROM build_runs WHERE 1 = 1"
         " ON CONFLICT (build_id) DO NOTHING"
     )
@@ -309,9 +258,9 @@ def keep_pruned(build_id: str) -> Asking[None]:
 
     In the transaction that removes its head row.
     """
-    while behind := (yield StatsQuery(f"{BEHIND} AND p.build_id = $1", (build_id,))):
+    while behind := (yield Query(f"{BEHIND} AND p.build_id = $1", (build_id,))):
         yield from _count_build(_Position(*behind[0]), _MOST)
-    found = yield StatsQuery("SELECT user_id, version FROM build_runs WHERE build_id = $1", (build_id,))
+    found = yield Query("SELECT user_id, version FROM build_runs WHERE build_id = $1", (build_id,))
     for user_id, version in found:
         counting = yield from _begun(build_id, {})
         seq = 0
@@ -324,7 +273,7 @@ def keep_pruned(build_id: str) -> Asking[None]:
 def _count_build(position: _Position, most: int) -> Asking[int]:
     """Count at most `most` events of a build; return how many."""
     build_id, seq, lanes, clock, user_id, version, ended = position
-    rows = yield StatsQuery(
+    rows = yield Query(
         "SELECT task, started, ended, result, attempt, took FROM metrics_tasks WHERE build_id = $1", (build_id,)
     )
     tasks = {name: _Task(*fields) for name, *fields in rows}
@@ -336,18 +285,16 @@ def _count_build(position: _Position, most: int) -> Asking[int]:
     yield from _add(counting, user_id, pruned=0, sign=1)
     changed = [(name, counting.tasks[name]) for name in sorted(counting.changed)]
     kept = [(build_id, name, one.started, one.ended, one.result, one.attempt, one.took) for name, one in changed]
-    yield StatsQuery(_KEEP_TASKS, many=kept)
-    yield StatsQuery(
-        _KEEP_ATTEMPTS, many=[(build_id, *attempt, result) for attempt, result in counting.attempts.items()]
-    )
+    yield Query(_KEEP_TASKS, many=kept)
+    yield Query(_KEEP_ATTEMPTS, many=[(build_id, *attempt, result) for attempt, result in counting.attempts.items()])
     if seq == version and ended:
-        newest = yield StatsQuery(_VERSION, (build_id,))
+        newest = yield Query(_VERSION, (build_id,))
         if [tuple(row) for row in newest] == [(seq,)]:
             # From now on only the trigger that sees it go on makes a position for it.
-            yield StatsQuery("DELETE FROM metrics_positions WHERE build_id = $1", (build_id,))
+            yield Query("DELETE FROM metrics_positions WHERE build_id = $1", (build_id,))
             return number
     stands = _CLOCK.dump_json(counting.clock).decode()
-    yield StatsQuery(
+    yield Query(
         "UPDATE metrics_positions SET seq = $2, lanes = $3, clock = $4 WHERE build_id = $1",
         (build_id, seq, int(counting.lanes), stands),
     )
@@ -356,7 +303,7 @@ def _count_build(position: _Position, most: int) -> Asking[int]:
 
 def _read(counting: _Counting, build_id: str, after: int, upto: int, most: int) -> Asking[tuple[int, int]]:
     """Count at most `most` events after one; return up to which all are counted, and how many they were."""
-    rows = yield StatsQuery(_EVENTS, (build_id, after, upto, most))
+    rows = yield Query(_EVENTS, (build_id, after, upto, most))
     for seq, at, kind, data in rows:
         moment = _moment(at)
         counting.move(moment, e.EVENT_TYPES[kind])
@@ -372,8 +319,8 @@ def _add(counting: _Counting, user_id: str, *, pruned: int, sign: int) -> Asking
         for hour, counts in sorted(counting.sums.items())
         if any(counts.values())
     ]
-    yield StatsQuery(_ADD, many=sums)
-    yield StatsQuery(_CLEAR, many=[row[:3] for row in sums if min(row[3:]) < 0])
+    yield Query(_ADD, many=sums)
+    yield Query(_CLEAR, many=[row[:3] for row in sums if min(row[3:]) < 0])
     more: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
     for (hour, bucket), tasks in counting.durations.items():
         for hours in SPANS:
@@ -384,14 +331,14 @@ def _add(counting: _Counting, user_id: str, *, pruned: int, sign: int) -> Asking
 
 def _add_durations(key: tuple[Any, ...], changes: Counter[int]) -> Asking[None]:
     """Change the durations of an hour or a day. In one row, so that asking takes the same over few tasks and over many."""
-    found = yield StatsQuery(f"SELECT buckets FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
+    found = yield Query(f"SELECT buckets FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
     counts = _buckets_in(found[0][0]) if found else Counter()
     counts.update(changes)
     if any(counts.values()):
         flat = [number for bucket in sorted(counts) if counts[bucket] for number in (bucket, counts[bucket])]
-        yield StatsQuery(_KEEP_DURATIONS, (*key, json.dumps(flat, separators=(",", ":"))))
+        yield Query(_KEEP_DURATIONS, (*key, json.dumps(flat, separators=(",", ":"))))
     else:
-        yield StatsQuery(f"DELETE FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
+        yield Query(f"DELETE FROM metrics_durations WHERE {_DURATIONS}", key)  # noqa: S608  a constant
 
 
 def _buckets_in(text: str) -> Counter[int]:
@@ -406,14 +353,14 @@ def _begun(build_id: str, tasks: dict[str, _Task], upto: int = 0) -> Asking[_Cou
     Without lanes a task is done when its agent has finished.
     """
     lanes, clock = True, WorkClock()
-    first = yield StatsQuery("SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq = 1", (build_id,))
+    first = yield Query("SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq = 1", (build_id,))
     for seq, at, kind, data in first:
         with suppress(StoreFailed):
             created = event_of(build_id, seq, kind, data)
             if isinstance(created, e.BuildCreated):
                 lanes, clock = created.options.lanes, WorkClock.of(_moment(at), by_hand=created.options.by_hand)
     counting = _Counting(lanes, tasks, clock)
-    for at, kind in (yield StatsQuery(_MOVES, (build_id, upto))) if upto else ():
+    for at, kind in (yield Query(_MOVES, (build_id, upto))) if upto else ():
         counting.move(_moment(at), e.EVENT_TYPES[kind])
     return counting
 
