@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 from buildwright.store.asking import Asking
 
 if TYPE_CHECKING:
-    from buildwright.store.journal_rows import Entry
+    from buildwright.store.entry import Entry
 
 T = TypeVar("T")
 Steps: TypeAlias = Callable[[], Asking[T]]

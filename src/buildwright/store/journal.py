@@ -23,7 +23,8 @@ from buildwright.store import artifacts, journal_rows, leases, log_rows, logs, r
 from buildwright.store.asking import Asking
 from buildwright.store.build_rows import select_rows
 from buildwright.store.dialect import JournalConnection
-from buildwright.store.journal_rows import Entry, recorded
+from buildwright.store.entry import Entry
+from buildwright.store.journal_rows import recorded
 from buildwright.store.money import StoreLedger
 from buildwright.store.rows import recorded_from
 

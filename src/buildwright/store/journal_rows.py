@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import TypeAlias
 
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, BuildCreated, Recorded
 from buildwright.core.snapshot import parse
 from buildwright.errors import Conflict, IllegalMove, LostLease, NotFound, StaleVersion, StoreFailed
 from buildwright.ports import Mark
 from buildwright.store.asking import Asking, Query
 from buildwright.store.dialect import Dialect
+from buildwright.store.entry import Entry
 from buildwright.store.faults import damaged
-from buildwright.store.rows import EventRow, encode_all, event_rows, recorded_from, text_crc
-from buildwright.store.values import to_text
-from buildwright.views.runtime import HeadChange, head_change
-from buildwright.views.statuses import BuildPhase
+from buildwright.store.rows import EventRow, recorded_from, text_crc
 
 SnapshotRow: TypeAlias = tuple[int, str, int]
 """Seq, text, checksum."""
@@ -44,38 +42,6 @@ _DROP_SNAPSHOTS = (
     "DELETE FROM snapshots WHERE build_id = $1 AND seq NOT IN"
     " (SELECT seq FROM snapshots WHERE build_id = $1 ORDER BY seq DESC LIMIT $2)"
 )
-
-
-class Entry(NamedTuple):
-    """Events to be appended after `expected`, encoded outside of the database's turn."""
-
-    build_id: str
-    expected: int
-    at: datetime
-    moment: str
-    """`at` as text."""
-    change: HeadChange
-    rows: list[tuple[Any, ...]]
-    """Rows of the events table, from seq `expected` + 1."""
-
-    @classmethod
-    def of(
-        cls, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, after: Build | None = None
-    ) -> Self:
-        """Encode events. `after` is the build after them. Raises ValueError for a time without a zone."""
-        moment = to_text(at)
-        rows = event_rows(build_id, expected, moment, encode_all(events))
-        return cls(build_id, expected, at, moment, head_change(events, after), rows)
-
-    @property
-    def phase(self) -> str:
-        """The phase of a new build."""
-        return self.change.get("phase", BuildPhase.PLANNING)
-
-    @property
-    def control(self) -> str:
-        """The control of a new build."""
-        return self.change.get("control", Control.RUNNING)
 
 
 def first_of(build_id: str, events: Sequence[AnyEvent]) -> BuildCreated:

@@ -12,7 +12,8 @@ from typing import Any
 from buildwright.core.build import Control
 from buildwright.store import journal_rows
 from buildwright.store.asking import Asking, Query, run_on_postgres
-from buildwright.store.journal_rows import Entry, not_found, stale
+from buildwright.store.entry import Entry
+from buildwright.store.journal_rows import not_found, stale
 from buildwright.store.postgres_pool import Connection, literal
 from buildwright.store.stats import LOCK
 from buildwright.store.values import plain, to_text

@@ -12,7 +12,7 @@ from buildwright.store.asking import Asking, Query
 from buildwright.store.values import plain, to_text, to_time
 
 if TYPE_CHECKING:
-    from buildwright.store.journal_rows import Entry
+    from buildwright.store.entry import Entry
 
 _CREATE = """
 INSERT INTO build_runs (build_id, project_id, user_id, title, brief, build_plan, product_doc, created_at, updated_at,
