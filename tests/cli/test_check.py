@@ -57,8 +57,9 @@ def test_what_refuses_it_is_shown_with_its_last_lines_and_is_not_kept(program: P
 def test_what_was_found_and_from_where_is_said(program: Program, repository: Path) -> None:
     manifest = '[tool.pytest.ini_options]\naddopts = "-q"\n'
     commit(repository, {"pyproject.toml": manifest, "test_a.py": PASSES, ".python-version": "3.12\n"})
-    found = program("check", "--repo", repository)
+    found = program("check", "--repo", repository, "--setup", "printf %s '\nof two lines'")
     assert found.code == 0, found.err + found.out
+    assert "printf %s ' of two lines'  [--setup]" in found.out
     assert "[pyproject.toml]" in found.out
     assert ".python-version: 3.12" in found.out
     assert "Python of the checks: /" in found.out

@@ -158,7 +158,8 @@ def _print_found(output: Output, view: dict[str, Any]) -> None:
         output.print(f"{title}:" if commands else f"{title}: none found")
         for one in commands:
             source = "; ".join(one_line(text) for text in (one["source"], one.get("concerns", "")) if text)
-            output.print(f"  {one['name']} ({one['kind']}): {one_line(one['command'])}  [{source}]")
+            whole = " ".join(one["command"].split())  # its first line alone may end within a quoted word
+            output.print(f"  {one['name']} ({one['kind']}): {one_line(whole)}  [{source}]")
     output.print(f"Python of the checks: {view['interpreter']} ({view['interpreter_why']})")
     if node := view.get("node"):
         output.print(f"Node of the checks: {one_line(node, 300)}")
