@@ -222,8 +222,15 @@ async def test_a_project_makes_its_repository_and_pushes_to_it(tmp_path: Path, g
     async with serving(tmp_path, **more, **github.environment) as site:
         wish = {"name": "New", "target_type": "github_new", "tasks": [{"id": "a", "title": "First"}]}
         project = (await site.client.post("/projects", {**wish, "target_ref": "acme/new"})).json["id"]
+        typed = {"target_type": "github_new", "target_ref": "acme/new"}
+        checked = (await site.client.post("/api/targets/check", typed)).json
+        assert (checked["ok"], checked["repository"]) == (True, "acme/new"), checked
+        wrong = (await site.client.post("/api/targets/check", {**typed, "target_ref": "no name"})).json
+        assert not wrong["ok"]
         adds = {"agent_command": 'echo "$BUILDWRIGHT_BUILD_ID" >> a.txt'}
         options = {**SHELL, **adds, "checks": [{"name": "tests", "command": "true"}]}
+        planned = await site.client.post(f"/projects/{project}/build/plan", {"options": options})
+        assert (planned.status, len(planned.json["tasks"])) == (200, 1), planned.text
         for number in (1, 2):
             begun = await site.client.post(f"/projects/{project}/build", {"options": options})
             assert begun.status in {200, 202}, begun.text

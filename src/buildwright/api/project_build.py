@@ -112,6 +112,9 @@ async def planned(site: ServerState, caller: Caller, project: ProjectRecord, wis
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
     spec = await _spec(site, project, wish)
+    if target_type == "github_new":
+        row = await site.records.runs.latest_by_project(project.id)
+        repository = (await site.seen.newest(row.build_id)).repository if row is not None else ""
     options = wish.options_for(target_type, repository)
     check_commands(site, caller, spec, options)
     if target_type == "local_path" and not await asyncio.to_thread(_is_there, site, caller, repository):

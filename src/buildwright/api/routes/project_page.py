@@ -107,6 +107,9 @@ async def check_target_as_typed(wish: TargetWish, site: SiteOf, caller: CallerOf
     environment, own = site.app.settings.environment, is_owner(site, caller)
     try:
         address = address_of(wish.target_type, wish.target_ref.strip())
+        if wish.target_type == "github_new":
+            words = f"{address} is made when the first build begins, as a private repository, and pushed to."
+            return TargetChecked(ok=True, words=words, repository=address)
         if wish.target_type == "local_path":
             path, opens = await asyncio.to_thread(would_open, address, environment, own_machine=own)
             if opens:
