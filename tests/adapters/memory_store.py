@@ -166,7 +166,7 @@ class MemoryBuilds(SqliteBuilds):
             if late is None:
                 raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
             live = {key for key, row in journal.board.rows.items() if row.live(self._now())}
-            return await self.settle(build_id, *late(journal.events[expected:], live))
+            return await self.settle(build_id, *late(await self.read(build_id, expected), live))
         if events:
             await super().append(build_id, expected, events, at, after=after)
         return recorded, journal.board.settle(settlement, self._now())

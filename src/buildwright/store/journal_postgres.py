@@ -141,11 +141,13 @@ class PostgresBuilds(Journal):
 
         async def work(conn: Connection, again: bool) -> list[str]:
             try:
-                return await board.settle(conn, self._connection.where, _entry(build_id, newest), again, late and anew)
+                return await board.settle(
+                    conn, str(self._connection.where), _entry(build_id, newest), again, late and anew
+                )
             except BuildIsRunning:
                 if not await board.bury_the_dead(conn, await board.holders_of(conn, build_id)):
                     raise
-            return await board.settle(conn, self._connection.where, _entry(build_id, newest), again, late and anew)
+            return await board.settle(conn, str(self._connection.where), _entry(build_id, newest), again, late and anew)
 
         if settlement.ended:  # another process may be the one that ends the build then
             await self._logs.drain()
