@@ -1,4 +1,4 @@
-"""One suite for the port `Builds`, over the memory store, the SQLite one and the PostgreSQL one."""
+"""One suite for the port `Builds`, over SQLite in memory and in a file, and over PostgreSQL."""
 
 from __future__ import annotations
 

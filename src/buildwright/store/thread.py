@@ -57,10 +57,6 @@ class ConnectionThread:
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._thread.start()
 
-    @property
-    def is_open(self) -> bool:
-        return not self._ended
-
     def run(self, name: str, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Queue work and return its future. Cancelling that does not undo queued work: it runs as a whole, or not."""
         if self._ended:
