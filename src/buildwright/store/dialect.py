@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 from buildwright.store.asking import Asking
 
 if TYPE_CHECKING:
-    from buildwright.store.entry import Entry
+    from buildwright.store.entry import JournalEntry
 
 T = TypeVar("T")
 Steps: TypeAlias = Callable[[], Asking[T]]
@@ -62,13 +62,13 @@ class Dialect(Protocol):
     def lock_log(self, build_id: str) -> str:
         """Return a statement that keeps others from writing the build's log, "" where there is one writer anyway."""
 
-    def create(self, entry: Entry, head: Sequence[str | None]) -> Asking[bool]:
+    def create(self, entry: JournalEntry, head: Sequence[str | None]) -> Asking[bool]:
         """Insert a head row and its first events; come to False, without a write, when there is one already.
 
         `head` is project, user, title, and the JSON of brief, plan and product document.
         """
 
-    def append(self, entry: Entry, token: int | None) -> Asking[bool]:
+    def append(self, entry: JournalEntry, token: int | None) -> Asking[bool]:
         """Compare and set the head row and insert the events; come to False, without a write, if it is another one."""
 
     def unnamed(self, digests: Collection[str]) -> Asking[set[str]]:

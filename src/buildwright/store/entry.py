@@ -14,7 +14,7 @@ from buildwright.views.runtime import HeadChange, head_change
 from buildwright.views.statuses import BuildPhase
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """Events to be appended after `expected`, encoded outside of the database's turn."""
 
     build_id: str

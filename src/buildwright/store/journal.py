@@ -23,7 +23,7 @@ from buildwright.store import artifacts, journal_rows, leases, log_rows, logs, r
 from buildwright.store.asking import Asking
 from buildwright.store.build_rows import select_rows
 from buildwright.store.dialect import JournalConnection
-from buildwright.store.entry import Entry
+from buildwright.store.entry import JournalEntry
 from buildwright.store.journal_rows import recorded
 from buildwright.store.money import StoreLedger
 from buildwright.store.rows import recorded_from
@@ -55,7 +55,7 @@ class Journal:
 
     async def create(self, build_id: str, events: Sequence[AnyEvent], at: datetime) -> list[Recorded]:
         first = journal_rows.first_of(build_id, events)
-        make = partial(journal_rows.create, self._dialect, Entry.of(build_id, 0, events, at), first)
+        make = partial(journal_rows.create, self._dialect, JournalEntry.of(build_id, 0, events, at), first)
         await self._connection.write("create", make, repeated=partial(make, again=True))
         return recorded(events, 0, at)
 
@@ -68,7 +68,7 @@ class Journal:
         token: int | None = None,
         after: Build | None = None,
     ) -> list[Recorded]:
-        entry = Entry.of(build_id, expected, events, at, after)
+        entry = JournalEntry.of(build_id, expected, events, at, after)
         put = partial(journal_rows.append, self._dialect, entry, token)
         await self._logs.before(events)
         await self._connection.write("append", put, repeated=partial(put, again=True))

@@ -15,7 +15,7 @@ from buildwright.errors import Conflict, IllegalMove, LostLease, NotFound, Stale
 from buildwright.ports import Mark
 from buildwright.store.asking import Asking, Query
 from buildwright.store.dialect import Dialect
-from buildwright.store.entry import Entry
+from buildwright.store.entry import JournalEntry
 from buildwright.store.faults import damaged
 from buildwright.store.rows import EventRow, recorded_from, text_crc
 
@@ -59,7 +59,7 @@ def recorded(events: Sequence[AnyEvent], after: int, at: datetime) -> list[Recor
     return [Recorded(seq, at, event) for seq, event in enumerate(events, after + 1)]
 
 
-def create(dialect: Dialect, entry: Entry, created: BuildCreated, *, again: bool = False) -> Asking[None]:
+def create(dialect: Dialect, entry: JournalEntry, created: BuildCreated, *, again: bool = False) -> Asking[None]:
     """Insert a journal and its head row. `again`: an earlier try may have succeeded. Raises Conflict."""
     spec = created.spec
     names = [dialect.clean(name) for name in (created.project_id, created.user_id, spec.title)]
@@ -69,7 +69,7 @@ def create(dialect: Dialect, entry: Entry, created: BuildCreated, *, again: bool
         raise Conflict(f"there is a build {entry.build_id} already")
 
 
-def append(dialect: Dialect, entry: Entry, token: int | None, *, again: bool = False) -> Asking[None]:
+def append(dialect: Dialect, entry: JournalEntry, token: int | None, *, again: bool = False) -> Asking[None]:
     """Compare and set the head row, and insert. `again`: an earlier try may have succeeded.
 
     Raises StaleVersion, LostLease, NotFound, and has written nothing then.
@@ -84,14 +84,14 @@ def append(dialect: Dialect, entry: Entry, token: int | None, *, again: bool = F
     raise stale(entry, version)
 
 
-def is_there(dialect: Dialect, entry: Entry) -> Asking[bool]:
+def is_there(dialect: Dialect, entry: JournalEntry) -> Asking[bool]:
     """Return whether exactly these events are in the journal: then an append with a lost answer had succeeded."""
     found = yield Query(_THERE, (entry.build_id, entry.expected, len(entry.rows)))
     stored = [(entry.build_id, seq, dialect.text(at), kind, data) for seq, at, kind, data in found]
     return bool(entry.rows) and stored == [row[:5] for row in entry.rows]
 
 
-def stale(entry: Entry, version: int) -> StaleVersion:
+def stale(entry: JournalEntry, version: int) -> StaleVersion:
     """Return the error for an entry that comes too late."""
     return StaleVersion(f"build {entry.build_id} is at event {version}, not {entry.expected}")
 

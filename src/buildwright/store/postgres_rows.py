@@ -12,7 +12,7 @@ from typing import Any
 from buildwright.core.build import Control
 from buildwright.store import journal_rows
 from buildwright.store.asking import Asking, Query, run_on_postgres
-from buildwright.store.entry import Entry
+from buildwright.store.entry import JournalEntry
 from buildwright.store.journal_rows import not_found, stale
 from buildwright.store.postgres_pool import Connection, literal
 from buildwright.store.stats import LOCK
@@ -117,11 +117,11 @@ class PostgresDialect:
     def lock_log(self, build_id: str) -> str:
         return _LOCK_LOG.format(literal(build_id))
 
-    def create(self, entry: Entry, head: Sequence[str | None]) -> Asking[bool]:
+    def create(self, entry: JournalEntry, head: Sequence[str | None]) -> Asking[bool]:
         ((made,),) = yield Query(_CREATE, (*parameters(entry), *head))
         return bool(made)
 
-    def append(self, entry: Entry, token: int | None) -> Asking[bool]:
+    def append(self, entry: JournalEntry, token: int | None) -> Asking[bool]:
         ((done,),) = yield Query(_APPEND, (*parameters(entry), token))
         return bool(done)
 
@@ -130,7 +130,7 @@ class PostgresDialect:
         return {digest for (digest,) in rows}
 
 
-class PostgresEvent(Entry):
+class PostgresEvent(JournalEntry):
     """An entry as the board's statements take it."""
 
     __slots__ = ()
@@ -148,7 +148,7 @@ class PostgresEvent(Entry):
 DIALECT = PostgresDialect()
 
 
-def parameters(entry: Entry) -> tuple[Any, ...]:
+def parameters(entry: JournalEntry) -> tuple[Any, ...]:
     """Return $1 to $10 of every statement that appends."""
     change = entry.change
     values = [change.get(name) for name in ("phase", "control", "outcome", "current_task_id")]

@@ -12,7 +12,7 @@ from buildwright.store.asking import Asking, Query
 from buildwright.store.values import plain, to_text, to_time
 
 if TYPE_CHECKING:
-    from buildwright.store.entry import Entry
+    from buildwright.store.entry import JournalEntry
 
 _CREATE = """
 INSERT INTO build_runs (build_id, project_id, user_id, title, brief, build_plan, product_doc, created_at, updated_at,
@@ -69,13 +69,13 @@ class SqliteDialect:
     def lock_log(self, build_id: str) -> str:  # noqa: ARG002  as above
         return ""
 
-    def create(self, entry: Entry, head: Sequence[str | None]) -> Asking[bool]:
+    def create(self, entry: JournalEntry, head: Sequence[str | None]) -> Asking[bool]:
         values = (entry.build_id, *head, entry.moment, entry.phase, entry.control)
         if not (yield Query(_CREATE, values)):
             return False
         return (yield from self.append(entry, None))
 
-    def append(self, entry: Entry, token: int | None) -> Asking[bool]:
+    def append(self, entry: JournalEntry, token: int | None) -> Asking[bool]:
         change = entry.change
         columns, values = ["version = ?", "updated_at = ?"], [entry.expected + len(entry.rows), entry.moment]
         for column in ("control", "outcome", "current_task_id"):
