@@ -15,6 +15,7 @@ from buildwright.store.asking import Asking, Query, run_on_postgres
 from buildwright.store.entry import JournalEntry
 from buildwright.store.journal_rows import not_found, stale
 from buildwright.store.postgres_pool import Connection, literal
+from buildwright.store.rows import EventRow
 from buildwright.store.stats import LOCK
 from buildwright.store.values import plain, to_text
 from buildwright.views.statuses import BuildPhase
@@ -26,6 +27,7 @@ __all__ = [
     "PostgresEvent",
     "find_version",
     "not_found",
+    "select_events",
     "stale",
     "text_of",
 ]
@@ -159,6 +161,13 @@ def parameters(entry: JournalEntry) -> tuple[Any, ...]:
 async def find_version(connection: Connection, build_id: str) -> int:
     """Return the seq of the last event. Raises NotFound."""
     return await run_on_postgres(connection, journal_rows.find_version(DIALECT, build_id))
+
+
+async def select_events(
+    connection: Connection, shown: str, build_id: str, after: int, limit: int | None
+) -> list[EventRow]:
+    """Return the rows after `after`, checked against the head row's version. Raises NotFound, StoreFailed."""
+    return await run_on_postgres(connection, journal_rows.select_events(DIALECT, shown, build_id, after, limit))
 
 
 def text_of(text: str) -> str:
