@@ -216,7 +216,9 @@ def test_what_is_told_of_a_budget_is_not_told_again(
     )
     given = ("--cassette", cassette, "--no-gates", "--sandbox", "none", "--max-cost", "1")
     assert program("build", tasks, "--repo", repository, *given).code == 5
-    assert program("resume", "--max-cost", "3").code == 0
+    raised = program("resume", "--max-cost", "3")
+    assert raised.code == 0, raised.err
+    assert "Changed: --max-cost." in raised.err
     reached = [line["percent"] for line in program("events", "").lines if line["type"] == "budget.reached"]
     assert reached == [100], "the half of the new budget was spent before it was set"
 

@@ -127,12 +127,15 @@ def _say_recorded(build_id: str, choice: str, crew: Runners, output: Output) -> 
 
 
 def _say_changed(before: Build, after: Build, output: Output) -> None:
-    """Say which options, and whether the base, are others now."""
+    """Say which options, the budget, and whether the base, are others now."""
     from buildwright.cli.event_text import options_named
     from buildwright.core.options_change import changed_options
 
-    if changed_now := changed_options(before.options, after.options):
-        output.say(f"Changed: {', '.join(options_named(changed_now))}.")
+    changed_now = options_named(changed_options(before.options, after.options))
+    if after.budget_usd != before.budget_usd:
+        changed_now.append("--max-cost")
+    if changed_now:
+        output.say(f"Changed: {', '.join(changed_now)}.")
     if after.rebases > before.rebases:
         output.say(f"It stands on {after.base[:10]} now: what has landed is put on top of it, and checked, again.")
 
