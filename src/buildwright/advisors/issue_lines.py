@@ -52,7 +52,7 @@ class Link(BaseModel):
 
 
 class Comment(BaseModel):
-    """What a user added to an issue later."""
+    """What a person added to an issue later."""
 
     model_config = ConfigDict(extra="ignore")
 

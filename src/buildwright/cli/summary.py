@@ -193,8 +193,17 @@ def ending(view: BuildView, *, unmanned: bool = False) -> Iterator[str]:
     yield from (f"Look at {task.id}: {one_line(warning)}" for task in view.tasks for warning in task.warnings[:5])
     for message in view.unheard if not view.outcome else ():
         yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
+    yield from _delivery(view)
+
+
+def _delivery(view: BuildView) -> Iterator[str]:
+    """Yield where the result is or goes, and why it did not get there."""
     if view.delivered:
         yield f"{'Result' if view.outcome != 'failed' else 'Proven so far'}: {_where(view)}"
+    if view.delivering:
+        yield one_line(view.delivering.words, 500)
+    elif view.delivery_error and view.outcome:
+        yield f"The newest delivery failed: {one_line(view.delivery_error, 400)}"
     if view.pull_request:
         yield f"Pull request: {one_line(view.pull_request, 500)}"
 

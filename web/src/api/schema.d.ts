@@ -87,6 +87,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/builds/{build_id}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query: {
+                    /** @description Number of an attempt at the task, landed or not. */
+                    left: number;
+                    /** @description Number of an attempt at the task, landed or not. */
+                    right: number;
+                    /** @description Id of a task; "" for all. */
+                    task: string;
+                };
+                header?: never;
+                path: {
+                    /** @description Id of the build. */
+                    build_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AttemptsView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/builds/{build_id}/choices": {
         parameters: {
             query?: never;
@@ -1747,6 +1792,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/projects/{project_id}/contracts/{contract_type}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    contract_type: "blueprint" | "manifesto" | "stack" | "schema" | "physics" | "boundaries" | "phases" | "ui" | "builder_contract" | "builder_directive";
+                    /** @description Id of the project. */
+                    project_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CommentWish"];
+                };
+            };
+            responses: {
+                /** @description Successful Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ContractComment"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/projects/{project_id}/contracts/{contract_type}/diff": {
         parameters: {
             query?: never;
@@ -1872,6 +1960,93 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{project_id}/contracts/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Only those on this contract. */
+                    contract_type?: ("blueprint" | "manifesto" | "stack" | "schema" | "physics" | "boundaries" | "phases" | "ui" | "builder_contract" | "builder_directive") | null;
+                    /** @description With those that are resolved. */
+                    resolved?: boolean;
+                };
+                header?: never;
+                path: {
+                    /** @description Id of the project. */
+                    project_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CommentList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{project_id}/contracts/comments/{comment_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the comment. */
+                    comment_id: string;
+                    /** @description Id of the project. */
+                    project_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": components["schemas"]["CommentState"] | null;
+                };
+            };
+            responses: {
+                /** @description Successful Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ContractComment"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -2316,6 +2491,16 @@ export interface components {
             text: string;
         };
         /**
+         * ApprovableFinding
+         * @description A finding that keeps the task's change from landing, and asks for a person's consent.
+         */
+        ApprovableFinding: {
+            /** Finding */
+            finding: string;
+            /** Words */
+            words: string;
+        };
+        /**
          * ApprovalView
          * @description A finding that a person let pass.
          */
@@ -2335,6 +2520,119 @@ export interface components {
             reason: string;
             /** Task */
             task: string;
+        };
+        /**
+         * AttemptEnd
+         * @description An attempt and its change.
+         */
+        AttemptEnd: {
+            /** Added */
+            added: number;
+            /** Attempt */
+            attempt: number;
+            /** Files */
+            files: number;
+            /** New */
+            new: string;
+            /** Old */
+            old: string;
+            /** Removed */
+            removed: number;
+        };
+        /**
+         * AttemptFile
+         * @description A file that at least one of the attempts changed.
+         */
+        AttemptFile: {
+            /**
+             * Hunks
+             * @default []
+             */
+            hunks: components["schemas"]["AttemptHunk"][];
+            /**
+             * Left Kind
+             * @default
+             */
+            left_kind: string;
+            /**
+             * Match
+             * @enum {string}
+             */
+            match: "same" | "differs" | "only_left" | "only_right";
+            /**
+             * Not Shown
+             * @default
+             */
+            not_shown: string;
+            /** Path */
+            path: string;
+            /**
+             * Right Kind
+             * @default
+             */
+            right_kind: string;
+        };
+        /**
+         * AttemptHunk
+         * @description Hunks of both changes that are about the same lines of the file as it was.
+         */
+        AttemptHunk: {
+            /** Differs */
+            differs: boolean;
+            /**
+             * Heading
+             * @default
+             */
+            heading: string;
+            /**
+             * Left Start
+             * @default 0
+             */
+            left_start: number;
+            /**
+             * Right Start
+             * @default 0
+             */
+            right_start: number;
+            /** Runs */
+            runs: components["schemas"]["AttemptLinesRun"][];
+        };
+        /**
+         * AttemptLines
+         * @description A line of the left attempt's change beside the one of the right; None where one of them has none.
+         */
+        AttemptLines: {
+            left?: components["schemas"]["DiffLine"] | null;
+            right?: components["schemas"]["DiffLine"] | null;
+        };
+        /**
+         * AttemptLinesRun
+         * @description Lines one after the other that are the same in both changes, or that differ.
+         */
+        AttemptLinesRun: {
+            /** Differs */
+            differs: boolean;
+            /** Lines */
+            lines: components["schemas"]["AttemptLines"][];
+        };
+        /**
+         * AttemptsView
+         * @description The changes of two attempts at a task, side by side.
+         */
+        AttemptsView: {
+            /** Build */
+            build: string;
+            /**
+             * Files
+             * @default []
+             */
+            files: components["schemas"]["AttemptFile"][];
+            left: components["schemas"]["AttemptEnd"];
+            right: components["schemas"]["AttemptEnd"];
+            /** Task */
+            task: string;
+            /** Words */
+            words: string;
         };
         /**
          * AttemptView
@@ -2848,6 +3146,10 @@ export interface components {
          * @description One way out of a pause.
          */
         Choice: {
+            /** Also */
+            also?: {
+                [key: string]: string;
+            };
             /**
              * Name
              * @enum {string}
@@ -2906,6 +3208,50 @@ export interface components {
              * @default
              */
             words: string;
+        };
+        /**
+         * CommentList
+         * @description Comments on contracts, oldest first.
+         */
+        CommentList: {
+            /** Items */
+            items: components["schemas"]["ContractComment"][];
+        };
+        /**
+         * CommentState
+         * @description What a comment is to be.
+         */
+        CommentState: {
+            /**
+             * Resolved
+             * @default true
+             */
+            resolved: boolean;
+        };
+        /**
+         * CommentWish
+         * @description A comment on lines of a contract.
+         */
+        CommentWish: {
+            /**
+             * First
+             * @description The first line of the passage, from 1.
+             */
+            first: number;
+            /**
+             * Last
+             * @description Its last line; 0 for the paragraph around `first`.
+             * @default 0
+             */
+            last: number;
+            /** Text */
+            text: string;
+            /**
+             * Version
+             * @description The version that has these lines; 0 for the newest.
+             * @default 0
+             */
+            version: number;
         };
         /**
          * CommitsRequest
@@ -3026,6 +3372,54 @@ export interface components {
             holder: string;
             /** Tasks */
             tasks: string[];
+        };
+        /**
+         * ContractComment
+         * @description A comment on lines `first` to `last` of a version of a contract, which were `passage` then.
+         */
+        ContractComment: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /**
+             * Changed In
+             * @default 0
+             */
+            changed_in: number;
+            /**
+             * Contract Type
+             * @enum {string}
+             */
+            contract_type: "blueprint" | "manifesto" | "stack" | "schema" | "physics" | "boundaries" | "phases" | "ui" | "builder_contract" | "builder_directive";
+            /** First */
+            first: number;
+            /** Id */
+            id: string;
+            /** Last */
+            last: number;
+            /** Line */
+            line: number;
+            /** Passage */
+            passage: string;
+            /** Resolved */
+            resolved: boolean;
+            /** Resolved At */
+            resolved_at?: string | null;
+            /**
+             * Resolved By
+             * @default
+             */
+            resolved_by: string;
+            /** Text */
+            text: string;
+            /** Version */
+            version: number;
+            /** Words */
+            words: string;
         };
         /**
          * ContractDiff
@@ -4133,6 +4527,8 @@ export interface components {
             /** Contradictions */
             contradictions: components["schemas"]["BothAnswers"][];
             cost: components["schemas"]["InterviewCost"];
+            /** Instructions */
+            instructions: string;
             /** Is Complete */
             is_complete: boolean;
             /** Name */
@@ -4171,6 +4567,28 @@ export interface components {
              * @default 0
              */
             saved_usd: number | string;
+        };
+        /**
+         * LaterDelivery
+         * @description Where what has landed is going, how the build had ended, and how far the delivery is.
+         */
+        LaterDelivery: {
+            /** Attempt */
+            attempt: number;
+            /**
+             * Branch
+             * @default
+             */
+            branch: string;
+            /**
+             * Deliver
+             * @enum {string}
+             */
+            deliver: "none" | "branch" | "push" | "files" | "pr";
+            /** Outcome */
+            outcome: string;
+            /** Words */
+            words: string;
         };
         /**
          * LimitsRequest
@@ -4362,6 +4780,11 @@ export interface components {
             attempt: number;
             /** Kind */
             kind: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "info" | "warning" | "error";
             /** Seq */
             seq: number;
             /** Task */
@@ -5988,6 +6411,8 @@ export interface components {
             diff: string;
             /** First */
             first: number;
+            /** Instructions */
+            instructions: string;
             /** Last */
             last: number;
             /** Project Id */
@@ -6480,6 +6905,7 @@ export interface components {
              * @default
              */
             delivered: string;
+            delivering?: components["schemas"]["LaterDelivery"] | null;
             /**
              * Delivery Error
              * @default
@@ -6650,7 +7076,17 @@ export interface components {
             cursor?: string;
             event?: string;
             executionId?: string;
+            head?: {
+                [key: string]: {
+                    line: number;
+                };
+            };
             lines?: components["schemas"]["StreamLine"][];
+            oldest?: {
+                [key: string]: {
+                    line: number;
+                };
+            };
             /** @enum {unknown} */
             resume?: "live" | "replay" | "reset";
             seq?: number;
@@ -7376,6 +7812,11 @@ export interface components {
             accepted_by: string[];
             /** Answer */
             answer: string;
+            /**
+             * Approvable
+             * @default []
+             */
+            approvable: components["schemas"]["ApprovableFinding"][];
             /**
              * Approvals
              * @default []
