@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from buildwright.core.finding import needs_consent
 from buildwright.core.limits import Check
+from buildwright.gates.canaries import Canaries
 from buildwright.gates.canary_tests import WRITERS, CanaryPlan
 from buildwright.gates.checks import ChecksGate
+from buildwright.gates.junit import CaseResult, Tally
 from buildwright.ports import GateTools
 from buildwright.sandbox import NoSandbox
 from tests.gates.projects import PATH, changed
@@ -72,8 +75,38 @@ async def test_a_change_after_which_they_are_barred_is_refused(tmp_path: Path) -
     base = project("node --test && node --version")
     assert await judge(tmp_path / "honest", base, {"add.js": ADD + "// Sums.\n"}) == {"": "well"}
     found = await judge(tmp_path, base, {"add.js": HIDES + ADD})
-    assert found["npm test: test.canary"] == "error"
+    assert found["npm test: tests.canary"] == "error"
     assert found[""] == "refused"
+
+
+async def test_a_base_that_fails_anyway_says_nothing_of_them(tmp_path: Path) -> None:
+    """A runner that names each file would else let a failing base switch them off for all that follows."""
+    base = project("node lint.cjs && node --test") | {"lint.cjs": LINT + "process.exitCode = 1;\n"}
+    gate = ChecksGate(GateTools(NoSandbox(), PATH, tmp_path / "setups"))
+    checks = (Check(name="npm test", command="npm test"),)
+    judged = changed(tmp_path, base, {"add.js": ADD + "// Sums.\n"}, task={"title": "W", "goal": "W."}, checks=checks)
+    done = await gate.judge(judged)
+    assert not any("canary" in one.code for each in done for one in each.report.findings)
+
+
+async def test_a_check_that_is_new_may_not_bar_them_unasked(tmp_path: Path) -> None:
+    base = project("node --test") | {"package.json": json.dumps({"name": "sums"})}
+    scripts = {"package.json": json.dumps({"name": "sums", "scripts": {"test": "node lint.cjs && node --test"}})}
+    gate = ChecksGate(GateTools(NoSandbox(), PATH, tmp_path / "setups"))
+    judged = changed(tmp_path, base, scripts, task={"title": "Lint", "goal": "Lint before the tests."})
+    found = {one.code: one for each in await gate.judge(judged) for one in each.report.findings}
+    assert found["tests.canary"].severity == "error"
+    assert needs_consent("tests.canary"), "a person may say that the linter is right"
+
+
+def test_a_copy_of_them_that_a_compiler_kept_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.test.js").write_text(TESTS)
+    canaries = Canaries.place(tmp_path, Check(name="t", command="node --test"), ("a.test.js",), failing=False)
+    assert canaries is not None
+    cases = tuple(CaseResult(f"dist/rows.js::{title}", outcome) for title, outcome in canaries.planned.items())
+    own = CaseResult("a.test.js::adds", "passed")
+    assert canaries.forget(Tally(2, 1, (), (*cases, own))) == Tally(1, 0, (), (own,))
+    assert canaries.forget(Tally(1, 2, (), (own,))) == Tally(1, 2, (), (own,))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,10 @@ BAD: list[tuple[str, dict[str, str | None], str]] = [
     ("under another name", package(overrides={"jest": "npm:other@1"}), "reach.source"),
     ("lock file", {"package-lock.json": LOCK.replace("registry.example.org", "other.example.org")}, "reach.source"),
     ("requirement by address", {"requirements.txt": "attrs @ https://example.org/attrs.whl\n"}, "reach.source"),
+    ("requirement of another name", {"dev.requirements.txt": "a @ https://example.org/a.whl\n"}, "reach.source"),
+    ("requirement in a folder", {"requirements/testing.txt": "--index-url https://example.org\n"}, "reach.source"),
+    ("setup.cfg", {"setup.cfg": "[options]\ninstall_requires =\n  a @ https://example.org/a.whl\n"}, "reach.source"),
+    ("tox.ini", {"tox.ini": "[testenv]\ndeps = a @ git+https://example.org/a\n"}, "reach.source"),
     ("another index", {"requirements.txt": "--extra-index-url https://example.org\nattrs==23.1\n"}, "reach.source"),
     (
         "pyproject by address",

@@ -692,15 +692,15 @@ def test_an_environment_is_made_where_the_user_has_none_with_pytest() -> None:
     declared = '[project]\nname = "x"\ndependencies = ["attrs>=22"]\n[dependency-groups]\ntest = ["pytest-cov"]\n'
     made = found({"pyproject.toml": declared, "test_it.py": "import pytest\n"}, has_pytest=False)
     assert commands_of(made) == [
-        "python -m venv .venv && .venv/bin/python -m pip install --quiet 'attrs>=22' pytest-cov"
+        "python -I -m venv .venv && .venv/bin/python -I -m pip install --quiet 'attrs>=22' pytest-cov"
     ]
     assert (made.setup[0].inputs, made.setup[0].outputs) == (("pyproject.toml",), (".venv",))
     made = found(PIP, has_pytest=False)
-    install = ".venv/bin/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt"
-    assert commands_of(made) == [f"python -m venv .venv && {install}"]
+    install = ".venv/bin/python -I -m pip install --quiet -r requirements.txt -r requirements-dev.txt"
+    assert commands_of(made) == [f"python -I -m venv .venv && {install}"]
     assert made.setup[0].outputs == (".venv",)
     below = found({f"api/{name}": text for name, text in (PIP | {"setup.cfg": ""}).items()}, has_pytest=False)
-    assert commands_of(below) == [f"cd api && python -m venv .venv && {install}"]
+    assert commands_of(below) == [f"cd api && python -I -m venv .venv && {install}"]
     assert below.setup[0].outputs == ("api/.venv",)
     assert below.checks[0].command == "cd api && .venv/bin/python -m pytest -q"
 
@@ -773,6 +773,52 @@ def test_an_environment_is_made_where_a_python_of_the_path_lacks_what_the_projec
     assert toolchain.checks[0].command == f"{'.venv/bin/' * made}python -m pytest -q"
     taken = project._replace(installed=None)
     assert find_toolchain(taken, DEFAULTS).setup == (), "an environment of the user is taken as it is"
+
+
+DECLARED = '[project]\nname = "x"\ndependencies = ["requests>=2"]\n'
+ELSEWHERE = '[project]\nname = "x"\ndependencies = ["requests", "inner"]\n[tool.uv.sources]\ninner = {%s}\n'
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "more", "made"),
+    [
+        (DECLARED, {}, True),
+        (DECLARED.replace(">=2", ">=2; python_version<'3'"), {}, False),
+        (DECLARED.replace("requests", "sphinx"), {"docs/conf.py": "import sphinx\n"}, False),
+        ('[project]\nname = "x"\ndynamic = ["dependencies"]\n[dependency-groups]\ntest = ["requests"]\n', {}, False),
+        (DECLARED, {"setup.py": "from setuptools import setup\nsetup(install_requires=open('x').read())\n"}, False),
+        (ELSEWHERE % "git = 'https://example.com/inner'", {"inside.py": "import inner\n"}, False),
+        (ELSEWHERE % "git = 'https://example.com/inner'", {}, True),
+        (ELSEWHERE % "workspace = true", {"inside.py": "import inner\n"}, True),
+        ('[dependency-groups]\ntest = ["pytest-runner"]\n', {}, False),
+    ],
+)
+def test_an_environment_of_what_is_declared_alone_is_made_only_if_it_will_do(
+    pyproject: str, more: dict[str, str], made: bool
+) -> None:
+    """Else the Python of the checks, which has pytest, is the better one."""
+    files = {"pyproject.toml": pyproject, "test_it.py": "import pytest\nimport requests\n", **more}
+    project = ProjectFiles(tuple(files), files.get, lambda _: False, "python", installed={"pytest"})
+    commands = [command for one in find_toolchain(project, DEFAULTS).setup for command in one.commands]
+    assert bool(commands) == made
+    assert not any("inner" in command for command in commands)
+
+
+def test_what_requirements_files_pin_is_not_asked_for_otherwise() -> None:
+    pyproject = (
+        '[project]\nname = "x"\ndependencies = ["requests>=3", "attrs"]\n[dependency-groups]\ntest = ["Pytest>=9"]\n'
+    )
+    (command,) = commands_of(found(PIP | {"pyproject.toml": pyproject}, has_pytest=False))
+    assert command.endswith("--quiet -r requirements.txt -r requirements-dev.txt attrs")
+    hashed = {"requirements.txt": "requests==2.0 \\\n    --hash=sha256:00\n"}
+    (command,) = commands_of(found(PIP | hashed | {"pyproject.toml": pyproject}, has_pytest=False))
+    assert command.endswith("--quiet -r requirements.txt -r requirements-dev.txt")
+
+
+def test_the_metadata_of_a_project_that_a_requirements_file_installs_is_not_written() -> None:
+    for line in (".", "-e .", "-e .[test]", "--editable ./  # here"):
+        made = _setup_of({**ASKS, "requirements-dev.txt": f"pytest\n{line}\n"}, {"pytest"})
+        assert not any("dist-info" in command for command in made), line
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def too_long(options: Options, state: TaskState) -> bool:
     return (
         state.rejection == "agent"
         and state.failure == "context_length"
-        and instead_of(options, state, "context_length") is None
+        and instead_of(options, state._replace(models_down=()), "context_length") is None
     )
 
 

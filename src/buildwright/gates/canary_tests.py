@@ -27,7 +27,7 @@ NOUNS = (
 ENDS = ("order", "input", "entries", "parts", "results", "bounds", "lists", "sums", "pairs", "edges", "slots", "units")
 _IMPORTS = re.compile(r"^\s*(?:import|export)\b", re.MULTILINE)
 _ES2015 = re.compile(r"=>|^\s*(?:const|let|import|export|class)\b|`", re.MULTILINE)
-_INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+_INDENT = re.compile(r"^([ \t]+)[^\s*]", re.MULTILINE)
 _STRICT = re.compile(r"""\s*((['"])use strict\2;?)""")
 
 

@@ -287,16 +287,15 @@ class ChecksGate:
         return done
 
     async def _lost(self, judged: Judged, ran: CheckRun, *, is_same_surface: bool) -> list[Finding]:
-        """Return the tests that passed on the base and do not pass here."""
-        if ran.tests is None or not _has_base(judged):
+        """Return the tests that passed on the base and do not pass here, and whether canary tests are newly barred."""
+        if not _has_base(judged) or (ran.tests is None and not ran.bars_canaries):
             return []
         before = (await self._baseline(judged, (ran.check,))).get(ran.check.name)
-        if before is None:
-            return []
-        licence = licence_of(judged.task, judged.options.allow)
-        lost = no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=is_same_surface)
-        barred = newly_barred(ran.bars_canaries and ran.result.ok, before.bars_canaries)
-        return [*barred, *(judged.consent(one) for one in lost)]
+        found = newly_barred(ran.bars_canaries, before is not None and before.bars_canaries)
+        if before is not None and ran.tests is not None:
+            licence = licence_of(judged.task, judged.options.allow)
+            found += no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=is_same_surface)
+        return [judged.consent(one) for one in found]
 
     async def _judge_as_before(self, judged: Judged, toolchain: Toolchain, validation: str) -> list[Judgement]:
         """Judge the new code by the commands, tests and settings of the base; `toolchain` is the new tree's own."""
@@ -452,8 +451,8 @@ def _dropped(judged: Judged, before: Toolchain, now: Toolchain) -> list[Finding]
 
 def _findings_beside(judged: Judged, ran: CheckRun, before: BaselineResult | None, files: Path) -> list[Finding]:
     """Return what a check of the base finds in the new code that it did not find in the old."""
-    known = before is None or before.bars_canaries
-    wrong = [*ran.wrong, *newly_barred(ran.bars_canaries and ran.result.ok, known)]
+    barred = newly_barred(ran.bars_canaries, before is not None and before.bars_canaries)
+    wrong = [*ran.wrong, *map(judged.consent, barred)]
     bent = [one for one in wrong if one.severity == "error"]
     findings = ended(ran.check.name, ran.check.command, ran.completed) or bent or still_red(judged, ran)
     told = [one for one in wrong if one not in bent]

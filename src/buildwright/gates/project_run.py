@@ -236,9 +236,12 @@ class ProjectRun:
         canaries = self._place_canaries(check)
         completed = await self._carry_out_beside(check, canaries)
         bars = canaries is not None and canaries.are_barred(completed.exit_code, completed.output)
+        placed = canaries
         if bars:
+            self._witness.sessions()  # of the run that does not count
             canaries = None
             completed = await self._carry_out_beside(check, None)
+            bars = completed.exit_code == 0
         sessions = self._witness.sessions()
         if check.kind != "test" or completed.exit_code is None or completed.exit_code == NOT_FOUND:
             return CheckRun(check, completed, None, (), self._python_of(check))
@@ -253,8 +256,9 @@ class ProjectRun:
             seen = canaries.judge(tests, completed.exit_code)
             completed = replace(completed, exit_code=seen.exit_code)
             tests, wrong = seen.tally, [*wrong, *seen.findings]
-        elif bars and completed.exit_code == 0:
-            wrong.append(barred())
+        if placed is not None and canaries is None:
+            tests = placed.forget(tests) if tests is not None else None
+            wrong += [barred()] if bars else []
         return CheckRun(check, completed, tests, tuple(wrong), self._python_of(check), canaries is not None, bars)
 
     async def _carry_out_beside(self, check: Check, canaries: Canaries | None) -> Completed:

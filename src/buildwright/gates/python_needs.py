@@ -2,7 +2,7 @@
 
 The tables are those of PEP 621 (`project`), PEP 735 (`dependency-groups`), PDM, Poetry, Hatch and uv in pyproject.toml,
 `options` of setuptools in setup.cfg, its call in setup.py as far as it is written out, and `testenv` of tox in tox.ini.
-Of groups and extras only those for tests count.
+Of groups and extras only those for tests count. All of it may be written by an agent: the work is linear in the texts.
 """
 
 from __future__ import annotations
@@ -12,27 +12,66 @@ import configparser
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 _FOR_TESTS = ("test", "tests", "testing")
 _FOR_WORK = ("dev", "develop", "development")
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?")
-_CARET = re.compile(r"\^\s*v?(\d+(?:\.\d+)*)\S*")
-_TILDE = re.compile(r"~(?!=)\s*v?(\d+(?:\.\d+)*)\S*")
+_OPERATOR = re.compile(r"(?:==|>=|<=|!=|~=|<|>)\s*[\w.*+!-]+")
+_CARET = re.compile(r"\^\s*v?(\d{1,9}(?:\.\d{1,9}){0,5})(?!\d)\S*")
+_TILDE = re.compile(r"~(?!=)\s*v?(\d{1,9}(?:\.\d{1,9}){0,5})(?!\d)\S*")
 _TOX_FACTOR = re.compile(r"[\w.,!{}-]+:\s")
 _TOX_NAMED = re.compile(r"\{\[([\w:.-]+)\]([\w.-]+)\}")
 """Stands for a value of another section."""
-_DEEPEST = 10
+_ELSEWHERE = ("git", "url", "path", "file", "source", "develop")
+"""Keys of a requirement of Poetry that does not come from an index under its name."""
+_PLATFORMS = re.compile(r"[\w.-]{1,20}")
 
 
-def requirements(pyproject: Mapping[str, Any], setup_cfg: str = "", setup_py: str = "", tox_ini: str = "") -> list[str]:
-    """Return the requirements (PEP 508) of a project and of its tests, without those that name the project itself."""
-    own = plain_name(str(_table(pyproject, "project").get("name", "")))
-    call = _setup_call(setup_py)
-    extras = {**dict(_extras(pyproject, setup_cfg)), **_lists(call.get("extras_require"))}
-    of_setup = [*_texts(call.get("install_requires")), *_texts(call.get("tests_require"))]
-    found = [*_own(pyproject, setup_cfg), *of_setup, *_chosen(dict(_groups(pyproject))), *_chosen(extras)]
-    return list(dict.fromkeys(_resolved([*found, *_of_tox(tox_ini)], own, extras)))
+class Needs(NamedTuple):
+    """What a project and its tests need."""
+
+    requirements: tuple[str, ...]
+    """PEP 508, without those that name the project itself, or come from elsewhere."""
+    names: frozenset[str]
+    """Plain names of those that are needed on any machine."""
+    elsewhere: frozenset[str] = frozenset()
+    """Plain names of what does not come from an index under its name: an index may have another package of that name."""
+    is_whole: bool = True
+    """Whether all that the project itself needs is written out."""
+
+
+def needs_of(pyproject: Mapping[str, Any], setup_cfg: str = "", setup_py: str = "", tox_ini: str = "") -> Needs:
+    """Return what a project and its tests need by these files; "" for one that is not there."""
+    call, cfg = _setup_call(setup_py), sections_of(setup_cfg)
+    options = cfg.get("options", {})
+    poetry = _table(pyproject, "tool", "poetry")
+    names = (_table(pyproject, "project").get("name"), poetry.get("name"), cfg.get("metadata", {}).get("name"))
+    own = {plain_name(name) for name in (*names, call.get("name")) if isinstance(name, str)}
+    extras = _merged(_extras(pyproject, cfg, call))
+    found = [
+        *_texts(_table(pyproject, "project").get("dependencies")),
+        *_of_poetry(_table(poetry, "dependencies")),
+        *_lines(options.get("install_requires", "")),
+        *_texts(call.get("install_requires")),
+        *_texts(call.get("tests_require")),
+        *_chosen(_merged(_groups(pyproject))),
+        *_chosen(extras),
+        *_of_tox(tox_ini),
+    ]
+    parsed = list(_parsed(found, own, extras))
+    elsewhere = {*_named_elsewhere(pyproject), *(plain_name(one.name) for one in parsed if one.url)}
+    kept = [one for one in parsed if plain_name(one.name) not in elsewhere]
+    always = frozenset(plain_name(one.name) for one in kept if one.marker is None)
+    dynamic = _table(pyproject, "project").get("dynamic")
+    is_open = isinstance(dynamic, list) and "dependencies" in dynamic and not (call or options)
+    return Needs(
+        tuple(dict.fromkeys(map(str, kept))),
+        always,
+        frozenset(elsewhere),
+        not (is_open or _UNREAD in call.values() or options.get("install_requires", "").startswith("file:")),
+    )
 
 
 def for_tests(pyproject: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -42,119 +81,169 @@ def for_tests(pyproject: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return groups, extras
 
 
-def _own(pyproject: Mapping[str, Any], setup_cfg: str) -> Iterator[str]:
-    """Yield what the project itself needs."""
-    yield from _texts(_table(pyproject, "project").get("dependencies"))
-    yield from _of_poetry(_table(pyproject, "tool", "poetry", "dependencies"))
-    yield from _lines(_ini(setup_cfg, "options").get("install_requires", ""))
+def files_of(pyproject: Mapping[str, Any]) -> list[str]:
+    """Return the requirements files that setuptools takes the project's own dependencies from."""
+    found = _table(pyproject, "tool", "setuptools", "dynamic", "dependencies").get("file")
+    return [found] if isinstance(found, str) else list(_texts(found))
 
 
-def _groups(pyproject: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the groups of requirements for those who work on the project."""
+def _groups(pyproject: Mapping[str, Any]) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the groups of requirements for those who work on the project, some of them in several parts."""
     declared = _table(pyproject, "dependency-groups")
     for name in declared:
-        yield name, list(_of_group(declared, name))
+        yield name, _of_group(declared, name, set())
     pdm = _table(pyproject, "tool", "pdm", "dev-dependencies")
-    yield from ((name, list(_texts(found))) for name, found in pdm.items())
-    if uv := list(_texts(_table(pyproject, "tool", "uv").get("dev-dependencies"))):
-        yield "dev", uv
+    yield from ((name, _texts(found)) for name, found in pdm.items())
+    yield "dev", _texts(_table(pyproject, "tool", "uv").get("dev-dependencies"))
     poetry = _table(pyproject, "tool", "poetry")
-    yield from (
-        (name, list(_of_poetry(_table(poetry, "group", name, "dependencies")))) for name in _table(poetry, "group")
-    )
-    if old := list(_of_poetry(_table(poetry, "dev-dependencies"))):
-        yield "dev", old
-    for name in ("hatch-test", "test", "default"):
+    for name in _table(poetry, "group"):
+        yield name, _of_poetry(_table(poetry, "group", name, "dependencies"))
+    yield "dev", _of_poetry(_table(poetry, "dev-dependencies"))
+    for name in ("hatch-test", "test"):
         of_hatch = _table(pyproject, "tool", "hatch", "envs", name)
-        both = [one for key in ("dependencies", "extra-dependencies") for one in _texts(of_hatch.get(key))]
-        if both:
-            yield "test", [one for one in both if "{" not in one]
+        for key in ("dependencies", "extra-dependencies"):
+            yield "test", (one for one in _texts(of_hatch.get(key)) if "{" not in one)
 
 
-def _extras(pyproject: Mapping[str, Any], setup_cfg: str) -> Iterator[tuple[str, list[str]]]:
-    yield from _lists(_table(pyproject, "project", "optional-dependencies")).items()
-    for name, text in _ini(setup_cfg, "options.extras_require").items():
-        yield name, list(_lines(text))
+def _extras(
+    pyproject: Mapping[str, Any], cfg: Mapping[str, Mapping[str, str]], call: Mapping[str, Any]
+) -> Iterator[tuple[str, Iterable[str]]]:
+    written = call.get("extras_require")
+    for table in (_table(pyproject, "project", "optional-dependencies"), written if isinstance(written, dict) else {}):
+        yield from ((str(name), _texts(found)) for name, found in table.items())
+    yield from ((name, _lines(text)) for name, text in cfg.get("options.extras_require", {}).items())
+
+
+def _merged(parts: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:
+    whole: dict[str, list[str]] = {}
+    for name, found in parts:
+        whole.setdefault(name, []).extend(found)
+    return whole
 
 
 def _chosen(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the requirements of the groups for tests; where there are none, of those for all work on the project."""
     for words in (_FOR_TESTS, _FOR_WORK):
-        named = [found for name, found in groups.items() if name.lower() in words]
+        named = [found for name, found in groups.items() if name.lower() in words and found]
         if named:
             yield from (one for found in named for one in found)
             return
 
 
-def _of_group(declared: Mapping[str, Any], name: str, depth: int = 0) -> Iterator[str]:
+def _of_group(declared: Mapping[str, Any], name: str, seen: set[str]) -> Iterator[str]:
+    """Yield a group and those that it includes, each once."""
     found = declared.get(name)
-    for one in found if isinstance(found, list) and depth < _DEEPEST else ():
+    if name in seen or not isinstance(found, list):
+        return
+    seen.add(name)
+    for one in found:
         if isinstance(one, str):
             yield one
         elif isinstance(one, dict) and isinstance(included := one.get("include-group"), str):
-            yield from _of_group(declared, included, depth + 1)
+            yield from _of_group(declared, included, seen)
 
 
-def _resolved(found: Iterable[str], own: str, extras: Mapping[str, Sequence[str]], depth: int = 0) -> Iterator[str]:
-    """Yield requirements, those that name extras of the project itself as what the extras are."""
-    for one in found:
-        named = _REQUIREMENT.match(one)
-        if named is None:
+def _parsed(found: Iterable[str], own: set[str], extras: Mapping[str, Sequence[str]]) -> Iterator[Requirement]:
+    """Yield what can be read; what names extras of the project itself, as what the extras are, each once."""
+    waiting, seen = list(reversed(list(found))), set[str]()
+    while waiting:
+        text = waiting.pop()
+        try:
+            one = Requirement(text) if text.isprintable() else None
+        except (InvalidRequirement, RecursionError):
+            one = None
+        if one is None:
             continue
-        if not own or plain_name(named[1]) != own:
-            yield one.strip()
-        elif depth < _DEEPEST:
-            wanted = [name.strip() for name in (named[2] or "").split(",")]
-            yield from _resolved((each for name in wanted for each in extras.get(name, ())), own, extras, depth + 1)
+        if plain_name(one.name) not in own:
+            yield one
+            continue
+        for name in sorted(one.extras - seen):
+            seen.add(name)
+            waiting += reversed(extras.get(name, ()))
+
+
+def _named_elsewhere(pyproject: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what uv and Poetry take from elsewhere, by plain names."""
+    yield from map(plain_name, _table(pyproject, "tool", "uv", "sources"))
+    poetry = _table(pyproject, "tool", "poetry")
+    tables = [_table(poetry, "dependencies"), _table(poetry, "dev-dependencies")]
+    tables += [_table(poetry, "group", name, "dependencies") for name in _table(poetry, "group")]
+    for table in tables:
+        for name, said in table.items():
+            if isinstance(said, dict) and any(key in said for key in _ELSEWHERE):
+                yield plain_name(name)
 
 
 def _of_poetry(table: Mapping[str, Any]) -> Iterator[str]:
     """Yield requirements for Poetry's own way to write them (python-poetry.org, "Dependency specification")."""
     for name, said in table.items():
-        about = {"version": said} if isinstance(said, str) else said
-        if name.lower() == "python" or not isinstance(about, dict) or about.get("optional") or "path" in about:
+        about = {"version": said} if isinstance(said, str) else {} if isinstance(said, list) else said
+        if name.lower() == "python" or not isinstance(about, dict) or about.get("optional"):
             continue
         version = about.get("version", "*")
-        if not isinstance(version, str) or "||" in version or "git" in about or "url" in about:
-            version = "*"
         extras = ",".join(_texts(about.get("extras")))
-        marker = f"; {about['markers']}" if isinstance(about.get("markers"), str) else ""
-        yield f"{name}{f'[{extras}]' if extras else ''}{_bounds(version)}{marker}"
+        markers = " and ".join(_markers(about))
+        yield (
+            f"{name}{f'[{extras}]' if extras else ''}{_bounds(version if isinstance(version, str) else '*')}"
+            f"{f' ; {markers}' if markers else ''}"
+        )
+
+
+def _markers(about: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(said := about.get("markers"), str):
+        yield f"({said})"
+    if isinstance(said := about.get("python"), str):
+        yield from (re.sub(r"^(\W+)\s*(.*)$", r"python_full_version \1 '\2'", one) for one in _each(said))
+    if isinstance(said := about.get("platform"), str) and _PLATFORMS.fullmatch(said):
+        yield f"sys_platform == '{said}'"
 
 
 def _bounds(version: str) -> str:
     """Return a version of Poetry as specifiers of PEP 440: `^1.2` is `>=1.2,<2`, `~1.2` is `>=1.2,<1.3`."""
-    parts = [part.strip() for part in version.split(",")]
-    return ",".join(filter(None, (_bound(part) for part in parts)))
+    return ",".join(_each(version))
 
 
-def _bound(part: str) -> str:
-    if part in {"", "*"}:
-        return ""
+def _each(version: str) -> list[str]:
+    """Return the specifiers of a version; none where there are alternatives."""
+    if "|" in version:
+        return []
+    joined = re.sub(r"([<>=!~^])\s+", r"\1", version)
+    return [one for part in re.split(r"[,\s]+", joined.strip()) for one in _bound(part)]
+
+
+def _bound(part: str) -> list[str]:
     for form, is_caret in ((_CARET, True), (_TILDE, False)):
         if found := form.fullmatch(part):
             numbers = [int(number) for number in found[1].split(".")]
             at = next((place for place, number in enumerate(numbers) if number), len(numbers) - 1)
             at = at if is_caret else min(1, len(numbers) - 1)
             above = ".".join(map(str, [*numbers[:at], numbers[at] + 1]))
-            return f">={found[1]},<{above}"
-    if part[0].isdigit():
-        return f"=={part}"
-    return part
+            return [f">={found[1]}", f"<{above}"]
+    bare = part.lstrip("=").removeprefix("v")
+    if bare[:1].isdigit():
+        return [f"=={bare}"]
+    return [part] if _OPERATOR.fullmatch(part) else []
 
 
 def _of_tox(text: str) -> Iterator[str]:
     """Yield the plain requirements of tox's `testenv`; those under a condition, files and options are left out."""
-    deps = _ini(text, "testenv").get("deps", "")
-    for _ in range(_DEEPEST):
-        deps = _TOX_NAMED.sub(lambda named: _ini(text, named[1]).get(named[2], ""), deps)
-    for line in _lines(deps):
-        if not _TOX_FACTOR.match(line) and line[0].isalnum() and "{" not in line and "/" not in line:
-            yield line
+    sections = sections_of(text)
+    waiting, seen = [sections.get("testenv", {}).get("deps", "")], set[tuple[str, str]]()
+    while waiting:
+        for line in _lines(waiting.pop()):
+            if (named := _TOX_NAMED.fullmatch(line)) and (place := (named[1], named[2])) not in seen:
+                seen.add(place)
+                waiting.append(sections.get(named[1], {}).get(named[2], ""))
+            elif not _TOX_FACTOR.match(line) and line[0].isalnum() and "{" not in line and "/" not in line:
+                yield line
+
+
+_UNREAD = object()
+"""Stands for an argument that is not written out."""
 
 
 def _setup_call(text: str) -> Mapping[str, Any]:
-    """Return the arguments of `setup(...)` in a setup.py that are written out, there or in a name at the top."""
+    """Return the arguments of `setup(...)` in a setup.py, each as it is written out there or in a name at the top."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -169,25 +258,30 @@ def _setup_call(text: str) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for one in tree.body:
         call = one.value if isinstance(one, ast.Expr) else None
-        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] == "setup":
-            for word in call.keywords:
-                value = named.get(word.value.id, word.value) if isinstance(word.value, ast.Name) else word.value
-                with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
-                    found[word.arg or ""] = ast.literal_eval(value)
+        if not isinstance(call, ast.Call) or _last(call.func) != "setup":
+            continue
+        for word in call.keywords:
+            value = named.get(word.value.id, word.value) if isinstance(word.value, ast.Name) else word.value
+            if word.arg == "install_requires":
+                found[word.arg] = _UNREAD
+            with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
+                found[word.arg or ""] = ast.literal_eval(value)
     return found
 
 
-def _lists(found: object) -> dict[str, list[str]]:
-    return {str(name): list(_texts(one)) for name, one in found.items()} if isinstance(found, dict) else {}
+def _last(called: ast.expr) -> str:
+    """Return the last name of what is called, "" for anything else."""
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
 
 
-def _ini(text: str, section: str) -> Mapping[str, str]:
+def sections_of(text: str) -> dict[str, dict[str, str]]:
+    """Return the sections of an INI file; none of one that cannot be read."""
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)
     except configparser.Error:
         return {}
-    return dict(parser.items(section)) if parser.has_section(section) else {}
+    return {name: dict(parser.items(name)) for name in parser.sections()}
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -203,8 +297,11 @@ def _table(table: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _texts(found: object) -> Iterator[str]:
-    yield from (one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+def _texts(found: object) -> list[str]:
+    """Return the texts of a list, or the lines of a text; none of anything else."""
+    if isinstance(found, str):
+        return list(_lines(found))
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list | tuple) else []
 
 
 def plain_name(name: str) -> str:

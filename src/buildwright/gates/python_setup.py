@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from buildwright.gates.python_needs import for_tests, plain_name, requirements
+from buildwright.gates.python_needs import Needs, files_of, for_tests, needs_of, plain_name, sections_of
 from buildwright.gates.resolver import python_packages
 from buildwright.gates.setup_cache import Setup
 
@@ -30,11 +30,17 @@ _TREE = re.compile(r"(?m)^\s*(?:-|\.|/|[^#]*(?:file:|@ *\.))")
 """Lines of a requirements file that read more than this file: options, paths."""
 _LOCAL_SOURCE = re.compile(r'(?:directory|editable|virtual) = "(?!\."|\./")')
 """A package of uv's lock file that lies in the tree, beside the project itself."""
-_REQUIRED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~@#].*)?")
+_REQUIRED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~@#][^;]*)?")
 """A requirement without a condition: where one has any, it may not be meant for this machine."""
+_LISTED = re.compile(r"(?m)^\s*([A-Za-z0-9][\w.-]*)")
+"""A line of a requirements file that begins with a name."""
+_BEGIN = re.compile(r"[A-Za-z0-9][\w.-]*")
 _IMPORTED = re.compile(r"(?m)^\s*(?:import|from)\s+([A-Za-z_][\w.]*)")
 _MOST_READ = 500
+_NOT_TESTED = ("doc/", "docs/", "example/", "examples/", "setup.py")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_ITSELF = re.compile(r"(?m)^\s*(?:-e\s*|--editable[ =])?\./?(?:\[[^\]]*\])?\s*(?:#.*)?$")
+"""A line of a requirements file by which pip installs the project itself."""
 _ASKS = re.compile(r"\b(?:importlib[._]metadata|pkg_resources)\b|import metadata\b")
 NUMBER = (
     "import re, subprocess; "
@@ -67,26 +73,57 @@ def makes_environment(folder: PythonFolder) -> Setup | None:
     for itself and its tests. The result is kept only if these files alone decide what it has.
     """
     with_uv = "uv.lock" in folder.paths and folder.have("uv")
-    texts = {name: folder.read(name) for name in REQUIREMENTS if name in folder.paths}
-    declared = requirements(folder.pyproject, *(folder.read(name) for name in DECLARE[1:]))
-    if not with_uv and not texts and not declared:
+    files = dict.fromkeys((*REQUIREMENTS, *files_of(folder.pyproject)))
+    texts = {name: folder.read(name) for name in files if name in folder.paths}
+    needs = needs_of(folder.pyproject, *(folder.read(name) for name in DECLARE[1:]))
+    if not with_uv and not texts and not needs.requirements:
         return None
-    wanted = set(_plain(declared)) if with_uv else {*_of_texts(texts), *_plain(declared)}
-    if (folder.has_pytest or not folder.needs_pytest) and not _lacks(folder, wanted):
+    named = set(_of_texts(texts))
+    if (folder.has_pytest or not folder.needs_pytest) and not _lacks(
+        folder, {*needs.names, *(named - needs.elsewhere)}
+    ):
         return None
     if with_uv:
         inputs = [name for name in ("pyproject.toml", "uv.lock", ".python-version") if name in folder.paths]
         command = " ".join(("uv sync --frozen --no-install-project --no-progress", *_for_tests(folder.pyproject)))
         local = _LOCAL_SOURCE.search(folder.read("uv.lock"))
         return Setup((command,)) if local else Setup((command,), tuple(inputs), (VENV,))
+    if not texts and folder.has_pytest and not _would_do(folder, needs):
+        return None
+    declared = _beside(texts, needs)
     names_pytest = any(re.search(r"(?m)^\s*pytest\b", text) for text in (*texts.values(), *declared))
     pytest = ("pytest",) if folder.needs_pytest and not names_pytest else ()
-    words = " ".join((*(f"-r {name}" for name in texts), *map(shlex.quote, declared), *pytest))
-    command = f"{folder.python} -m venv {VENV} && {VENV}/bin/python -m pip install --quiet {words}"
-    if any(_TREE.search(text) for text in (*texts.values(), *declared)):
+    words = " ".join((*(f"-r {shlex.quote(name)}" for name in texts), *map(shlex.quote, declared), *pytest))
+    command = f"{folder.python} -I -m venv {VENV} && {VENV}/bin/python -I -m pip install --quiet {words}"
+    if any(_TREE.search(text) for text in texts.values()):
         return Setup((command,))
     inputs = [*texts, *(name for name in DECLARE if declared and name in folder.paths)]
     return Setup((command,), tuple(inputs), (VENV,))
+
+
+def _beside(texts: Mapping[str, str], needs: Needs) -> list[str]:
+    """Return the declared requirements that no requirements file has: a file may pin what is declared otherwise.
+
+    None beside a file with hashes, for then pip takes nothing without one (pip.pypa.io, "Hash-checking mode").
+    """
+    if any("--hash" in text for text in texts.values()):
+        return []
+    named = {plain_name(found[1]) for text in texts.values() for found in _LISTED.finditer(text)}
+    return [one for one in needs.requirements if plain_name(_BEGIN.match(one)[0]) not in named]  # type: ignore[index]
+
+
+def _would_do(folder: PythonFolder, needs: Needs) -> bool:
+    """Return whether an environment of what is declared alone has what the code imports, as far as that is known."""
+    return needs.is_whole and needs.elsewhere.isdisjoint({*_imported(folder)} - _of_workspace(folder.pyproject))
+
+
+def _of_workspace(pyproject: Mapping[str, Any]) -> set[str]:
+    """Return the plain names of what lies in the same tree: its code is imported from there."""
+    sources: Any = pyproject
+    for key in ("tool", "uv", "sources"):
+        sources = sources.get(key) if isinstance(sources, dict) else None
+    named = sources.items() if isinstance(sources, dict) else ()
+    return {plain_name(name) for name, one in named if isinstance(one, dict) and one.get("workspace")}
 
 
 def _for_tests(pyproject: Mapping[str, Any]) -> Iterator[str]:
@@ -102,10 +139,13 @@ def writes_metadata(folder: PythonFolder, *, in_src: bool) -> str:
     The code asks for its own version, or pytest for the project's plugins (packaging.python.org, "Recording installed
     projects"). What lies in `src` or at the top is found there, as the tests' Python imports from it.
     """
-    project = folder.pyproject.get("project")
-    about = project if isinstance(project, dict) else {}
-    name = about.get("name") or _cfg_name(folder.read("setup.cfg"))
+    about = folder.pyproject.get("project")
+    about = about if isinstance(about, dict) else {}
+    cfg = sections_of(folder.read("setup.cfg")).get("metadata", {})
+    name = about.get("name") or cfg.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name) or plain_name(name) in (folder.installed or ()):
+        return ""
+    if any(_ITSELF.search(folder.read(path)) for path in REQUIREMENTS if path in folder.paths):
         return ""
     points = about.get("entry-points")
     entries = dict(points) if isinstance(points, dict) else {}
@@ -113,8 +153,8 @@ def writes_metadata(folder: PythonFolder, *, in_src: bool) -> str:
         entries["console_scripts"] = scripts
     if "pytest11" not in entries and not any(_ASKS.search(text) for text in _code(folder)):
         return ""
-    version = about.get("version")
-    number = f"number = {version!r}; " if isinstance(version, str) else NUMBER
+    version = about.get("version") or cfg.get("version")
+    is_said = isinstance(version, str) and version[:1].isdigit()
     lines = [
         line
         for group, found in entries.items()
@@ -123,13 +163,16 @@ def writes_metadata(folder: PythonFolder, *, in_src: bool) -> str:
     ]
     said = "".join(f"{line}\n" for line in lines)
     head = "".join(f"{line}\n" for line in ("Metadata-Version: 2.4", f"Name: {name}", *_fields(about)))
+    if not f"{head}{said}".replace("\n", "").isprintable():
+        return ""
     place = f"{'src/' if in_src else ''}{re.sub('[-_.]+', '_', name).lower()}-0.dist-info"
     write = (
-        f"{number}import os; os.makedirs({place!r}, exist_ok=True); "
+        f"{f'number = {version!r}; ' if is_said else NUMBER}import os; os.makedirs({place!r}, exist_ok=True); "
         f'open({f"{place}/METADATA"!r}, "w").write({head!r} + f"Version: {{number}}\\n"); '
         f'open({f"{place}/entry_points.txt"!r}, "w").write({said!r})'
     )
-    return f"{folder.python} -c {shlex.quote(write)}"
+    # Alone, for the tree may have modules of the names that it imports.
+    return f"{folder.python} -I -c {shlex.quote(write)}"
 
 
 def _fields(about: Mapping[str, Any]) -> Iterator[str]:
@@ -152,7 +195,7 @@ def _lacks(folder: PythonFolder, wanted: Collection[str]) -> bool:
     if folder.installed is None:
         return False
     missing = {name for name in wanted if name not in folder.installed}
-    if any(name.startswith("pytest") for name in missing):
+    if any(name.startswith("pytest") and name != "pytest-runner" for name in missing):
         return True
     return bool(missing) and not missing.isdisjoint(_imported(folder))
 
@@ -168,14 +211,10 @@ def _imported(folder: PythonFolder) -> Iterator[str]:
 
 
 def _code(folder: PythonFolder) -> Iterator[str]:
-    """Yield the texts of the code, of that at the top first, as many as are read."""
-    code = sorted((path for path in folder.paths if path.endswith(".py")), key=lambda path: (path.count("/"), path))
+    """Yield the texts of the code that tests may run, of that at the top first, as many as are read."""
+    found = (path for path in folder.paths if path.endswith(".py") and not path.startswith(_NOT_TESTED))
+    code = sorted(found, key=lambda path: (path.count("/"), path))
     yield from map(folder.read, code[:_MOST_READ])
-
-
-def _cfg_name(setup_cfg: str) -> str:
-    found = re.search(r"(?ms)^\[metadata\]\s*$(?:(?!^\[).)*?^name\s*=\s*(\S+)", setup_cfg)
-    return found[1] if found else ""
 
 
 def _of_texts(texts: Mapping[str, str]) -> Iterator[str]:

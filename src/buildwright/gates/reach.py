@@ -22,6 +22,7 @@ from buildwright.gates.changed import checkout
 from buildwright.gates.compared import Compared, compared, is_open, names_in, opening
 from buildwright.gates.python_tests import dotted
 from buildwright.gates.reporting import finding, judgement
+from buildwright.gates.surface import is_requirements
 from buildwright.ports import Judged, Judgement
 
 _LINK = "120000"
@@ -69,11 +70,17 @@ _SOURCES = re.compile(
     r"(?:resolved|tarball|url|registry|source|git|remote|editable|path)\"?\s*[:=]?\s*[\"']?\s*"
     r"((?:registry\+|git\+|sparse\+)?[a-z]+:(?://)?[^/\s\"'}]+)"
 )
-_REQUIREMENTS = re.compile(r"(?:^|/)(?:[\w-]*requirements[\w.-]*|constraints[\w-]*)\.(?:txt|in)$")
 _ODD_REQUIREMENT = re.compile(
     r"^\s*(?:-e\b|--editable|-i\b|--index-url|--extra-index-url|-f\b|--find-links|--trusted-host|--no-index|"
     r"(?:git|hg|svn|bzr)\+|https?:|file:|\.{0,2}/)|@\s*(?:git\+|https?:|file:)"
 )
+_ELSEWHERE = re.compile(r"@\s*(?:git\+|https?:|file:)")
+"""Stands in a requirement that names an address."""
+_REQUIRES = re.compile(
+    r"^(?:project\.(?:optional-)?dependencies|dependency-groups|build-system\.requires|tool\.uv\.dev-dependencies"
+    r"|tool\.pdm\.dev-dependencies|tool\.hatch\.envs\.[\w-]+\.(?:extra-)?dependencies)"
+)
+"""Places in pyproject.toml that hold requirements."""
 _DRIVER = re.compile(
     r"\b(?:filter|diff|merge|working-tree-encoding)=\S+|\bexport-(?:ignore|subst)\b|\s-(?:diff|text)\b"
 )
@@ -157,7 +164,9 @@ def _content(judged: Judged, file: Compared) -> Iterator[Finding]:
         yield from _fresh_lines(file, _DRIVER, "reach.attributes", "gives git a driver, or hides files from it")
     elif name in _BUILD_SCRIPTS:
         yield from _build_script(file)
-    if _REQUIREMENTS.search(file.path.lower()):
+    if name in {"setup.py", "setup.cfg", "tox.ini"}:
+        yield from _fresh_lines(file, _ELSEWHERE, "reach.source", "takes a package from another place")
+    if is_requirements(file.path):
         yield from _fresh_lines(file, _ODD_REQUIREMENT, "reach.source", "takes a package from another place")
     if _LOCKS.search(file.path):
         yield from _lock(file)
@@ -266,8 +275,8 @@ def _places(value: Any, above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ..
 def _odd_setting(place: tuple[str, ...], value: str) -> str:
     """Return the code of what a setting of pyproject.toml reaches, "" for any other."""
     where = ".".join(place).lower()
-    if re.search(r"(?:^project\.(?:optional-)?dependencies|^dependency-groups|^build-system\.requires)", where):
-        return "reach.source" if re.search(r"@\s*(?:git\+|https?:|file:)", value) else ""
+    if _REQUIRES.search(where) and _ELSEWHERE.search(value):
+        return "reach.source"
     if re.match(
         r"tool\.(?:uv\.sources|poetry\.(?:group\.[\w-]+\.)?(?:dev-)?dependencies|pdm\.dev-dependencies)", where
     ):

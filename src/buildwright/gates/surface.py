@@ -59,6 +59,10 @@ _ANYWHERE = (
 _BELOW = (".cargo/", ".mvn/", "gradle/", ".config/", "buildSrc/", "node_modules/", "__pycache__/")
 """Folders, at any depth, whose files all belong to the surface."""
 
+_REQUIREMENTS = re.compile(
+    r"(?:^|/)(?:[\w.-]*requirements?[\w.-]*|[\w.-]*constraints?[\w.-]*|requirements?/[\w./-]+)\.(?:txt|in)$"
+)
+
 _EXACT = frozenset(name for name in _ANYWHERE if "*" not in name)
 _PATTERNS = tuple(name for name in _ANYWHERE if "*" in name)
 
@@ -99,7 +103,12 @@ def is_settings(path: str) -> bool:
     name = path.rpartition("/")[2]
     if name in _EXACT or any(fnmatchcase(name, pattern) for pattern in _PATTERNS):
         return True
-    return any(path.startswith(folder) or f"/{folder}" in path for folder in _BELOW)
+    return is_requirements(path) or any(path.startswith(folder) or f"/{folder}" in path for folder in _BELOW)
+
+
+def is_requirements(path: str) -> bool:
+    """Return whether a path is a list of packages that pip may install, by the customs of its names."""
+    return _REQUIREMENTS.search(path.lower()) is not None
 
 
 def is_prose(path: str) -> bool:

@@ -397,7 +397,7 @@ def _version_setup(folder: _Folder, tools: Mapping[str, Any]) -> tuple[Setup, ..
             named = named.get(key) if isinstance(named, dict) else None
         if isinstance(named, str) and named.endswith(".py") and named not in folder.paths:
             write = f'{_WRITE_VERSION}open({json.dumps(named)}, "w").write(text)'
-            return (Setup((folder.command(f"{folder.python} -c {shlex.quote(write)}"),)),)
+            return (Setup((folder.command(f"{folder.python} -I -c {shlex.quote(write)}"),)),)
     return ()
 
 
