@@ -117,7 +117,7 @@ async def test_logs_are_paged_filtered_and_searched(served: Served) -> None:
 
     everything = await logs(limit=500)
     assert set(everything) == {"items", "next_after", "more"}
-    assert set(everything["items"][0]) == {"seq", "at", "task", "attempt", "kind", "text"}
+    assert set(everything["items"][0]) == {"seq", "at", "task", "attempt", "kind", "level", "text"}
     seen: list[dict[str, Any]] = []
     page: dict[str, Any] = {"next_after": 0, "more": True}
     while page["more"]:
