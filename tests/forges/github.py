@@ -72,7 +72,17 @@ class HostedGitHub(Hosted):
         if own is not None:
             self.asked.append(asked)
             return own
-        return super().answer(asked)
+        new = next((one["full_name"] for one in self.made if asked.path.startswith(f"/repos/{one['full_name']}/")), "")
+        return self._as_repository(new, asked) if new else super().answer(asked)
+
+    def _as_repository(self, name: str, asked: Asked) -> Answer:
+        """What is answered of a repository that was made."""
+        before = self.name, self.folder
+        self.name, self.folder = name, self.folder.parent.parent / f"{name}.git"
+        try:
+            return super().answer(asked)
+        finally:
+            self.name, self.folder = before
 
     @property
     def _token(self) -> str:

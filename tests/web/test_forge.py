@@ -1,4 +1,4 @@
-"""From the page to a pull request on a forge, and a build that meets its budget on the way."""
+"""From the page to a new repository on a forge, and to another branch of it afterwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def github(tmp_path: Path) -> Iterator[HostedGitHub]:
         yield here
 
 
-async def test_a_new_repository_gets_its_result_as_a_pull_request_from_the_page(
+async def test_a_new_repository_gets_its_result_and_later_a_branch_from_the_page(
     tmp_path: Path, github: HostedGitHub, browse: Browse
 ) -> None:
     more = {"BUILDWRIGHT_INSECURE_URLS": "1", "BUILDWRIGHT_ALLOW_COMMANDS": "all", **github.environment}
@@ -45,9 +45,8 @@ async def test_a_new_repository_gets_its_result_as_a_pull_request_from_the_page(
         build = said["path"].split("/")[2]
         status = await ended(served.client, build)
         assert (status["outcome"], status["delivery_error"]) == ("succeeded", "")
-        (pull,) = github.pulls
-        assert (said["request"], pull["head"]["ref"], pull["draft"]) == (pull["html_url"], "made-here", False)
-        assert "being delivered as a pull request" in said["delivering"]
+        assert "being delivered by a push, branch made-here" in said["delivering"]
         assert "has not ended" not in said["meanwhile"]
         bare = github.folder.parent / "new.git"
-        assert git(bare, "ls-tree", "--name-only", "made-here").split()
+        assert len(git(bare, "ls-tree", "--name-only", "main").split()) == 2
+        assert git(bare, "rev-parse", "made-here") == git(bare, "rev-parse", "main")

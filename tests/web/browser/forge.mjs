@@ -1,4 +1,4 @@
-// A project on a new repository of the forge: its build, and the later delivery of it as a pull request.
+// A project on a new repository of the forge: its build, and the later delivery of it to another branch.
 import { given, inBrowser, wrong } from "./open.mjs";
 
 await inBrowser(async (page) => {
@@ -42,14 +42,9 @@ await inBrowser(async (page) => {
       window.met = { delivering: said, meanwhile: document.querySelector("main").innerText };
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
   });
-  await page.getByRole("button", { name: "Open a pull request" }).press("Enter");
-  const request = page.locator("main").getByRole("link", { name: /pull/ }).first();
-  await request.waitFor({ timeout: 60_000 });
+  await page.getByRole("button", { name: "Push it" }).press("Enter");
+  await page.locator("main code").getByText(given.branch, { exact: true }).first().waitFor();
+  await page.getByRole("heading", { name: "Deliver it" }).waitFor();
   await look("delivered");
-  return {
-    found,
-    path: new URL(page.url()).pathname,
-    request: await request.getAttribute("href"),
-    ...(await page.evaluate(() => window.met)),
-  };
+  return { found, path: new URL(page.url()).pathname, ...(await page.evaluate(() => window.met)) };
 });
