@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.views.attempts import AttemptsView
-    from buildwright.views.contract_comments import ContractComment
+    from buildwright.views.contract_comments import CommentList, ContractComment
     from buildwright.views.contracts import (
         ContractsChange,
         ContractText,
@@ -120,8 +120,8 @@ class ContractClient(Protocol):
 
     async def comments(
         self, project_id: str, contract_type: ContractType | None = None, *, resolved: bool = False
-    ) -> tuple[ContractComment, ...]:
-        """Return the comments on one contract or on all, oldest first; with `resolved` also those that are resolved."""
+    ) -> CommentList:
+        """Return the newest comments on one contract or on all; with `resolved` also those that are resolved."""
 
     async def comment(self, project_id: str, contract_type: ContractType, remark: Remark) -> ContractComment:
         """Keep a comment on lines of a contract. Raises Refused (no words, no such lines)."""

@@ -38,7 +38,7 @@ from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.http_team import HttpTeam
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
 from buildwright.views.attempts import AttemptsView
-from buildwright.views.contract_comments import ContractComment
+from buildwright.views.contract_comments import CommentList, ContractComment
 from buildwright.views.contracts import ContractsChange, ContractText, ContractView, RewrittenContract, TakenContracts
 from buildwright.views.costs import CostSum, KeptAnswers
 from buildwright.views.execution_log import TaskLogEntry
@@ -374,12 +374,12 @@ class HttpContracts:
 
     async def comments(
         self, project_id: str, contract_type: ContractType | None = None, *, resolved: bool = False
-    ) -> tuple[ContractComment, ...]:
+    ) -> CommentList:
         """See `ContractClient.comments`."""
         named = {"contract_type": contract_type} if contract_type is not None else {}
         path = f"/projects/{project_id}/contracts/comments"
         found = await self._wire.get(path, resolved="true" if resolved else "false", **named)
-        return tuple(ContractComment.model_validate_json(json.dumps(each)) for each in found["items"])
+        return CommentList.model_validate_json(json.dumps(found))
 
     async def comment(self, project_id: str, contract_type: ContractType, remark: Remark) -> ContractComment:
         """See `ContractClient.comment`."""

@@ -231,8 +231,12 @@ async def test_a_project_makes_its_repository_and_pushes_to_it(tmp_path: Path, g
         options = {**SHELL, **adds, "checks": [{"name": "tests", "command": "true"}]}
         planned = await site.client.post(f"/projects/{project}/build/plan", {"options": options})
         assert (planned.status, len(planned.json["tasks"])) == (200, 1), planned.text
-        for number in (1, 2):
-            begun = await site.client.post(f"/projects/{project}/build", {"options": options})
+        to_pull = {**options, "delivery": {"kind": "pr"}}
+        refused = await site.client.post(f"/projects/{project}/build", {"options": to_pull})
+        assert (refused.status, github.made) == (422, []), refused.text
+        assert "push its result" in refused.json["fix"]
+        for number, delivery in ((1, {"delivery": {"kind": "push"}}), (2, {})):
+            begun = await site.client.post(f"/projects/{project}/build", {"options": {**options, **delivery}})
             assert begun.status in {200, 202}, begun.text
             end = await ended(site.client, begun.json["build_id"])
             assert end["outcome"] == "succeeded", (number, end["pause"])

@@ -165,6 +165,18 @@ async def test_a_client_subscribes_to_what_it_wants(served: Served) -> None:
         assert (line_seqs(found), event_seqs(found)) == ([1, 2, 3, 4, 5], [])
 
 
+async def test_a_stream_of_a_project_begins_with_the_newest_lines_of_each_build(served: Served) -> None:
+    first, second = await served.begin(project="p"), await served.begin(project="p")
+    await first.say(5)
+    await second.say(3)
+    async with served.client() as client, opened(client, "/ws/devteam?projectId=p&topics=log&last=2") as frames:
+        await frames.next()
+        found: list[dict[str, Any]] = []
+        while len(line_seqs(found)) < 4:
+            found += await frames.until("execution-log")
+        assert sorted(line_seqs(found)) == [2, 3, 4, 5]
+
+
 async def test_a_stream_begins_with_the_newest_lines_and_the_older_ones_are_pages(served: Served) -> None:
     story = await served.begin()
     await story.say(10)

@@ -128,6 +128,34 @@ def test_the_last_approval_has_the_kept_change_judged_again_and_the_build_go_on(
     assert [one.reason for one in why(site.at, "a", site.journal, START).approvals] == ["it is wanted"] * 2
 
 
+@pytest.mark.parametrize(
+    ("findings", "attempts", "words"),
+    [
+        ((ONE, TWO), 1, "With all of them let pass the change is judged again as it is."),
+        ((ONE, BROKEN), 1, "With all of them let pass another finding keeps the change from landing still."),
+        ((BROKEN,), 1, ""),
+    ],
+)
+def test_what_is_said_of_an_approval_is_what_comes_of_it(
+    findings: tuple[Finding, ...], attempts: int, words: str
+) -> None:
+    site = Site(attempts)
+    site.refuse(*findings)
+    assert why(site.at, "a", site.journal, START).consent == words
+    for found in (one for one in findings if one is not BROKEN):
+        site.let_pass(found)
+    assert (site.at.task("a").phase is TaskPhase.JUDGING) == words.endswith("as it is.")
+
+
+def test_what_is_let_pass_while_the_next_attempt_works_is_not_judged_again_at_once() -> None:
+    site = Site(attempts=2)
+    site.refuse(ONE)
+    found = why(site.at, "a", site.journal, START)
+    assert site.at.task("a").phase is TaskPhase.WORKING
+    assert found.consent == "The task is being worked on, so the change is not judged again at once."
+    assert site.let_pass(ONE) == ["finding.approved"]
+
+
 def test_a_user_who_paused_decides_when_it_goes_on() -> None:
     site = Site(attempts=2)
     site.take(e.BuildPaused(reason="user"))

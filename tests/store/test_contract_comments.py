@@ -32,11 +32,14 @@ async def test_a_comment_is_kept_resolved_and_opened_again(records: Records) -> 
     assert await kept.add("ann", "p", SECOND) == SECOND
     assert await kept.add("ann", "p", FIRST) == FIRST
     assert await kept.of("ann", "p") == [FIRST, SECOND]
+    assert await kept.of("ann", "p", most=1) == await kept.of("ann", "p", "schema") == [SECOND]
     later = AT + timedelta(hours=1)
     done = FIRST._replace(resolved_by="bob", resolved_at=later)
     assert await kept.resolve("ann", "p", "c1", "bob", later) == done
     assert await kept.resolve("ann", "p", "c1", "eve", later + timedelta(hours=1)) == done, "it was resolved already"
     assert await kept.of("ann", "p") == [done, SECOND]
+    assert await kept.of("ann", "p", only_open=True) == [SECOND]
+    assert (await kept.count_open("ann", "p"), await kept.find("ann", "p", "c1")) == (1, done)
     assert await kept.resolve("ann", "p", "c1", "eve", None) == FIRST
     assert await kept.resolve("ann", "p", "c1", "eve", None) == FIRST
 
@@ -45,8 +48,10 @@ async def test_nothing_is_found_for_another_user_or_project(records: Records) ->
     kept = records.contract_comments
     await kept.add("ann", "p", FIRST)
     assert await kept.of("bob", "p") == await kept.of("ann", "q") == []
+    assert await kept.count_open("bob", "p") == await kept.count_open("ann", "q") == 0
     for user, project, name in (("bob", "p", "c1"), ("ann", "q", "c1"), ("ann", "p", "c9")):
         assert await kept.resolve(user, project, name, "bob", AT) is None
+        assert await kept.find(user, project, name) is None
     assert await kept.of("ann", "p") == [FIRST]
 
 

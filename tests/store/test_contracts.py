@@ -39,6 +39,9 @@ async def test_every_version_is_kept_and_the_newest_are_listed_in_order(records:
     (record,) = await kept.add("ann", "p", [second], later)
     assert (record.created_at, record.updated_at) == (AT, later)
     assert [one.contract for one in await kept.versions("ann", "p", "ui")] == [second, first[0]]
+    assert await kept.texts("ann", "p", "ui", 0, 1) == [(1, "a\nb\n")]
+    assert await kept.texts("ann", "p", "ui", 1, 9) == [(2, "a\nc\n")] == [await kept.text("ann", "p", "ui")]
+    assert (await kept.text("ann", "p", "ui", 1), await kept.text("ann", "p", "ui", 3)) == ((1, "a\nb\n"), None)
     newest = {one.contract.contract_type: one for one in await kept.newest("ann", "p")}
     assert newest["ui"].contract == second
     assert (newest["ui"].created_at, newest["ui"].updated_at) == (AT, later)
@@ -50,6 +53,8 @@ async def test_nothing_is_found_for_another_user_or_project(records: Records) ->
     assert await records.contracts.newest("bob", "p") == []
     assert await records.contracts.newest("ann", "q") == []
     assert await records.contracts.versions("bob", "p", "ui") == []
+    assert await records.contracts.texts("bob", "p", "ui", 0, 9) == []
+    assert await records.contracts.text("ann", "q", "ui") is None
     assert await records.contracts.add("ann", "p", [], AT) == []
 
 

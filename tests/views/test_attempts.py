@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +18,12 @@ BASE = [f"line {n}" for n in range(1, 31)]
 def git_diff(path: str, old: list[str], new: list[str]) -> str:
     """As git writes it, for a file that stays, comes or goes."""
     body = [line.rstrip("\n") for line in difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm="", n=3)]
-    return "\n".join([f"diff --git a/{path} b/{path}", *body, ""]) if body else ""
+    head = [f"diff --git a/{path} b/{path}", f"index {blob(old)}..{blob(new)} 100644"]
+    return "\n".join([*head, *body, ""]) if body else ""
+
+
+def blob(lines: list[str]) -> str:
+    return hashlib.sha1("\n".join(lines).encode()).hexdigest()[:7]
 
 
 def changed(**lines: str) -> list[str]:
@@ -92,15 +99,70 @@ def test_attempts_on_other_bases_are_aligned_by_their_lines() -> None:
     assert {"removed", "added"} <= kinds
 
 
-def test_what_is_no_text_or_too_long_is_not_shown_in_lines() -> None:
-    binary = "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n"
+def test_the_same_change_on_a_base_that_has_moved_is_the_same() -> None:
+    shifted = [*(f"new {n}" for n in range(100)), *BASE]
+    view = beside({"a.py": changed(n15="x")}, {"a.py": [*shifted[:100], *changed(n15="x")]}, shifted)
+    (file,) = view.files
+    assert (file.match, len(file.hunks), file.hunks[0].left_start, file.hunks[0].right_start) == ("same", 1, 12, 112)
+
+
+def test_the_same_line_at_another_place_differs() -> None:
+    base = ["a"] * 30
+    sides = []
+    for number, place in ((1, 10), (2, 12)):
+        text = git_diff("a", base, ["b" if at == place else "a" for at in range(30)])
+        sides.append(AttemptChange(number, "o", f"n{number}", diff_files(text)))
+    (file,) = attempts_side_by_side("b", "t", *sides).files
+    assert file.match == "differs"
+    assert any(hunk.differs for hunk in file.hunks)
+
+
+def of_diffs(left: str, right: str) -> AttemptsView:
+    sides = (AttemptChange(number, "o", f"n{number}", diff_files(text)) for number, text in enumerate((left, right), 1))
+    return attempts_side_by_side("b", "t", *sides)
+
+
+def test_what_is_no_text_or_too_long_is_not_shown_in_lines_and_is_the_same_or_not() -> None:
+    binary = "diff --git a/p.png b/p.png\nindex 1..{} 100644\nBinary files a/p.png and b/p.png differ\n"
     long = git_diff("l.txt", [], [str(n) for n in range(3_100)])
-    one = AttemptChange(1, "o", "n", diff_files(binary + long))
-    view = attempts_side_by_side("b", "t", one, one._replace(attempt=2))
-    assert [(file.path, file.match, bool(file.not_shown)) for file in view.files] == [
-        ("l.txt", "differs", True),
-        ("p.png", "differs", True),
-    ]
+    other = git_diff("l.txt", [], [str(n) for n in range(1, 3_101)])
+    for left, right, match in (
+        (long + binary.format(2), long + binary.format(2), "same"),
+        (long + binary.format(2), other + binary.format(3), "differs"),
+    ):
+        files = of_diffs(left, right).files
+        assert [(file.path, file.match, bool(file.not_shown)) for file in files] == [
+            ("l.txt", match, True),
+            ("p.png", match, True),
+        ]
+
+
+def test_a_name_before_a_mode_and_an_end_without_a_newline_are_part_of_a_change() -> None:
+    renamed = "diff --git a/{0} b/c\nsimilarity index 100%\nrename from {0}\nrename to c\n"
+    assert of_diffs(renamed.format("a"), renamed.format("a")).words == "Both made the same change."
+    (file,) = of_diffs(renamed.format("a"), renamed.format("b")).files
+    assert (file.match, file.words) == ("differs", "differs")
+    assert file.besides == "On the left renamed from a; on the right renamed from b."
+    executable = "diff --git a/s b/s\nold mode 100644\nnew mode 100755\n"
+    edited = git_diff("s", BASE, changed(n5="x"))
+    (file,) = of_diffs(edited, executable + edited.partition("\n")[2]).files
+    assert (file.match, file.besides) == ("differs", "On the left changed; on the right changed, mode 100755.")
+    (file,) = of_diffs(edited, edited.rstrip("\n") + "\n\\ No newline at end of file\n").files
+    assert (file.match, file.besides) == ("differs", "")
+    assert [row.right.unended for row in file.hunks[0].runs[-1].lines if row.right] == [True]
+
+
+@pytest.mark.timeout(20)
+def test_lines_that_are_there_many_times_over_take_no_longer() -> None:
+    sides = []
+    for name in ("x", "y"):
+        lines = [line for n in range(690) for line in (f"{name}{n}", "")]
+        sides.append("".join(git_diff(f"{at}.txt", [], lines) for at in range(12)))
+    files = of_diffs(*sides).files
+    shown = [sum(len(run.lines) for hunk in file.hunks for run in hunk.runs) > 0 for file in files]
+    assert shown == [not file.not_shown for file in files]
+    assert {file.match for file in files} == {"differs"}
+    assert sum(shown) == 3, "others have no room in one answer"
 
 
 @settings(max_examples=60, deadline=None)

@@ -307,6 +307,7 @@ def test_why_tells_attempts_with_their_evidence() -> None:
         (2, "refused", 2.0),
     ]
     assert view.attempts[1].detail == "refused by tests"
+    assert [attempt.has_change for attempt in view.attempts] == [True, True]
     assert view.findings == tuple(map(str, REFUSED.findings))
     assert view.reports[1].evidence == PROOF
     assert (view.changed, view.task.goal) == (("money.py",), "Exact amounts")
@@ -319,6 +320,7 @@ def test_a_crashed_agent_is_an_attempt_too() -> None:
     assert [(attempt.outcome, attempt.detail) for attempt in view.attempts] == [
         ("agent failed", "timeout: 300 s are over")
     ]
+    assert not view.attempts[0].has_change
     assert view.answer == "Attempt 1 was refused: timeout: 300 s are over."
 
 
@@ -357,6 +359,10 @@ def test_a_delivery_after_the_end_says_where_it_goes_and_how_the_build_had_ended
     assert view.delivering is not None
     assert (view.outcome, view.delivering.outcome, view.delivering.attempt) == ("", "succeeded", 1)
     assert view.delivering.words == "What has landed is being delivered as a pull request, branch mine."
+    assert not view.delivering.stopping
+    stopped = build_view(build_of(journal(*over, asked, e.StopRequested(), tasks=TASKS[:1])), LATER).delivering
+    assert stopped is not None
+    assert (stopped.stopping, stopped.words) == (True, "The delivery is being stopped.")
     failed = e.DeliveryFailed(message="no answer", temporary=True)
     again = build_view(build_of(journal(*over, asked, failed, tasks=TASKS[:1])), LATER).delivering
     assert again is not None

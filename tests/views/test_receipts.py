@@ -11,6 +11,8 @@ ASKED = (
     e.TokensUsed(task="money", attempt=1, model="m", input_tokens=1),
     e.MessageSent(id="m1", text="use Decimal", task="money"),
 )
+FAILED_TWICE = FAILED[:-1]
+SKIPPED = (FAILED[-1], e.TaskSkipped(task="money"))
 HEARD = (*ASKED, e.MessageDelivered(id="m1", task="money", attempt=1))
 
 
@@ -49,13 +51,15 @@ def test_a_message_that_nobody_heard_is_lost_with_the_end() -> None:
     assert receipt(*ASKED, *ended).state == "lost"
 
 
+def test_a_message_to_a_task_that_is_given_up_is_lost_although_the_build_goes_on() -> None:
+    given_up = receipt(*FAILED_TWICE, e.MessageSent(id="m1", text="use Decimal", task="money"), *SKIPPED)
+    assert (given_up.state, given_up.words) == ("lost", "No agent heard it before its task was given up.")
+
+
 def test_the_newest_are_told_and_how_many_are_older() -> None:
     recorded = journal(*HEARD, *(e.MessageSent(id=f"n{n}", text="more", task="money") for n in range(3)))
     told = receipts_of(build_of(recorded), recorded, 2)
     assert ([one.id for one in told.messages], told.omitted) == (["n1", "n2"], 2)
-
-
-FAILED_TWICE = FAILED[:-1]
 
 
 def test_the_words_of_another_try_are_a_message_with_its_way() -> None:

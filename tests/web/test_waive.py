@@ -48,6 +48,7 @@ async def test_two_attempts_are_compared_and_one_is_let_pass_by_keyboard(
     assert said["asked"] == [served.address]
     assert not said["found"], "\n".join(said["found"])
     assert said["marked"] == ["1", "2"]
+    assert said["swapped"] == "1", "the side that was chosen before has the other one now"
     assert "we asked for <b>it</b>" in said["passed"]
     end = await ended(served.client, build)
     assert end["outcome"] == "succeeded", end

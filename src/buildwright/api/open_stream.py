@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from buildwright.api.access import check_build_row, check_name, check_role, role_in_build, role_in_project
@@ -76,7 +76,7 @@ async def open_reader(
             place = None if after == "" or lost else _place_of(cursor, row.build_id, reader.form)
             await reader.add(row, place, live=live, mark=marks.get(row.build_id))
         if last is not None:
-            await _step_back(tails, reader, last)
+            await _step_back(tails, reader, last, marks)
         if live and selection.build is None:
             await tails.watch_project(reader, selection.user_id, selection.project_id, known)
     except BaseException:
@@ -97,12 +97,19 @@ async def open_reader(
     return reader, hello
 
 
-async def _step_back(tails: Broadcasts, reader: Subscription, last: StreamStart) -> None:
-    """Let a subscription start with the last log lines that there are."""
+async def _step_back(tails: Broadcasts, reader: Subscription, last: StreamStart, marks: Mapping[str, Mark]) -> None:
+    """Let a subscription start with the last log lines that there are, where the log is wanted."""
     for member in reader.members.values():
-        lines = await tails.builds.read_log(member.build_id, task=last.task, limit=last.lines, tail=True)
-        if lines and last.lines:
-            member.place = member.place._replace(line=min(member.place.line, lines[0].seq - 1))
+        if not reader.topics.wants_log(member.build_id):
+            continue
+        if last.task:
+            lines = await tails.builds.read_log(member.build_id, task=last.task, limit=last.lines, tail=True)
+            first = lines[0].seq if lines else 0
+        else:  # the numbers of all lines have no gaps
+            mark = marks.get(member.build_id)
+            first = max(mark.first_line, mark.last_line - last.lines + 1) if mark is not None else 0
+        if first:
+            member.place = member.place._replace(line=min(member.place.line, first - 1))
 
 
 def _place_of(cursor: Cursor | None, build_id: str, form: str) -> Place:

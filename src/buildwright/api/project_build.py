@@ -86,16 +86,20 @@ async def start(
 
     One at a time beside builds driven by hand, unless BUILDWRIGHT_BUILDS_AT_ONCE gives a number (0: any). Raises
     BadRepository, BadSpec, BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is
-    unfinished, or there is a repository of the name that is to be made), ForgeFailed (it could not be made), TooMany.
+    unfinished, or there is a repository of the name that is to be made), Refused (a pull request to one that is to be
+    made), ForgeFailed (it could not be made), TooMany.
     """
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
     spec, branch = await _spec(site, project, wish), ""
     if target_type == "github_new":
         begun = await site.records.runs.latest_by_project(project.id) is not None
-        repository, branch = await site.connecting.made(caller.user_id, repository, project.description, begun=begun)
+        to_pull = wish.options.delivery.kind == "pr"
+        repository, branch = await site.connecting.made(
+            caller.user_id, repository, project.description, begun=begun, to_pull=to_pull
+        )
     options = wish.options_for(target_type, repository)
-    if branch and "delivery" not in wish.options.model_fields_set:
+    if branch and options.delivery.kind == "push" and not options.delivery.branch:
         options = options.model_copy(update={"delivery": options.delivery.model_copy(update={"branch": branch})})
     new = NewBuild(spec, options, repository, wish.base, project.id)
     build_id = await operations.start(site, caller, correlation_id, new, at_once=1, opens=target_type == "local_path")
@@ -114,7 +118,8 @@ async def planned(site: ServerState, caller: Caller, project: ProjectRecord, wis
     spec = await _spec(site, project, wish)
     if target_type == "github_new":
         row = await site.records.runs.latest_by_project(project.id)
-        repository = (await site.seen.newest(row.build_id)).repository if row is not None else ""
+        before = (await site.seen.newest(row.build_id)).repository if row is not None else ""
+        repository = before if before.casefold().endswith(f"/{repository}.git".casefold()) else ""  # not made yet
     options = wish.options_for(target_type, repository)
     check_commands(site, caller, spec, options)
     if target_type == "local_path" and not await asyncio.to_thread(_is_there, site, caller, repository):

@@ -219,10 +219,12 @@ async def comments(
         project_id, name = await app.contracts.find(project)
         found = await app.contracts.comments(project_id, contract, resolved=all_)
     if output.json:
-        output.data({"comments": [one.model_dump(mode="json") for one in found]})
-    elif not found:
+        output.data({"comments": [one.model_dump(mode="json") for one in found.items], "more": found.more})
+    elif not found.items:
         output.print(f"There is no {'' if all_ else 'open '}comment on the contracts of {name}.")
-    for one in found if not output.json else ():
+    if found.more and not output.json:
+        output.print("There are older ones, which are left out.")
+    for one in found.items if not output.json else ():
         end = f", resolved by {one.resolved_by}" if one.resolved else ""
         output.print(f"{one.id}  {one.contract_type}, {one.by}, {one.at:%Y-%m-%d %H:%M}{end}")
         output.print(f"  {one_line(one.text, 400)}", wrap=True)

@@ -118,15 +118,9 @@ def _print_attempts(output: Output, view: AttemptsView) -> None:
     """Print what two attempts changed: what is the same folded into one line, what differs with the attempt's number."""
     output.print(f"Attempts {view.left.attempt} and {view.right.attempt} at {view.task}. {view.words}")
     for file in view.files:
-        said = {
-            "same": "the same in both",
-            "differs": "differs",
-            "only_left": f"only attempt {view.left.attempt}",
-            "only_right": f"only attempt {view.right.attempt}",
-        }[file.match]
-        output.print(f"\n{file.path} ({said})", style="bold")
-        if file.not_shown:
-            output.print(f"  {file.not_shown}")
+        output.print(f"\n{file.path} ({file.words})", style="bold")
+        for words in filter(None, (file.besides, file.not_shown)):
+            output.print(f"  {words}")
         for hunk in file.hunks if file.match != "same" else ():
             output.print(f"@@ {hunk.left_start or '-'} | {hunk.right_start or '-'} @@ {hunk.heading}", style="cyan")
             for run in hunk.runs:

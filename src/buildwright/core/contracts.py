@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from itertools import count
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
+from buildwright.core.alignment import Block, equal_blocks
 from buildwright.core.contract_types import FILES, FOLDER, ContractType
 from buildwright.core.limits import Options
 from buildwright.core.paths import check_path, is_protected
@@ -106,9 +106,9 @@ def edited(old: Contract | None, contract_type: ContractType, content: str) -> C
     if old is None:
         return Contract(contract_type=contract_type, content=content, sources=tuple(sources))
     before = old.content.splitlines()
-    for block in SequenceMatcher(None, before, new, autojunk=False).get_matching_blocks():
+    for block in equal_blocks(before, new):
         for at in range(block.size):
-            sources[block.b + at] = old.sources_at(block.a + at)
+            sources[block.after + at] = old.sources_at(block.before + at)
     is_cut = any(old.sources_at(at) for at in removed_lines(before, new))
     template = 0 if is_cut and not any(EDITED in one for one in sources) else old.template
     return Contract(
@@ -122,9 +122,10 @@ def edited(old: Contract | None, contract_type: ContractType, content: str) -> C
 
 def removed_lines(before: Sequence[str], after: Sequence[str]) -> Iterator[int]:
     """Yield the indexes of the lines that are gone or changed, in their order."""
-    for tag, start, end, _, _ in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag in {"delete", "replace"}:
-            yield from range(start, end)
+    upto = 0
+    for block in (*equal_blocks(before, after), Block(len(before), len(after), 0)):
+        yield from range(upto, block.before)
+        upto = block.before + block.size
 
 
 # --- Phases -----------------------------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import stat
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from buildwright.core.alignment import equal_blocks
 from buildwright.gates.changed import read_bytes, replace_bytes
 from buildwright.gates.compared import Compared
 from buildwright.gates.mutations import Mutation, in_lines, is_source
@@ -75,11 +75,8 @@ def faults_in(files: Sequence[Compared], tree: str) -> list[Mutation]:
 def changed_lines(before: str, after: str) -> frozenset[int]:
     """Return the numbers, from 1, of the lines of `after` that are added or altered."""
     old, new = before.splitlines(), after.splitlines()
-    start = next((place for place, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), None)
-    start = min(len(old), len(new)) if start is None else start
-    matcher = SequenceMatcher(None, old[start:], new[start:], autojunk=False)
-    places = (range(low, high) for tag, _, _, low, high in matcher.get_opcodes() if tag != "equal")
-    return frozenset(start + number + 1 for place in places for number in place)
+    stay = {block.after + at for block in equal_blocks(old, new) for at in range(block.size)}
+    return frozenset(place + 1 for place in range(len(new)) if place not in stay)
 
 
 async def try_faults(

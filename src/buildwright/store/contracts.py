@@ -56,6 +56,24 @@ class Contracts:
         query = _of(user_id, project_id).where(table.c.contract_type == contract_type)
         return [_record(row) for row in await self._database.fetch(query.order_by(table.c.version.desc()))]
 
+    async def texts(
+        self, user_id: str, project_id: str, contract_type: ContractType, after: int, most: int
+    ) -> list[tuple[int, str]]:
+        """Return the numbers and texts of the first `most` versions of a contract after one, the oldest first."""
+        query = _texts(user_id, project_id, contract_type).where(table.c.version > after)
+        found = await self._database.fetch(query.order_by(table.c.version).limit(most))
+        return [(row.version, row.content) for row in found]
+
+    async def text(
+        self, user_id: str, project_id: str, contract_type: ContractType, version: int = 0
+    ) -> tuple[int, str] | None:
+        """Return the number and the text of a version of a contract, 0 for the newest; None when there is none."""
+        query = _texts(user_id, project_id, contract_type)
+        if version:
+            query = query.where(table.c.version == version)
+        found = await self._database.fetch(query.order_by(table.c.version.desc()).limit(1))
+        return (found[0].version, found[0].content) if found else None
+
     async def add(
         self, user_id: str, project_id: str, contracts: Sequence[Contract], at: datetime
     ) -> list[ContractRecord]:
@@ -90,6 +108,11 @@ class Contracts:
 
 def _of(user_id: str, project_id: str) -> Select[Any]:
     return select(*_COLUMNS).where(table.c.project_id == project_id, table.c.user_id == user_id)
+
+
+def _texts(user_id: str, project_id: str, contract_type: ContractType) -> Select[Any]:
+    mine = (table.c.project_id == project_id, table.c.user_id == user_id, table.c.contract_type == contract_type)
+    return select(table.c.version, table.c.content).where(*mine)
 
 
 def _record(row: Row[Any]) -> ContractRecord:

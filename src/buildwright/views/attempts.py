@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal, NamedTuple
 
+from buildwright.core.alignment import Block, equal_blocks
 from buildwright.core.record import Record
-from buildwright.views.line_words import pieces_of
+from buildwright.views.line_words import Comparing, pieces_of
 from buildwright.views.review import DiffFile, DiffHunk, DiffLine
 
 MOST_LINES = 3_000
 """Lines of a file's hunks above which they are not aligned."""
+MOST_IN_ALL = 10_000
+"""Lines of the hunks of all files that one answer shows; those that differ come first."""
 
 FileMatch = Literal["same", "differs", "only_left", "only_right"]
 
@@ -47,9 +49,13 @@ class AttemptFile(Record):
 
     path: str
     match: FileMatch
+    words: str
+    """The match in words."""
     left_kind: str = ""
     """What the left attempt did to it: `added`, `changed`, `deleted`, `renamed`; "" for nothing."""
     right_kind: str = ""
+    besides: str = ""
+    """What differs besides its lines, such as its name before or its mode, in words; "" for nothing."""
     not_shown: str = ""
     """Why its lines are not: "" when they are."""
     hunks: tuple[AttemptHunk, ...] = ()
@@ -89,10 +95,18 @@ class AttemptChange(NamedTuple):
 
 
 def attempts_side_by_side(build_id: str, task: str, left: AttemptChange, right: AttemptChange) -> AttemptsView:
-    """Return two changes aligned. O(the square of the lines of a hunk) at worst, for each hunk."""
+    """Return two changes aligned, as far as the bounds above let it. O(lines) beside that."""
     mine, other = ({file.path: file for file in one.files} for one in (left, right))
-    files = [_file(path, mine.get(path), other.get(path)) for path in {**mine, **other}]
-    files.sort(key=lambda file: (file.match == "same", file.path))
+    pairs = [_Pair(path, mine.get(path), other.get(path)) for path in {**mine, **other}]
+    ordered = sorted(((pair, _match(pair)) for pair in pairs), key=lambda one: (one[1] == "same", one[0].path))
+    names: dict[FileMatch, str] = {
+        "same": "the same in both",
+        "differs": "differs",
+        "only_left": f"only attempt {left.attempt}",
+        "only_right": f"only attempt {right.attempt}",
+    }
+    room = _Room()
+    files = tuple(_file(pair, match, names[match], room) for pair, match in ordered)
     differ = sum(file.match != "same" for file in files)
     if not differ:
         words = "Both made the same change."
@@ -101,7 +115,7 @@ def attempts_side_by_side(build_id: str, task: str, left: AttemptChange, right: 
         words = f"They differ in {differ} of {len(files)} file{'' if len(files) == 1 else 's'}"
         words += f"; {same} {'is' if same == 1 else 'are'} the same." if same else "."
     ends = (_end(left), _end(right))
-    return AttemptsView(build=build_id, task=task, left=ends[0], right=ends[1], words=words, files=tuple(files))
+    return AttemptsView(build=build_id, task=task, left=ends[0], right=ends[1], words=words, files=files)
 
 
 def _end(change: AttemptChange) -> AttemptEnd:
@@ -115,32 +129,93 @@ def _end(change: AttemptChange) -> AttemptEnd:
     )
 
 
-def _file(path: str, left: DiffFile | None, right: DiffFile | None) -> AttemptFile:
-    sides = [side for side in (left, right) if side is not None]
-    match: FileMatch = "only_right" if left is None else "only_left" if right is None else "differs"
-    kinds = {"left_kind": left.kind if left else "", "right_kind": right.kind if right else ""}
-    lines = sum(len(hunk.lines) for side in sides for hunk in side.hunks)
-    if any(side.binary for side in sides):
-        return AttemptFile(path=path, match=match, **kinds, not_shown="It is a binary file.")
-    if lines > MOST_LINES:
-        return AttemptFile(path=path, match=match, **kinds, not_shown=f"Its changes have {lines:,} lines.")
-    hunks = tuple(_hunks(left.hunks if left else (), right.hunks if right else ()))
-    if match == "differs" and kinds["left_kind"] == kinds["right_kind"] and not any(hunk.differs for hunk in hunks):
-        match = "same"
-    return AttemptFile(path=path, match=match, **kinds, hunks=hunks)
+class _Pair(NamedTuple):
+    """What both attempts did to one file; None for nothing."""
+
+    path: str
+    left: DiffFile | None
+    right: DiffFile | None
+
+    @property
+    def lines(self) -> int:
+        """Return the lines of all hunks of both."""
+        return sum(len(hunk.lines) for side in (self.left, self.right) if side for hunk in side.hunks)
 
 
-def _hunks(left: Sequence[DiffHunk], right: Sequence[DiffHunk]) -> Iterator[AttemptHunk]:
-    for mine, other in _grouped(left, right):
-        runs = tuple(_runs(_lines_of(mine), _lines_of(other)))
-        first = (mine or other)[0]
-        yield AttemptHunk(
-            heading=first.heading,
-            left_start=mine[0].new_start if mine else 0,
-            right_start=other[0].new_start if other else 0,
-            differs=any(run.differs for run in runs),
-            runs=runs,
-        )
+class _Room:
+    """How much more one answer shows."""
+
+    def __init__(self) -> None:
+        self._lines = MOST_IN_ALL
+        self.comparing = Comparing()
+
+    def refusal(self, lines: int) -> str:
+        """Return why a file with so many lines is not shown; "" for one that is, and count it."""
+        if lines > MOST_LINES:
+            return f"Its changes have {lines:,} lines."
+        if lines > self._lines:
+            return f"With its {lines:,} lines there are more than {MOST_IN_ALL:,} to show."
+        self._lines -= lines
+        return ""
+
+
+def _match(pair: _Pair) -> FileMatch:
+    """Return whether both did the same to a file. O(lines)."""
+    left, right = pair.left, pair.right
+    if left is None:
+        return "only_right"
+    if right is None:
+        return "only_left"
+    if _besides(left) != _besides(right) or left.binary != right.binary:
+        return "differs"
+    if left.binary:
+        return "same" if _is_one(left.new_blob, right.new_blob) else "differs"
+    numbered = _is_one(left.old_blob, right.old_blob)
+    return "same" if _keys(_lines_of(left.hunks), numbered) == _keys(_lines_of(right.hunks), numbered) else "differs"
+
+
+def _is_one(blob: str, other: str) -> bool:
+    """Return whether two ids are of one content: git shortens them, not always to the same length."""
+    return bool(blob and other) and (blob.startswith(other) or other.startswith(blob))
+
+
+def _besides(file: DiffFile) -> str:
+    """Return what a change does to a file besides its lines, in words."""
+    return (
+        file.kind + (f" from {file.old_path}" if file.old_path else "") + (f", mode {file.mode}" if file.mode else "")
+    )
+
+
+def _file(pair: _Pair, match: FileMatch, words: str, room: _Room) -> AttemptFile:
+    left, right = pair.left, pair.right
+    told = (_besides(left), _besides(right)) if left and right else ("", "")
+    shown = AttemptFile(
+        path=pair.path,
+        match=match,
+        words=words,
+        left_kind=left.kind if left else "",
+        right_kind=right.kind if right else "",
+        besides=f"On the left {told[0]}; on the right {told[1]}." if told[0] != told[1] else "",
+    )
+    binary = any(side.binary for side in (left, right) if side)
+    if why := "It is a binary file." if binary else room.refusal(pair.lines):
+        return shown.model_copy(update={"not_shown": why})
+    return shown.model_copy(update={"hunks": tuple(_hunks(left, right, room.comparing))})
+
+
+def _hunks(left: DiffFile | None, right: DiffFile | None, comparing: Comparing) -> Iterator[AttemptHunk]:
+    numbered = left is None or right is None or _is_one(left.old_blob, right.old_blob)
+    both = [list(side.hunks) if side else [] for side in (left, right)]
+    for mine, other in _grouped(*both) if numbered else [both]:
+        runs = tuple(_runs(_lines_of(mine), _lines_of(other), numbered, comparing))
+        if runs:
+            yield AttemptHunk(
+                heading=(mine or other)[0].heading,
+                left_start=mine[0].new_start if mine else 0,
+                right_start=other[0].new_start if other else 0,
+                differs=any(run.differs for run in runs),
+                runs=runs,
+            )
 
 
 def _lines_of(hunks: Sequence[DiffHunk]) -> list[DiffLine]:
@@ -148,10 +223,7 @@ def _lines_of(hunks: Sequence[DiffHunk]) -> list[DiffLine]:
 
 
 def _grouped(left: Sequence[DiffHunk], right: Sequence[DiffHunk]) -> Iterator[tuple[list[DiffHunk], list[DiffHunk]]]:
-    """Yield the hunks of both by the lines of the file before that they share; all as one where those were other lines."""
-    if not _same_base(left, right):
-        yield list(left), list(right)
-        return
+    """Yield the hunks of both by the lines that they share of the file before, which is the same one for both."""
     ordered = sorted(
         [(hunk, False) for hunk in left] + [(hunk, True) for hunk in right], key=lambda one: one[0].old_start
     )
@@ -166,30 +238,35 @@ def _grouped(left: Sequence[DiffHunk], right: Sequence[DiffHunk]) -> Iterator[tu
         yield mine, other
 
 
-def _same_base(left: Sequence[DiffHunk], right: Sequence[DiffHunk]) -> bool:
-    """Return whether both changed the same lines before, as far as both show them."""
-    before = {line.old: line.text for hunk in left for line in hunk.lines if line.old is not None}
-    return all(
-        before.get(line.old, line.text) == line.text for hunk in right for line in hunk.lines if line.old is not None
-    )
+_Key = tuple[str, str, bool, int | None]
 
 
-def _runs(left: Sequence[DiffLine], right: Sequence[DiffLine]) -> Iterator[AttemptLinesRun]:
-    keys = [[(line.kind, line.text) for line in side] for side in (left, right)]
+def _keys(lines: Sequence[DiffLine], numbered: bool) -> list[_Key]:
+    """Return what lines are compared by: with their numbers in the file before where that is the same one for both."""
+    return [(line.kind, line.text, line.unended, line.old if numbered else None) for line in lines]
+
+
+def _runs(
+    left: Sequence[DiffLine], right: Sequence[DiffLine], numbered: bool, comparing: Comparing
+) -> Iterator[AttemptLinesRun]:
     rows: list[tuple[bool, AttemptLines]] = []
-    for tag, i, j, k, m in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes():
-        if tag == "equal":
-            rows += [(False, AttemptLines(left=a, right=b)) for a, b in zip(left[i:j], right[k:m], strict=True)]
-        else:
-            rows += [(True, row) for row in _apart(left[i:j], right[k:m])]
+    mine, other = _keys(left, numbered), _keys(right, numbered)
+    upto, until = 0, 0
+    for i, k, size in (*equal_blocks(mine, other), Block(len(left), len(right), 0)):
+        rows += [(True, row) for row in _apart(left[upto:i], right[until:k], comparing)]
+        upto, until = i + size, k + size
+        rows += [
+            (False, AttemptLines(left=one, right=two)) for one, two in zip(left[i:upto], right[k:until], strict=True)
+        ]
     for differs, run in groupby(rows, key=lambda row: row[0]):
         yield AttemptLinesRun(differs=differs, lines=tuple(row for _, row in run))
 
 
-def _apart(left: Sequence[DiffLine], right: Sequence[DiffLine]) -> Iterator[AttemptLines]:
+def _apart(left: Sequence[DiffLine], right: Sequence[DiffLine], comparing: Comparing) -> Iterator[AttemptLines]:
     """Yield lines that differ side by side, with the words that differ marked where one stands beside the other."""
     both = min(len(left), len(right))
-    told = pieces_of(["removed"] * both + ["added"] * both, [line.text for line in (*left[:both], *right[:both])])
+    texts = [line.text for line in (*left[:both], *right[:both])]
+    told = pieces_of(["removed"] * both + ["added"] * both, texts, comparing)
     for place in range(max(len(left), len(right))):
         yield AttemptLines(
             left=_in_pieces(left[place], told.get(place, ())) if place < len(left) else None,

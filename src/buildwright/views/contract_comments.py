@@ -5,8 +5,10 @@ Pure; must never change a comment.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import NamedTuple
 
 from buildwright.core.contract_types import ContractType
@@ -37,6 +39,14 @@ class ContractComment(Record):
     """Where it stands, in words."""
 
 
+class CommentList(Record):
+    """Comments on contracts, oldest first."""
+
+    items: tuple[ContractComment, ...]
+    more: bool = False
+    """Whether there are older ones, which are left out."""
+
+
 class VersionText(NamedTuple):
     """A version of a contract."""
 
@@ -44,37 +54,61 @@ class VersionText(NamedTuple):
     content: str
 
 
-class Placed(NamedTuple):
-    """Where a commented paragraph is: `line` in the newest version (0: not there), `changed_in` as in `ContractComment`."""
+class Place(NamedTuple):
+    """A paragraph that was commented on line `first` of `version`, and where it is in the last version looked at."""
 
+    passage: str
+    first: int
+    version: int
     line: int
-    changed_in: int
-    words: str
+    """Where it is, or was last."""
+    changed_in: int = 0
+    """As in `ContractComment`."""
+
+    @property
+    def words(self) -> str:
+        """Return where it is, in words."""
+        if self.changed_in:
+            return f"The paragraph has changed in version {self.changed_in}, since this was written."
+        moved = "" if self.line == self.first else f", now at line {self.line}"
+        return f"On line {self.first} of version {self.version}{moved}."
 
 
-def placed(passage: str, first: int, version: int, texts: Sequence[VersionText]) -> Placed:
-    """Find a paragraph in the versions of its contract, given in any order. O(lines of all versions since)."""
-    line, at, changed_in = first, first, 0
-    for one in sorted(texts):
-        if one.version <= version:
-            continue
-        line = _line_of(passage, one.content, at)
-        if line:
-            at, changed_in = line, 0  # also a paragraph that came back
-        elif not changed_in:
-            changed_in = one.version
-    if changed_in:
-        return Placed(0, changed_in, f"The paragraph has changed in version {changed_in}, since this was written.")
-    moved = "" if line == first else f", now at line {line}"
-    return Placed(line, 0, f"On line {first} of version {version}{moved}.")
+def followed(places: Sequence[Place], texts: Sequence[VersionText]) -> list[Place]:
+    """Look for paragraphs in more versions of their contract, and return where they are then, in the order given.
+
+    Each version is split once. Takes O(characters) for each paragraph that a version has not where it was before.
+    """
+    found = list(places)
+    for version, content in sorted(texts):
+        text = _Text(content)
+        found = [_in(text, version, place) if version > place.version else place for place in found]
+    return found
 
 
-def _line_of(passage: str, text: str, near: int) -> int:
-    """Return the line of a text at which a passage begins, the one nearest to `near` of several; 0 when it is not there."""
-    wanted, lines = passage.split("\n"), text.split("\n")
-    found = [
-        start + 1
-        for start in range(len(lines) - len(wanted) + 1)
-        if lines[start] == wanted[0] and lines[start : start + len(wanted)] == wanted
-    ]
-    return min(found, key=lambda line: abs(line - near), default=0)
+def _in(text: _Text, version: int, place: Place) -> Place:
+    line = text.line_of(place.passage, place.line)
+    if line:
+        return place._replace(line=line, changed_in=0)  # also a paragraph that came back
+    return place if place.changed_in else place._replace(changed_in=version)
+
+
+class _Text:
+    """A text in which whole lines are looked for."""
+
+    def __init__(self, content: str) -> None:
+        self._text = f"\n{content}\n"
+        self._backwards = self._text[::-1]
+        self._breaks = [0, *accumulate(len(line) + 1 for line in content.split("\n"))][:-1]
+
+    def line_of(self, passage: str, near: int) -> int:
+        """Return the line at which a passage begins, the one nearest to `near` of several; 0 when it is not there."""
+        wanted = f"\n{passage}\n"
+        here = self._breaks[min(near, len(self._breaks)) - 1]
+        found = [self._text.find(wanted, here)]
+        if found[0] != here:
+            # Backwards, as `rfind` takes O(text * passage) at worst, which `find` does not.
+            back = self._backwards.find(wanted[::-1], max(0, len(self._text) + 1 - here - len(wanted)))
+            found.insert(0, len(self._text) - back - len(wanted) if back >= 0 else -1)
+        lines = [bisect_left(self._breaks, at) + 1 for at in found if at >= 0]
+        return min(lines, key=lambda line: abs(line - near), default=0)

@@ -7,7 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone, landed_before, unapproved
+from buildwright.core.build import (
+    Approval,
+    Build,
+    Control,
+    TaskPhase,
+    TaskState,
+    can_be_reopened,
+    is_undone,
+    landed_before,
+    unapproved,
+)
 from buildwright.core.complexity import Complexity, complexity_of
 from buildwright.core.event import Recorded
 from buildwright.core.fault import FAULTS
@@ -61,6 +71,8 @@ class AttemptView(Record):
     """Commit that keeps what it made, while it has not landed; "" when nothing is kept."""
     kept_because: str = ""
     """Why it did not land, in full."""
+    has_change: bool = False
+    """Whether it has left a change, which can be looked at and compared."""
     denied: tuple[str, ...] = ()
     """What its agent asked for and may not reach."""
 
@@ -126,6 +138,8 @@ class WhyView(Record):
     approvals: tuple[ApprovalView, ...] = ()
     approvable: tuple[ApprovableFinding, ...] = ()
     """What a person may let pass now, each by itself."""
+    consent: str = ""
+    """What comes of it when all of them are let pass, in a sentence; "" when there is none."""
     reports: tuple[Report, ...] = ()
     """The newest verdict, gate by gate, with its evidence."""
     accepted_by: tuple[str, ...] = ()
@@ -190,6 +204,7 @@ def why(
             f"there is no task {task_id} in this build", fix=f"name one of these: {_some_ids(plan, task_id)}"
         )
     task, state = plan.task(task_id), build.task(task_id)
+    approvable = _approvable(build, state)
     return WhyView(
         build=build.id,
         task=task,
@@ -207,17 +222,31 @@ def why(
         changed=state.patch.paths if state.patch is not None else (),
         outside=tuple(one.file for one in findings_of(state) if one.code == "scope.outside" and one.file),
         approvals=approvals_of(task_id, state),
-        approvable=_approvable(build, state),
+        approvable=approvable,
+        consent=_consent(build, state) if approvable else "",
         reports=state.verdict.reports if state.verdict is not None else (),
         accepted_by=_accepted_by(state),
     )
 
 
 def _approvable(build: Build, state: TaskState) -> tuple[ApprovableFinding, ...]:
-    if build.is_terminal or state.phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
+    later = build.past_end is not None  # only the delivery of the ended build is tried again
+    if build.is_terminal or later or state.phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
         return ()
     found = (one for one in unapproved(state) if one.can_be_approved)
     return tuple(ApprovableFinding(finding=one.fingerprint, words=str(one)) for one in found)
+
+
+def _consent(build: Build, state: TaskState) -> str:
+    left = unapproved(state)
+    others = sum(not one.can_be_approved for one in left)
+    if others:
+        these = "another finding keeps" if others == 1 else f"{others} other findings keep"
+        return f"With all of them let pass {these} the change from landing still."
+    passed = tuple(Approval(one.fingerprint, "", "", "", build.updated_at) for one in left)
+    if can_be_reopened(state._replace(approvals=(*state.approvals, *passed))):
+        return "With all of them let pass the change is judged again as it is."
+    return "The task is being worked on, so the change is not judged again at once."
 
 
 def answer_for(build: Build, plan: Plan, task: Task, now: datetime) -> str:
@@ -287,7 +316,8 @@ def _with_kept(
                 "detail": work.reason if work is not None else f"the build was {build.outcome}",
             }
             changes = {**changes, **cut}
-        told.append(attempt.model_copy(update=changes) if changes else attempt)
+        changes["has_change"] = work is not None or bool(attempt.changes)
+        told.append(attempt.model_copy(update=changes))
     return tuple(told)
 
 

@@ -26,6 +26,8 @@ class LaterDelivery(Record):
     attempt: int
     """From 1."""
     words: str
+    stopping: bool = False
+    """Whether it was asked to stop."""
 
 
 def later_delivery(build: Build) -> LaterDelivery | None:
@@ -45,4 +47,11 @@ def later_delivery(build: Build) -> LaterDelivery | None:
         if build.delivery_error:
             most = build.options.limits.pushes
             words += f" Attempt {attempt} of {most}: the one before failed: {build.delivery_error}"
-    return LaterDelivery(deliver=goal.kind, branch=goal.branch, outcome=end.outcome, attempt=attempt, words=words)
+    return LaterDelivery(
+        deliver=goal.kind,
+        branch=goal.branch,
+        outcome=end.outcome,
+        attempt=attempt,
+        words=words,
+        stopping=build.control is Control.STOPPING,
+    )

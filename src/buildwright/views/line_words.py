@@ -12,27 +12,35 @@ _LONGEST = 1_000
 """Characters of the longest line that is compared word by word."""
 _LEAST_ALIKE = 0.5
 """The least share of words that two lines have in common if one became the other."""
-_MOST_PAIRS = 500
-"""Pairs of one hunk that are compared; comparing takes long, and no reader looks at as many."""
+_MOST = 3_000_000
+"""Words of one line times words of the other, summed over the pairs of one answer: comparing takes long."""
 
 Pieces = tuple[str, ...]
 """A line in pieces, by turns unchanged and changed, an unchanged one first, which may be ""."""
 
 
-def pieces_of(kinds: Sequence[str], texts: Sequence[str]) -> dict[int, Pieces]:
+class Comparing:
+    """How much more is compared word by word for one answer."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._left = most
+
+    def takes(self, before: int, after: int) -> bool:
+        """Return whether two lines with so many words are still compared, and count them."""
+        self._left -= before * after
+        return self._left >= 0
+
+
+def pieces_of(kinds: Sequence[str], texts: Sequence[str], comparing: Comparing) -> dict[int, Pieces]:
     """Return the pieces of the lines of a hunk, by place, where a removed line became an added one.
 
     `kinds` are `same`, `added` or `removed`. The first line of a removed run is held against the first of the added run
-    that follows, and so on. Takes O(lines * words).
+    that follows, and so on, as long as `comparing` takes them. Takes O(lines) beside that.
     """
     found: dict[int, Pieces] = {}
-    pairs = 0
     for old, new in _runs(kinds):
         for before, after in zip(old, new, strict=False):
-            pairs += 1
-            if pairs > _MOST_PAIRS:
-                return found
-            if both := _compared(texts[before], texts[after]):
+            if both := _compared(texts[before], texts[after], comparing):
                 found[before], found[after] = both
     return found
 
@@ -47,12 +55,14 @@ def _runs(kinds: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
         removed = places if kind == "removed" else []
 
 
-def _compared(old: str, new: str) -> tuple[Pieces, Pieces] | None:
+def _compared(old: str, new: str, comparing: Comparing) -> tuple[Pieces, Pieces] | None:
     """Return both lines in pieces; None when they are too different, or too long to be compared."""
     if max(len(old), len(new)) > _LONGEST:
         return None
     before, after = _WORD.findall(old), _WORD.findall(new)
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    if not comparing.takes(len(before), len(after)):
+        return None
+    matcher = SequenceMatcher(None, before, after)
     if matcher.quick_ratio() < _LEAST_ALIKE or matcher.ratio() < _LEAST_ALIKE:
         return None
     mine, its = [""], [""]

@@ -73,7 +73,10 @@ def ways_on(build: Build, since: datetime) -> Iterator[WayOn]:
         yield WayOn("have an owner of the server raise the month's budget (`buildwright user set`), then continue")
         yield WayOn("wait until the next month (UTC), then continue with its budget")
         return
-    spent = {mark.purse: (mark.budget_usd, mark.spent_usd) for mark in reversed(empty)}
+    spent = dict[str, tuple[Decimal, Decimal]]()
+    for mark in reversed(empty):  # of several tasks the one that has spent the most
+        budget, most = spent.get(mark.purse, (mark.budget_usd, mark.spent_usd))
+        spent[mark.purse] = max(budget, mark.budget_usd), max(most, mark.spent_usd)
     raised = {f"options.{purse}_budget_usd": _larger(*spent[purse]) for purse in reversed(spent)}
     words = [_FOR_PURSE[purse] for purse in reversed(spent)]
     own = build.budget_usd

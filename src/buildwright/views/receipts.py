@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from buildwright.core import event as e
-from buildwright.core.build import Build
+from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded
 from buildwright.core.record import Record
 
 MessageState = Literal["queued", "delivered", "acted", "lost"]
-"""`acted`: an attempt that has heard it has made a change since. `lost`: the build ended before an agent heard it."""
+"""`acted`: an attempt that has heard it has made a change since. `lost`: no agent heard it before the build ended or its
+task was given up."""
 
 
 class TakenIn(Record):
@@ -89,8 +90,7 @@ def receipts_of(build: Build, events: Sequence[Recorded], most: int = 1_000) -> 
         build=build.id,
         version=build.version,
         messages=tuple(
-            _receipt(one, tuple(heard.get(one.id, ())), waits=one.id in waiting, ended=build.is_terminal)
-            for one in sent.values()
+            _receipt(build, one, tuple(heard.get(one.id, ())), waits=one.id in waiting) for one in sent.values()
         ),
         omitted=len(all_sent) - len(sent),
     )
@@ -119,9 +119,12 @@ def _sent(recorded: Recorded) -> _Sent | None:
             return None
 
 
-def _receipt(sent: _Sent, taken: tuple[TakenIn, ...], *, waits: bool, ended: bool) -> MessageReceipt:
-    state: MessageState = "queued" if waits and not ended else "lost"
-    words = "It waits for an agent." if state == "queued" else "No agent heard it before the build ended."
+def _receipt(build: Build, sent: _Sent, taken: tuple[TakenIn, ...], *, waits: bool) -> MessageReceipt:
+    given_up = bool(sent.task) and build.task(sent.task).phase is TaskPhase.SKIPPED
+    state: MessageState = "queued" if waits and not (build.is_terminal or given_up) else "lost"
+    words = "No agent heard it before " + ("its task was given up." if given_up else "the build ended.")
+    if state == "queued":
+        words = "It waits for an agent."
     if taken:
         state = "acted" if any(one.changed for one in taken) else "delivered"
         words = "; ".join(f"{one.task} heard it in attempt {one.attempt} before turn {one.turn}" for one in taken)

@@ -10,7 +10,7 @@ from typing import Literal
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.record import Record
-from buildwright.views.line_words import pieces_of
+from buildwright.views.line_words import Comparing, pieces_of
 from buildwright.views.overview import findings_of
 
 LineKind = Literal["same", "added", "removed"]
@@ -30,6 +30,8 @@ class DiffLine(Record):
     text: str
     old: int | None = None
     new: int | None = None
+    unended: bool = False
+    """Whether it is the last line of its file, and no newline ends it."""
     pieces: tuple[str, ...] = ()
     """The text in pieces, by turns unchanged and changed, an unchanged one first; () where no words were compared."""
 
@@ -66,6 +68,12 @@ class DiffFile(Record):
     path: str
     old_path: str = ""
     """Its name before, if it was renamed."""
+    mode: str = ""
+    """The mode that the change gives it, as git writes it, such as `100755`; "" when it stays as it is."""
+    old_blob: str = ""
+    """The id of its content before, as git shortens it; "" when the content stays."""
+    new_blob: str = ""
+    """The id of its content after."""
     kind: FileKind = "changed"
     language: str = ""
     binary: bool = False
@@ -112,9 +120,14 @@ def _file(part: str) -> DiffFile:
     removed = sum(line.kind == "removed" for hunk in hunks for line in hunk.lines)
     path = (old if deleted else new) or shown
     renamed = "rename from" in named
+    mode = re.search(r"^new (?:file )?mode ([0-7]+)$", head, re.MULTILINE)
+    blobs = re.search(r"^index ([0-9a-f]+)\.\.([0-9a-f]+)", head, re.MULTILINE)
     return DiffFile(
         path=path,
         old_path=named["rename from"] if renamed else "",
+        mode=mode[1] if mode else "",
+        old_blob=blobs[1] if blobs else "",
+        new_blob=blobs[2] if blobs else "",
         kind="added" if made else "deleted" if deleted else "renamed" if renamed else "changed",
         language=language_of(path),
         binary="\nBinary files " in head or "\nGIT binary patch" in head,
@@ -151,6 +164,8 @@ def _hunks(body: str) -> Iterator[DiffHunk]:
             before, after = kind != "added", kind != "removed"
             lines.append(DiffLine(kind=kind, text=row[1:], old=old if before else None, new=new if after else None))
             old, new = old + before, new + after
+        elif row.startswith("\\") and lines:
+            lines[-1] = lines[-1].model_copy(update={"unended": True})
     if hunk is not None:
         yield hunk.model_copy(update={"lines": tuple(lines)})
 
@@ -205,7 +220,7 @@ def review_of(
 ) -> ReviewView:
     """Return a change with the purpose of each hunk. `owners` are of the whole build; None for the change of one task."""
     commits = {state.commit: name for name, state in build.tasks.items() if state.commit}
-    known = _Purposes(build)
+    known, comparing = _Purposes(build), Comparing()
     told = []
     for file in files:
         hunks = []
@@ -216,7 +231,11 @@ def review_of(
                 else tuple(commits[commit] for commit in owners.of(file, hunk) if commit in commits)
             )
             made = tuple(known.of(name) for name in dict.fromkeys(of))
-            asked = {"purposes": made, "unasked": known.unasked(file.path, of), "lines": _in_pieces(hunk.lines)}
+            asked = {
+                "purposes": made,
+                "unasked": known.unasked(file.path, of),
+                "lines": _in_pieces(hunk.lines, comparing),
+            }
             hunks.append(hunk.model_copy(update=asked))
         told.append(file.model_copy(update={"hunks": tuple(hunks)}))
     return ReviewView(
@@ -232,8 +251,8 @@ def review_of(
     )
 
 
-def _in_pieces(lines: Sequence[DiffLine]) -> tuple[DiffLine, ...]:
-    found = pieces_of([line.kind for line in lines], [line.text for line in lines])
+def _in_pieces(lines: Sequence[DiffLine], comparing: Comparing) -> tuple[DiffLine, ...]:
+    found = pieces_of([line.kind for line in lines], [line.text for line in lines], comparing)
     return tuple(
         line.model_copy(update={"pieces": found[place]}) if place in found else line for place, line in enumerate(lines)
     )

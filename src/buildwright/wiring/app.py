@@ -576,6 +576,8 @@ class App:
         """Return what two attempts at a task changed, side by side. Raises NotFound, Refused, GitFailed."""
         from buildwright.wiring.changes import attempts
 
+        if build.rebases:
+            await self.workspace.stand_on(build.id, build.base)
         return await attempts(self.builds, self.workspace, build, task, left, right)
 
     async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:

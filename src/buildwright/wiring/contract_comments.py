@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from buildwright.core.passage import passage_in
 from buildwright.errors import NotFound, Refused
 from buildwright.store.contract_comments import CommentRecord
-from buildwright.views.contract_comments import ContractComment, VersionText, placed
+from buildwright.views.contract_comments import CommentList, ContractComment, Place, VersionText, followed
 
 if TYPE_CHECKING:
     from buildwright.core.contract_types import ContractType
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from buildwright.store.records import Records
 
 MOST_OPEN = 1_000
-"""Comments of one project that are not resolved."""
+"""Comments of one project that are not resolved, and comments in one answer."""
+_BLOCK = 20
+"""Versions of a contract that are in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +31,17 @@ class Commenting:
 
     records: Records
     clock: Clock
+    most: int = MOST_OPEN
 
     async def listed(
         self, user_id: str, project_id: str, contract_type: ContractType | None = None, *, resolved: bool = False
-    ) -> tuple[ContractComment, ...]:
-        """Return the comments, oldest first: those of one contract or of all, with or without those that are resolved."""
-        found = [
-            one
-            for one in await self.records.contract_comments.of(user_id, project_id)
-            if contract_type in {None, one.contract_type} and (resolved or one.resolved_at is None)
-        ]
-        texts = {
-            kind: await self._texts(user_id, project_id, kind)
-            for kind in dict.fromkeys(one.contract_type for one in found)
-        }
-        return tuple(_shown(one, texts[one.contract_type]) for one in found)
+    ) -> CommentList:
+        """Return the newest comments: those of one contract or of all, with or without those that are resolved."""
+        found = await self.records.contract_comments.of(
+            user_id, project_id, contract_type, only_open=not resolved, most=self.most + 1
+        )
+        shown = found[-self.most :]
+        return CommentList(items=await self._shown(user_id, project_id, shown), more=len(found) > len(shown))
 
     async def add(
         self, user_id: str, project_id: str, contract_type: ContractType, remark: Remark, by: str
@@ -51,16 +50,20 @@ class Commenting:
         text = remark.text.strip()
         if not text:
             raise Refused("the comment is empty", fix="say what you think of the paragraph")
-        texts = await self._texts(user_id, project_id, contract_type)
-        version = remark.version or max((one.version for one in texts), default=0)
-        content = next((one.content for one in texts if one.version == version), None)
-        if content is None:
-            what = f"version {version} of {contract_type}" if texts else f"contract {contract_type} in the project"
+        contracts = self.records.contracts
+        newest = await contracts.text(user_id, project_id, contract_type)
+        found = newest
+        if newest is not None and remark.version not in {0, newest[0]}:
+            found = await contracts.text(user_id, project_id, contract_type, remark.version)
+        if found is None:
+            there = newest is not None
+            what = (
+                f"version {remark.version} of {contract_type}" if there else f"contract {contract_type} in the project"
+            )
             raise NotFound(f"there is no {what}", fix="see which contracts and versions there are")
+        version, content = found
         passage = passage_in(content, remark.first, remark.last)
-        kept = await self.records.contract_comments.of(user_id, project_id)
-        if sum(one.resolved_at is None for one in kept) >= MOST_OPEN:
-            raise Refused(f"the project has {MOST_OPEN:,} open comments", fix="resolve some of them first")
+        await self._check_room(user_id, project_id)
         made = CommentRecord(
             id=uuid.uuid4().hex[:12],
             contract_type=contract_type,
@@ -72,25 +75,46 @@ class Commenting:
             author=by,
             created_at=self.clock.now(),
         )
-        return _shown(await self.records.contract_comments.add(user_id, project_id, made), texts)
+        kept = await self.records.contract_comments.add(user_id, project_id, made)
+        (shown,) = await self._shown(user_id, project_id, [kept])
+        return shown
 
     async def resolve(
         self, user_id: str, project_id: str, comment_id: str, by: str, *, resolved: bool = True
     ) -> ContractComment:
-        """Mark a comment as resolved, or open it again. Raises NotFound."""
-        at = self.clock.now() if resolved else None
-        found = await self.records.contract_comments.resolve(user_id, project_id, comment_id, by, at)
+        """Mark a comment as resolved, or open it again. Raises NotFound, Refused (there are too many open ones)."""
+        kept = self.records.contract_comments
+        if not resolved:
+            before = await kept.find(user_id, project_id, comment_id)
+            if before is not None and before.resolved_at is not None:
+                await self._check_room(user_id, project_id)
+        found = await kept.resolve(user_id, project_id, comment_id, by, self.clock.now() if resolved else None)
         if found is None:
             raise NotFound(f"there is no comment {comment_id} on the contracts of this project", fix="list them first")
-        return _shown(found, await self._texts(user_id, project_id, found.contract_type))
+        (shown,) = await self._shown(user_id, project_id, [found])
+        return shown
 
-    async def _texts(self, user_id: str, project_id: str, contract_type: ContractType) -> tuple[VersionText, ...]:
-        versions = await self.records.contracts.versions(user_id, project_id, contract_type)
-        return tuple(VersionText(one.contract.version, one.contract.content) for one in versions)
+    async def _check_room(self, user_id: str, project_id: str) -> None:
+        if await self.records.contract_comments.count_open(user_id, project_id) >= self.most:
+            raise Refused(f"the project has {self.most:,} open comments", fix="resolve some of them first")
+
+    async def _shown(
+        self, user_id: str, project_id: str, comments: Sequence[CommentRecord]
+    ) -> tuple[ContractComment, ...]:
+        """Return comments with where their paragraphs are now: versions are read a block at a time, and in a thread."""
+        places = dict[str, Place]()
+        for kind in dict.fromkeys(one.contract_type for one in comments):
+            mine = [one for one in comments if one.contract_type == kind]
+            now = [Place(one.passage, one.first_line, one.version, one.first_line) for one in mine]
+            after = min(one.version for one in mine)
+            while texts := await self.records.contracts.texts(user_id, project_id, kind, after, _BLOCK):
+                now = await asyncio.to_thread(followed, now, [VersionText(*one) for one in texts])
+                after = texts[-1][0]
+            places.update(zip((one.id for one in mine), now, strict=True))
+        return tuple(_view(one, places[one.id]) for one in comments)
 
 
-def _shown(comment: CommentRecord, texts: Sequence[VersionText]) -> ContractComment:
-    place = placed(comment.passage, comment.first_line, comment.version, texts)
+def _view(comment: CommentRecord, place: Place) -> ContractComment:
     return ContractComment(
         id=comment.id,
         contract_type=comment.contract_type,
@@ -104,7 +128,7 @@ def _shown(comment: CommentRecord, texts: Sequence[VersionText]) -> ContractComm
         resolved=comment.resolved_at is not None,
         resolved_by=comment.resolved_by,
         resolved_at=comment.resolved_at,
-        line=place.line,
+        line=0 if place.changed_in else place.line,
         changed_in=place.changed_in,
         words=place.words,
     )

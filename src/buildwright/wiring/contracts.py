@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from buildwright.store.contracts import ContractRecord
     from buildwright.store.projects import ProjectRecord
     from buildwright.store.records import Records
-    from buildwright.views.contract_comments import ContractComment
+    from buildwright.views.contract_comments import CommentList, ContractComment
     from buildwright.wiring.contract_comments import Commenting
 
     AskBuild = Callable[[str, BuildCommand], Awaitable[CommandResult]]
@@ -123,7 +123,7 @@ class Contracting:
         if version is not None and version != newest:
             message = f"{contract_type} is at version {newest} by now, and the change was made from version {version}"
             raise Conflict(message, fix="read it again, and make the change in that version")
-        new = edited(old, contract_type, content)
+        new = await asyncio.to_thread(edited, old, contract_type, content)
         await asyncio.to_thread(check_contract, contract_type, new.content)
         return [] if old is not None and new.content == old.content else [new]
 
@@ -304,7 +304,7 @@ class OwnContracts:
 
     async def comments(
         self, project_id: str, contract_type: ContractType | None = None, *, resolved: bool = False
-    ) -> tuple[ContractComment, ...]:
+    ) -> CommentList:
         """See `ContractClient.comments`."""
         async with self._open() as kept:
             await kept.own(self._user, project_id)

@@ -165,11 +165,14 @@ class Connecting:
         await self.store.set_webhook(row.id, webhook)
         return self._view(row._replace(webhook=webhook))
 
-    async def made(self, user_id: str, name: str, description: str, *, begun: bool) -> tuple[str, str]:
+    async def made(
+        self, user_id: str, name: str, description: str, *, begun: bool, to_pull: bool = False
+    ) -> tuple[str, str]:
         """Make a private repository; return its address, and the branch that is to be its first.
 
         One that is there already is taken when the work on it has begun (`begun`); its first branch is "" then. Raises
-        Conflict when it has not, BadSettings (builds push with the token of the environment alone) and ForgeFailed.
+        Conflict when it has not, Refused when a pull request (`to_pull`) is to be the first that comes into it,
+        BadSettings (builds push with the token of the environment alone) and ForgeFailed.
         """
         token = self.access.of_machine(user_id)
         site = self.access.site
@@ -185,6 +188,11 @@ class Connecting:
                 there = None
             if there is not None and not begun:
                 raise Conflict(f"there is a repository {there.name} already", fix="name it as github_existing")
+            if there is None and to_pull:
+                raise Refused(
+                    f"{name} is to be made, and an empty repository has no branch that a pull request could be for",
+                    fix="let the first build push its result, which becomes the first branch; deliver it so again later",
+                )
             new = there or await forge.make_repository(name, description, private=True)
         return f"{site.origin}{site.above}/{new.name}.git", "" if there else new.default_branch
 

@@ -14,8 +14,11 @@ await inBrowser(async (page) => {
   const marked = await page.locator("mark").allInnerTexts();
   await page.getByRole("button", { name: /1 hunk, the same in both/ }).press("Enter");
   await page.getByText("same text").first().waitFor();
+  await page.getByRole("columnheader", { name: "Attempt 2" }).first().waitFor({ state: "attached" });
   await look("attempts");
-  await page.getByLabel("On the left").selectOption("1");
+  await page.getByLabel("On the left").selectOption("2");
+  await page.getByText("They differ in 1 of 2 files").waitFor();
+  const swapped = await page.getByLabel("On the right").inputValue();
   await page.getByRole("link", { name: "Task flow" }).press("Enter");
 
   const reason = drawer.getByLabel("Why it may pass");
@@ -26,5 +29,5 @@ await inBrowser(async (page) => {
   await drawer.getByRole("heading", { name: "Let pass by a person" }).waitFor();
   const passed = await drawer.getByText(given.reason).last().innerText();
   await look("passed");
-  return { found, marked, passed };
+  return { found, marked, swapped, passed };
 });

@@ -7,7 +7,7 @@ import type {
   BuildCosts,
   BuildPage,
   Choices,
-  ContractComment,
+  ContractComments,
   ContractText,
   ContractView,
   Costs,
@@ -191,7 +191,7 @@ export const contractVersions = (id: string, type: string) =>
   );
 
 export const contractComments = (id: string, type: string, resolved: boolean) =>
-  projectPart<{ readonly items: readonly ContractComment[] }>(
+  projectPart<ContractComments>(
     id,
     `contracts/comments?${new URLSearchParams({ contract_type: type, resolved: String(resolved) })}`,
   );

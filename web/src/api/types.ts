@@ -81,6 +81,7 @@ export type Interview = Schemas["InterviewView"];
 export type Answer = Schemas["Answer"];
 export type ContractView = Schemas["ContractView"];
 export type ContractComment = Schemas["ContractComment"];
+export type ContractComments = Schemas["CommentList"];
 export type ContractText = Schemas["ContractText"];
 export type ContractsChange = Schemas["ContractsChange"];
 export type ContractType = ContractView["contract_type"];

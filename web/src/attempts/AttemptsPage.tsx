@@ -40,28 +40,28 @@ export function AttemptsPage({ id }: { readonly id: string }) {
   );
 }
 
-/** The two that the address names, else the two newest ones. */
+/** The two that the address names, else the two newest ones; of those that have left a change. */
 function OfTask({ id, task }: { readonly id: string; readonly task: string }) {
   const { data, error } = useQuery(why(id, task));
   const left = Number(useQueryValue("left"));
   const right = Number(useQueryValue("right"));
   if (error && !data) return <Problem message={error.message} />;
   if (!data) return <Skeleton widths={[40, 100, 100]} />;
-  const numbers = (data.attempts ?? []).map((one) => one.number);
+  const numbers = (data.attempts ?? []).filter((one) => one.has_change).map((one) => one.number);
   if (numbers.length < 2) {
     return (
       <Empty command={`buildwright why ${short(id)} ${task}`}>
-        There {numbers.length === 1 ? "is one attempt" : "is no attempt"} at {task}: nothing to compare.
+        {numbers.length === 1 ? "One attempt" : "No attempt"} at {task} has left a change: nothing to compare.
       </Empty>
     );
   }
-  const chosen = numbers.includes(right) ? right : (numbers.at(-1) ?? 0);
+  const chosen = numbers.includes(right) ? right : (numbers.filter((one) => one !== left).at(-1) ?? 0);
   const other = numbers.includes(left) && left !== chosen ? left : (before(numbers, chosen) ?? 0);
   return (
     <>
       <div className={styles.choose}>
-        <Choice label="On the left" name="left" numbers={numbers} value={other} not={chosen} />
-        <Choice label="On the right" name="right" numbers={numbers} value={chosen} not={other} />
+        <Choice label="On the left" name="left" numbers={numbers} value={other} other={chosen} />
+        <Choice label="On the right" name="right" numbers={numbers} value={chosen} other={other} />
         <Command line={`buildwright diff ${short(id)} ${task} --attempt ${chosen} --against ${other}`} />
       </div>
       <Beside key={`${other} ${chosen}`} id={id} task={task} left={other} right={chosen} />
@@ -78,22 +78,25 @@ interface ChoiceProps {
   readonly name: "left" | "right";
   readonly numbers: readonly number[];
   readonly value: number;
-  readonly not: number;
+  /** The number on the other side: choosing it swaps the two. */
+  readonly other: number;
 }
 
-function Choice({ label, name, numbers, value, not }: ChoiceProps) {
+function Choice({ label, name, numbers, value, other }: ChoiceProps) {
   const field = useId();
+  const choose = (next: number) => {
+    setQuery(name, String(next));
+    setQuery(name === "left" ? "right" : "left", String(next === other ? value : other));
+  };
   return (
     <span className={styles.choice}>
       <label htmlFor={field}>{label}</label>
-      <select id={field} value={value} onChange={(event) => setQuery(name, event.target.value)}>
-        {numbers
-          .filter((one) => one !== not)
-          .map((one) => (
-            <option key={one} value={one}>
-              Attempt {one}
-            </option>
-          ))}
+      <select id={field} value={value} onChange={(event) => choose(Number(event.target.value))}>
+        {numbers.map((one) => (
+          <option key={one} value={one}>
+            Attempt {one}
+          </option>
+        ))}
       </select>
     </span>
   );
@@ -141,47 +144,43 @@ function End({ view, side }: { readonly view: Attempts; readonly side: "left" | 
 }
 
 function File({ view, file }: { readonly view: Attempts; readonly file: AttemptFile }) {
-  const said = {
-    same: "the same in both",
-    differs: "differs",
-    only_left: `only attempt ${view.left.attempt}`,
-    only_right: `only attempt ${view.right.attempt}`,
-  }[file.match];
   const kinds = [...new Set([file.left_kind, file.right_kind].filter(Boolean))].join(", then ");
   return (
     <Panel
       title={file.path}
       count={kinds}
-      aside={<Badge word={file.match === "same" ? "done" : "paused"}>{said}</Badge>}
+      aside={<Badge word={file.match === "same" ? "done" : "paused"}>{file.words}</Badge>}
     >
+      {file.besides && <p className={styles.note}>{file.besides}</p>}
       {file.not_shown ? (
         <p className={styles.note}>{file.not_shown}</p>
       ) : file.match === "same" ? (
         <Fold words={`${count(file.hunks.length, "hunk")}, the same in both`} label={file.path}>
-          <Hunks file={file} />
+          <Hunks view={view} file={file} />
         </Fold>
       ) : (
-        <Hunks file={file} />
+        <Hunks view={view} file={file} />
       )}
     </Panel>
   );
 }
 
-function Hunks({ file }: { readonly file: AttemptFile }) {
+function Hunks({ view, file }: { readonly view: Attempts; readonly file: AttemptFile }) {
   return file.hunks.map((hunk, place) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: the hunks of two attempts never change
-    <Hunk key={place} path={file.path} hunk={hunk} whole={file.match === "same"} />
+    <Hunk key={place} view={view} path={file.path} hunk={hunk} whole={file.match === "same"} />
   ));
 }
 
 interface HunkProps {
+  readonly view: Attempts;
   readonly path: string;
   readonly hunk: AttemptHunk;
   /** Whether nothing of it is folded. */
   readonly whole: boolean;
 }
 
-function Hunk({ path, hunk, whole }: HunkProps) {
+function Hunk({ view, path, hunk, whole }: HunkProps) {
   const where = `line ${hunk.left_start || hunk.right_start}`;
   return (
     <section className={styles.hunk} aria-label={`${path}, ${where}`}>
@@ -193,7 +192,7 @@ function Hunk({ path, hunk, whole }: HunkProps) {
       {hunk.runs.map((run, place) =>
         run.differs || whole ? (
           // biome-ignore lint/suspicious/noArrayIndexKey: the runs of a hunk never change
-          <Rows key={place} run={run} />
+          <Rows key={place} view={view} run={run} />
         ) : (
           <Fold
             // biome-ignore lint/suspicious/noArrayIndexKey: as above
@@ -201,7 +200,7 @@ function Hunk({ path, hunk, whole }: HunkProps) {
             words={`${count(run.lines.length, "line")}, the same in both`}
             label={`${path}, ${where}`}
           >
-            <Rows run={run} />
+            <Rows view={view} run={run} />
           </Fold>
         ),
       )}
@@ -228,9 +227,23 @@ function Fold({ words, label, children }: FoldProps) {
   );
 }
 
-function Rows({ run }: { readonly run: AttemptRun }) {
+function Rows({ view, run }: { readonly view: Attempts; readonly run: AttemptRun }) {
   return (
     <table className={cx(styles.lines, run.differs && styles.differs)}>
+      <thead>
+        <tr>
+          {[view.left.attempt, view.right.attempt].map((attempt) => (
+            <Fragment key={attempt}>
+              <th scope="col" className={styles.number}>
+                <span className="sr-only">Line</span>
+              </th>
+              <th scope="col">
+                <span className="sr-only">Attempt {attempt}</span>
+              </th>
+            </Fragment>
+          ))}
+        </tr>
+      </thead>
       <tbody>
         {run.lines.map((row, place) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the lines of a run never change
@@ -278,6 +291,7 @@ function Side({ line }: { readonly line: DiffLine | null | undefined }) {
               // biome-ignore-end lint/suspicious/noArrayIndexKey: as above
             )
           : line.text}
+        {line.unended && <span className={styles.quiet}> (no newline at the end)</span>}
       </td>
     </>
   );

@@ -9,7 +9,7 @@ import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
 import { Said } from "../ui/Said";
-import { Problem, Skeleton } from "../ui/States";
+import { Empty, Problem, Skeleton } from "../ui/States";
 import { count, short } from "../ui/words";
 import styles from "./build.module.css";
 import { FindingList } from "./FindingList";
@@ -85,12 +85,14 @@ function Result({ build }: { readonly build: Build }) {
 
 /** Where the result is, and the commands that take it from there. */
 function Taken({ build }: { readonly build: Build }) {
-  const take = useQuery(instructions(build.id)).data?.steps.find((one) => one.kind === "take");
+  const { data, error } = useQuery(instructions(build.id));
+  const take = data?.steps.find((one) => one.kind === "take");
   return (
     <>
       <p>
         What it made is the branch <code>{build.delivered?.replace("refs/heads/", "")}</code>.
       </p>
+      {error && !data && <Empty>{error.message}.</Empty>}
       {take?.text && (
         <p>
           <Said text={take.text} />

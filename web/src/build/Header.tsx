@@ -5,7 +5,7 @@ import { forecast } from "../api/queries";
 import type { Build } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { type Action, useActions } from "../shell/kept";
-import { type Steering, useSteer } from "../shell/steer";
+import { STOP_DELIVERY, type Steering, useSteer } from "../shell/steer";
 import { Badge } from "../ui/Badge";
 import { Bar } from "../ui/Bar";
 import { Button } from "../ui/Button";
@@ -131,14 +131,13 @@ function Actions({ build }: { readonly build: Build }) {
             },
           ]
         : []),
-      ...(delivering
+      ...(delivering && !build.delivering?.stopping
         ? [
             {
               id: "stop-delivery",
-              title: "Stop the delivery",
+              title: STOP_DELIVERY.title,
               command: `buildwright stop ${name}`,
-              run: () =>
-                void steer({ part: "stop?wait_seconds=0", body: {}, done: "The delivery is stopped." }),
+              run: () => void steer(STOP_DELIVERY.what),
             },
           ]
         : []),
@@ -153,7 +152,16 @@ function Actions({ build }: { readonly build: Build }) {
             },
           ]),
     ];
-  }, [build.control, build.outcome, build.pause?.reason, delivering, name, runs, steer]);
+  }, [
+    build.control,
+    build.outcome,
+    build.delivering?.stopping,
+    build.pause?.reason,
+    delivering,
+    name,
+    runs,
+    steer,
+  ]);
   useActions(refused ? NO_ACTIONS : offered);
   return (
     <div className={styles.actions}>

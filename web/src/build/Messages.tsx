@@ -34,7 +34,7 @@ export function Messages({ build, ended }: { readonly build: Build; readonly end
     })),
   ].slice(-MOST);
   const older = (receipts?.omitted ?? 0) + (receipts?.messages.length ?? 0) - (found.length - fresh.length);
-  const queued = unheard.length;
+  const queued = (receipts?.messages.filter((one) => one.state === "queued").length ?? 0) + fresh.length;
   if (ended && found.length === 0) return null;
   return (
     <Panel title="Messages" count={queued ? `${count(queued, "message")} queued` : found.length || undefined}>

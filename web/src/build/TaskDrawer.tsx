@@ -182,7 +182,7 @@ function Attempts({ build, found }: { readonly build: string; readonly found: Wh
           </li>
         ))}
       </ol>
-      {attempts.length > 1 && (
+      {attempts.filter((one) => one.has_change).length > 1 && (
         <p>
           <a href={`${buildAddress(build, "attempts")}?task=${encodeURIComponent(found.task.id)}`}>
             Compare what they changed

@@ -5,6 +5,7 @@ import { useSteer } from "../shell/steer";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Field } from "../ui/Field";
+import { shellWord } from "../ui/lines";
 import { Refused } from "../ui/Rights";
 import { moment, short } from "../ui/words";
 import styles from "./build.module.css";
@@ -21,8 +22,7 @@ export function Waivers({ build, found }: { readonly build: string; readonly fou
           <h3>Asks for your consent</h3>
           <p className={styles.quiet}>
             These say of something that it may not be wanted, not that it fails. What you let pass stands with
-            your reason in the journal, the evidence and the pull request. With all of them let pass the
-            change is judged again as it is.
+            your reason in the journal, the evidence and the pull request. {found.consent}
           </p>
           <Refused act="steer" />
           <ul className={styles.lines}>
@@ -78,7 +78,9 @@ function One({ build, one }: { readonly build: string; readonly one: Approvable 
           Let it pass<span className="sr-only"> {one.finding}</span>
         </Button>
       </div>
-      <Command line={`buildwright approve ${short(build)} ${one.finding} -m "${reason.trim() || "…"}"`} />
+      <Command
+        line={`buildwright approve ${short(build)} ${one.finding} -m ${shellWord(reason.trim() || "…")}`}
+      />
     </form>
   );
 }

@@ -7,12 +7,13 @@ import type { Build, Instructions, LaterDelivery, Spec, SpecPiece, Summary } fro
 import { LinkChip } from "../live/LinkChip";
 import { toast } from "../shell/kept";
 import { buildAddress } from "../shell/router";
-import { useSteer } from "../shell/steer";
+import { STOP_DELIVERY, useSteer } from "../shell/steer";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Checks } from "../ui/Checks";
 import { Command } from "../ui/Command";
 import { copied } from "../ui/copy";
+import { shellWord } from "../ui/lines";
 import { Panel } from "../ui/Panel";
 import { Refused } from "../ui/Rights";
 import { Said } from "../ui/Said";
@@ -278,7 +279,9 @@ function Deliver({ build }: { readonly build: Build }) {
               >
                 {to === "pr" && build.pull_request ? "Update the pull request" : title}
               </Button>
-              <Command line={`buildwright deliver ${name} --to ${to}${named && ` --branch ${named}`}`} />
+              <Command
+                line={`buildwright deliver ${name} --to ${to}${named && ` --branch ${shellWord(named)}`}`}
+              />
             </div>
           ),
         )}
@@ -300,12 +303,10 @@ function Delivering({ id, found }: { readonly id: string; readonly found: LaterD
         <div className={styles.goal}>
           <Button
             act="steer"
-            disabled={busy !== ""}
-            onClick={() =>
-              void steer({ part: "stop?wait_seconds=0", body: {}, done: "The delivery is stopped." })
-            }
+            disabled={busy !== "" || found.stopping}
+            onClick={() => void steer(STOP_DELIVERY.what)}
           >
-            Stop the delivery
+            {STOP_DELIVERY.title}
           </Button>
           <Command line={`buildwright stop ${short(id)}`} />
         </div>

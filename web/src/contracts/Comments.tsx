@@ -10,6 +10,7 @@ import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
+import { shellWord } from "../ui/lines";
 import { Panel } from "../ui/Panel";
 import { Refused } from "../ui/Rights";
 import { Empty, Problem, Skeleton } from "../ui/States";
@@ -55,6 +56,7 @@ export function Comments({ id, type }: Props) {
                 <One key={one.id} id={id} comment={one} />
               ))}
             </ul>
+            {data.more && <p className={styles.quiet}>There are older ones, which are left out.</p>}
             <Command line={`buildwright contracts comments ${short(id)} ${type}${all ? " --all" : ""}`} />
           </>
         )}
@@ -159,6 +161,7 @@ export function WriteComment({ id, type, text, version, first, last, onClose }: 
               {...names}
               autoFocus
               rows={3}
+              maxLength={8_000}
               className={styles.text}
               value={words}
               onChange={(event) => setWords(event.target.value)}
@@ -173,7 +176,7 @@ export function WriteComment({ id, type, text, version, first, last, onClose }: 
           <Button onClick={onClose}>Leave it</Button>
         </div>
         <Command
-          line={`buildwright contracts comment ${short(id)} ${type} ${lines} -m "${words.trim() || "…"}"`}
+          line={`buildwright contracts comment ${short(id)} ${type} ${lines} -m ${shellWord(words.trim() || "…")}`}
         />
       </form>
     </Dialog>

@@ -14,6 +14,7 @@ import { count, short } from "../ui/words";
 import { Comments, WriteComment } from "./Comments";
 import styles from "./contracts.module.css";
 import { draftOf, keepDraft, lineIn, linesOf } from "./drafts";
+import { passageIn } from "./Passage";
 import { Preview } from "./Preview";
 import { Rewrite } from "./Rewrite";
 import { Stale } from "./Stale";
@@ -27,19 +28,24 @@ interface Props {
 
 export function Editor({ id, type, onSaved }: Props) {
   const { data, error } = useQuery(contract(id, type));
-  if (!data) {
+  const [held, setHeld] = useState<ContractText | null>(null);
+  // A newer version that arrives while somebody types into a dialog waits until that is closed.
+  const found = held?.contract_type === type ? held : data;
+  if (!found) {
     return (
       <Panel title="Text">
         {error ? <Problem message={error.message} /> : <Skeleton widths={[60, 100, 90, 100]} />}
       </Panel>
     );
   }
-  return <Text key={data.version} id={id} found={data} onSaved={onSaved} />;
+  return <Text key={found.version} id={id} found={found} onHold={setHeld} onSaved={onSaved} />;
 }
 
 interface TextProps {
   readonly id: string;
   readonly found: ContractText;
+  /** Told the version to go on with whatever arrives, and null when there is no need. */
+  readonly onHold: (found: ContractText | null) => void;
   readonly onSaved: (change: ContractsChange) => void;
 }
 
@@ -60,7 +66,7 @@ function useText(id: string, found: ContractText) {
   return { text, from, change, isChanged: text !== found.content, wasKept: kept !== null };
 }
 
-function Text({ id, found, onSaved }: TextProps) {
+function Text({ id, found, onHold, onSaved }: TextProps) {
   const client = useQueryClient();
   const type = found.contract_type;
   const { text, from, change, isChanged, wasKept } = useText(id, found);
@@ -70,9 +76,17 @@ function Text({ id, found, onSaved }: TextProps) {
   const [passage, setPassage] = useState<ReturnType<typeof linesOf> | null>(null);
   const [commented, setCommented] = useState<ReturnType<typeof linesOf> | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
+  const isAsking = passage !== null || commented !== null;
+  useEffect(() => onHold(isAsking ? found : null), [isAsking, found, onHold]);
   const chosen = useCallback(() => {
     const { selectionStart = 0, selectionEnd = 0 } = field.current ?? {};
-    return linesOf(text, selectionStart, selectionEnd);
+    const lines = linesOf(text, selectionStart, selectionEnd);
+    if (lines.last || passageIn(text, lines.first, 0)) return lines;
+    toast({
+      text: `Line ${lines.first} is empty: put the cursor into a paragraph, or select lines.`,
+      bad: true,
+    });
+    return null;
   }, [text]);
   const rewrite = useCallback(() => setPassage(chosen()), [chosen]);
   // A comment is on lines of a version: a text that is not saved has none.

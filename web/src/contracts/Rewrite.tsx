@@ -6,6 +6,7 @@ import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
+import { shellWord } from "../ui/lines";
 import { Problem } from "../ui/States";
 import { dollars, short } from "../ui/words";
 import styles from "./contracts.module.css";
@@ -61,6 +62,7 @@ export function Rewrite({ id, type, text, first, last, onTake, onClose }: Props)
               {...names}
               autoFocus
               rows={3}
+              maxLength={8_000}
               className={styles.text}
               value={wish}
               onChange={(event) => setWish(event.target.value)}
@@ -90,7 +92,7 @@ export function Rewrite({ id, type, text, first, last, onTake, onClose }: Props)
           <Button onClick={onClose}>Leave it as it is</Button>
         </div>
         <Command
-          line={`buildwright contracts rewrite ${short(id)} ${type} ${lines} -m "${wish.trim() || "..."}"`}
+          line={`buildwright contracts rewrite ${short(id)} ${type} ${lines} -m ${shellWord(wish.trim() || "...")}`}
         />
       </form>
     </Dialog>

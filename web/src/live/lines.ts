@@ -12,6 +12,8 @@ export class Lines {
   version = 0;
   /** Number of lines that were let go, as there were too many. */
   dropped = 0;
+  /** Number of lines that were let go, as the server does not keep them any more. */
+  gone = 0;
   /** Number of the first line in `all`, 0 while there is none. */
   first = 0;
   /** How many of them this tab has. */
@@ -27,8 +29,15 @@ export class Lines {
     return this.loaded === this.all.length;
   }
 
-  /** Take notice that there are lines from `first` to `last`. */
+  /** Take notice that there are lines from `first` to `last`, and none before. */
   span(first: number, last: number): void {
+    const gone = this.first && first - this.first;
+    if (gone > 0) {
+      this.#cut(Math.min(gone, this.all.length));
+      this.first = first;
+      this.gone += gone;
+      this.version += 1;
+    }
     if (last < 1 || last <= this.last) return;
     if (this.first === 0) this.first = Math.max(1, first);
     this.all.length = last - this.first + 1;
@@ -58,15 +67,20 @@ export class Lines {
     this.first = 0;
     this.loaded = 0;
     this.dropped = 0;
+    this.gone = 0;
     this.version += 1;
   }
 
   #shorten(): void {
     if (this.all.length <= MOST_LINES) return;
     const over = this.all.length - MOST_LINES + DROPPED_AT_ONCE;
+    this.#cut(over);
+    this.dropped += over;
+  }
+
+  #cut(over: number): void {
     for (let place = 0; place < over; place += 1) if (this.all[place]) this.loaded -= 1;
     this.all.splice(0, over);
     this.first += over;
-    this.dropped += over;
   }
 }

@@ -65,6 +65,7 @@ test("of older lines what is wanted last is read first, each block once", async 
   const older = new OlderLines(
     "b",
     (read) => got.push(...read.map((one) => one.seq)),
+    () => undefined,
     (after) => {
       asked.push(after);
       return new Promise((done) => answers.push(() => done([line(after + 1)])));
@@ -79,6 +80,50 @@ test("of older lines what is wanted last is read first, each block once", async 
   await new Promise((done) => setTimeout(done));
   expect(got).toEqual([1, BLOCK + 1]);
   expect(asked).toEqual([0, BLOCK, 8 * BLOCK, 9 * BLOCK]);
+});
+
+test("older lines that cannot be read are told, and read again when somebody asks for it", async () => {
+  let answers = false;
+  let told = 0;
+  const got: number[] = [];
+  const older = new OlderLines(
+    "b",
+    (read) => got.push(...read.map((one) => one.seq)),
+    () => {
+      told += 1;
+    },
+    async (after) => {
+      if (!answers) throw new Error("not now");
+      return [line(after + 1)];
+    },
+  );
+  older.want([BLOCK + 7]);
+  await new Promise((done) => setTimeout(done));
+  expect([older.failed, older.hasFailed(BLOCK + 1), older.hasFailed(1), told]).toEqual([
+    true,
+    true,
+    false,
+    1,
+  ]);
+  older.want([BLOCK + 7]);
+  await new Promise((done) => setTimeout(done));
+  expect([told, got]).toEqual([1, []]);
+  answers = true;
+  older.again();
+  await new Promise((done) => setTimeout(done));
+  expect([older.failed, told, got]).toEqual([false, 2, [BLOCK + 1]]);
+});
+
+test("lines that are not kept any more are no holes", () => {
+  const lines = new Lines();
+  lines.span(1, 10);
+  lines.add([9, 10].map(line));
+  lines.span(5, 12);
+  expect([lines.first, lines.last, lines.gone, lines.dropped, lines.loaded]).toEqual([5, 12, 4, 0, 2]);
+  lines.span(10, 12);
+  expect([lines.first, lines.gone, lines.loaded]).toEqual([10, 9, 1]);
+  lines.span(20, 21);
+  expect([lines.first, lines.last, lines.gone, lines.loaded]).toEqual([20, 21, 19, 0]);
 });
 
 test("a flood of news is read as fast as it is answered, and its end is never missed", async () => {

@@ -118,9 +118,13 @@ export class BuildStream {
     else this.#subscribe();
   }
 
-  /** Take older lines that were read by themselves. */
-  takeLines(lines: readonly Line[]): void {
-    if (this.log.add(lines)) this.#set({ lines: this.log.version });
+  /** Take older lines that were read by themselves: all that there are behind the number `after`, up to a limit. */
+  takeLines(lines: readonly Line[], after: number): void {
+    const before = this.log.version;
+    const first = lines[0]?.seq ?? this.log.last + 1;
+    if (first > after + 1) this.log.span(first, this.log.last);
+    this.log.add(lines);
+    if (this.log.version !== before) this.#set({ lines: this.log.version });
   }
 
   #subscribe(): void {

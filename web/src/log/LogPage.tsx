@@ -86,7 +86,16 @@ export function LogPage({ id }: { readonly id: string }) {
     if (follows && total > 0) rows.scrollToIndex(total - 1, { align: "end" });
   }, [follows, total, rows]);
 
-  const older = useMemo(() => new OlderLines(id, (read) => stream.takeLines(read)), [id, stream]);
+  const [, setFailures] = useState(0);
+  const older = useMemo(
+    () =>
+      new OlderLines(
+        id,
+        (read, after) => stream.takeLines(read, after),
+        () => setFailures((told) => told + 1),
+      ),
+    [id, stream],
+  );
   const missing = rows
     .getVirtualItems()
     .map((row) => placeOf(row.index))
@@ -157,6 +166,10 @@ export function LogPage({ id }: { readonly id: string }) {
     } else return;
     event.preventDefault();
   };
+  const showAll = () => {
+    setLevel("");
+    setQuery("of", "");
+  };
   const current = hits[Math.min(hit, hits.length - 1)];
   const name = short(id);
 
@@ -222,6 +235,14 @@ export function LogPage({ id }: { readonly id: string }) {
           <Command line={`buildwright logs ${name}`} />
         </p>
       )}
+      {lines.gone > 0 && (
+        <p className={styles.note}>{count(lines.gone, "older line")} are not kept any more.</p>
+      )}
+      {older.failed && (
+        <p className={styles.note} role="alert">
+          Some older lines could not be read. <Button onClick={() => older.again()}>Try again</Button>
+        </p>
+      )}
       <section
         ref={box}
         className={styles.box}
@@ -234,7 +255,7 @@ export function LogPage({ id }: { readonly id: string }) {
           (link === "connecting" || (found.looks && upto < lines.all.length) ? (
             <Skeleton widths={[60, 80, 40, 70]} />
           ) : (
-            <None of={task} level={level} id={id} />
+            <None id={id} narrows={found.narrows} onAll={showAll} />
           ))}
         <div className={styles.all} style={{ height: rows.getTotalSize() }}>
           {rows.getVirtualItems().map((row) => {
@@ -244,7 +265,7 @@ export function LogPage({ id }: { readonly id: string }) {
                 key={row.key}
                 ref={wraps && line ? rows.measureElement : null}
                 data-index={row.index}
-                aria-busy={line ? undefined : true}
+                aria-busy={line || older.hasFailed(first + placeOf(row.index)) ? undefined : true}
                 className={cx(
                   styles.row,
                   wraps && styles.wrapped,
@@ -254,7 +275,13 @@ export function LogPage({ id }: { readonly id: string }) {
                 )}
                 style={{ transform: `translateY(${row.start}px)` }}
               >
-                {line ? <Row line={line} needle={needle} /> : <span className={styles.quiet}>…</span>}
+                {line ? (
+                  <Row line={line} needle={needle} />
+                ) : (
+                  <span className={styles.quiet}>
+                    {older.hasFailed(first + placeOf(row.index)) ? "not read" : "…"}
+                  </span>
+                )}
               </div>
             );
           })}
@@ -315,16 +342,18 @@ function Marked({ text, needle }: { readonly text: string; readonly needle: stri
   return [...parts, text.slice(from)];
 }
 
-function None({ of, level, id }: { readonly of: string; readonly level: string; readonly id: string }) {
-  if (!of && !level)
+interface NoneProps {
+  readonly id: string;
+  readonly narrows: boolean;
+  readonly onAll: () => void;
+}
+
+function None({ id, narrows, onAll }: NoneProps) {
+  if (!narrows)
     return (
       <Empty command={`buildwright logs ${short(id)}`}>
         Nothing has been written yet. Lines appear here by themselves.
       </Empty>
     );
-  return (
-    <Empty button={<Button onClick={() => setQuery("of", "")}>Show all tasks</Button>}>
-      No line is like that.
-    </Empty>
-  );
+  return <Empty button={<Button onClick={onAll}>Show all lines</Button>}>No line is like that.</Empty>;
 }

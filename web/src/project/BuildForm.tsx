@@ -134,7 +134,7 @@ function commandOf(command: string, wish: Wish): string {
     command,
     ` --agent ${wish.agent}`,
     wish.agent === "shell" && ` --agent-command ${shellWord(wish.command)}`,
-    wish.budget && ` --max-cost ${wish.budget}`,
+    wish.budget && ` --max-cost ${shellWord(wish.budget)}`,
     wish.deliver && ` --deliver ${wish.deliver}`,
     wish.approve && " --approve-plan",
     wish.anyBase && " --accept-base",

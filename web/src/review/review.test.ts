@@ -8,6 +8,7 @@ const line = (kind: DiffLine["kind"], text: string, old: number | null, now: num
   old,
   new: now,
   pieces: [],
+  unended: false,
 });
 const SAME = line("same", "a", 1, 1);
 const GONE = line("removed", "b", 2, null);

@@ -51,6 +51,8 @@ export interface Toast {
   readonly text: string;
   readonly fix?: string | undefined;
   readonly bad?: boolean;
+  /** The build that it is about, if it is about one. */
+  readonly about?: string;
   /** Takes back what the toast tells of. */
   readonly undo?: () => void;
 }
@@ -65,9 +67,9 @@ export function toast(what: Omit<Toast, "id">): void {
   announce(what.fix ? `${what.text} ${what.fix}` : what.text);
 }
 
-/** Something was done since: what was done before cannot be taken back any more. */
-export function forgetUndo(): void {
-  toasts.set(toasts.value.filter((one) => !one.undo));
+/** Something was done with a build since: what was done with it before cannot be taken back any more. */
+export function forgetUndo(about: string): void {
+  toasts.set(toasts.value.filter((one) => !one.undo || one.about !== about));
 }
 
 export function dismiss(id: number): void {

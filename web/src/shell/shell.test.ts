@@ -1,5 +1,6 @@
+import { act, renderHook } from "@testing-library/react";
 import { expect, test } from "vitest";
-import type { Action } from "./kept";
+import { type Action, dismiss, forgetUndo, toast, useToasts } from "./kept";
 import { actionFor } from "./keys";
 import { fitting } from "./Palette";
 import { placeOf } from "./router";
@@ -42,4 +43,16 @@ test("the palette finds by words in any order, also of the command", () => {
   expect(fitting(actions, "build RES").map((one) => one.title)).toEqual(["Resume the build"]);
   expect(fitting(actions, "buildwright resume")).toHaveLength(1);
   expect(fitting(actions, "nothing")).toEqual([]);
+});
+
+test("what was done with one build is not what cannot be taken back of another thing", () => {
+  const { result } = renderHook(() => useToasts());
+  act(() => {
+    toast({ text: "Resolved.", undo: () => undefined });
+    toast({ text: "Paused.", about: "b1", undo: () => undefined });
+    toast({ text: "Paused, too.", about: "b2", undo: () => undefined });
+    forgetUndo("b1");
+  });
+  expect(result.current.map((one) => one.text)).toEqual(["Resolved.", "Paused, too."]);
+  act(() => result.current.map((one) => dismiss(one.id)));
 });

@@ -14,6 +14,11 @@ export interface Steering {
   readonly undo?: Steering | undefined;
 }
 
+export const STOP_DELIVERY = {
+  title: "Stop the delivery",
+  what: { part: "stop?wait_seconds=0", body: {}, done: "The delivery is being stopped." },
+} as const;
+
 /** `busy` is the part that is being asked for, "" for none. `steer` tells whether it was done. */
 export function useSteer(id: string): { busy: string; steer: (what: Steering) => Promise<boolean> } {
   const client = useQueryClient();
@@ -24,8 +29,8 @@ export function useSteer(id: string): { busy: string; steer: (what: Steering) =>
       try {
         await ask(buildPath(id, `/${what.part}`), what.body);
         const { undo } = what;
-        forgetUndo();
-        toast({ text: what.done, ...(undo && { undo: () => void steer(undo) }) });
+        forgetUndo(id);
+        toast({ text: what.done, about: id, ...(undo && { undo: () => void steer(undo) }) });
         return true;
       } catch (error) {
         const refused = error instanceof Refusal ? error : new Refusal(0, String(error), "");

@@ -24,7 +24,7 @@ from buildwright.core.passage import Remark, RewriteWish
 from buildwright.core.spec import text_difference
 from buildwright.errors import NotFound, Refused
 from buildwright.request_model import RequestModel
-from buildwright.views.contract_comments import ContractComment
+from buildwright.views.contract_comments import CommentList, ContractComment
 from buildwright.views.contracts import (
     ContractsChange,
     ContractText,
@@ -105,12 +105,6 @@ class CommentState(RequestModel):
     """What a comment is to be."""
 
     resolved: bool = True
-
-
-class CommentList(BaseModel):
-    """Comments on contracts, oldest first."""
-
-    items: tuple[ContractComment, ...]
 
 
 class ContractDiff(BaseModel):
@@ -204,9 +198,8 @@ async def list_comments(
     contract_type: Annotated[ContractType | None, Query(description="Only those on this contract.")] = None,
     resolved: Annotated[bool, Query(description="With those that are resolved.")] = False,
 ) -> CommentList:
-    """Return the comments on paragraphs, each with where its paragraph is now, or since when it is another one."""
-    found = await _comments(site).listed(project.user_id, project.id, contract_type, resolved=resolved)
-    return CommentList(items=found)
+    """Return the newest comments on paragraphs, each with where its paragraph is now, or since when it is another one."""
+    return await _comments(site).listed(project.user_id, project.id, contract_type, resolved=resolved)
 
 
 @router.post("/comments/{comment_id}/resolve", responses=responses(403, 404))
