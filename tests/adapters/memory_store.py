@@ -74,9 +74,6 @@ class MemoryConnection:
     ) -> T:
         return self.at_once(steps)
 
-    async def aside(self, work: Callable[[], T]) -> T:
-        return work()
-
     async def close(self) -> None:
         """What was kept can still be read."""
 
@@ -117,7 +114,7 @@ class MemoryBuilds(SqliteBuilds):
         return lease
 
     async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
-        await self._put_logs({build_id: list(entries)}, {})
+        await self._put_log(build_id, entries)
 
     async def retire(self, build_id: str) -> None:
         self._show_board()
@@ -256,6 +253,9 @@ class MemoryBuilds(SqliteBuilds):
 
     async def sign_off(self, holder: str) -> None:
         self._workers.pop(holder, None)
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        return work()
 
     def _show_board(self) -> None:
         """Write the actions that are held into the rows where retention looks for them."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,32 +18,42 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
+from buildwright.engine.build_cache import BuildCache, Snapshots
 from buildwright.engine.driver import Driver
 from buildwright.engine.running_action import ClaimedAction
 from buildwright.engine.shared_build import SharedBuilds
-from buildwright.errors import DiskFull, LostLease, StoreFailed
+from buildwright.engine.worker import Worker
+from buildwright.errors import BuildIsRunning, DiskFull, LostLease, StaleVersion, StoreFailed
+from buildwright.wiring import SystemClock
 from buildwright.wiring.adapters import NoHints
 from tests.adapters.clock import ManualClock
 from tests.adapters.memory_store import MemoryBuilds
-from tests.engine.harness import tasks
+from tests.adapters.scripted_agent import Sleep
+from tests.engine.harness import make_site, tasks
 
 HERE, ELSEWHERE = "here:1:1", "elsewhere:1:1"
 
 
 class Board:
-    """The real queue; it counts settlements, and `trouble` is what the next of them end with, done or not."""
+    """The real queue; it counts settlements, and `trouble` is what the next of them end with, done or not.
+
+    `refusal` returns what it always answers to such events.
+    """
 
     def __init__(self, builds: MemoryBuilds) -> None:
         self._builds = builds
         self.settled: list[tuple[str, ...]] = []
         """For each settlement that was made, the types of its events."""
         self.trouble: list[tuple[Exception, bool]] = []
+        self.refusal: Callable[[list[AnyEvent]], Exception | None] = lambda _: None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._builds, name)
 
     async def settle(self, build_id: str, expected: int, events: Any, *more: Any) -> Any:
         await asyncio.sleep(0)
+        if refused := self.refusal(list(events)):
+            raise refused
         trouble, done = self.trouble.pop(0) if self.trouble else (None, True)
         answer = None
         if done:
@@ -60,8 +72,13 @@ class Place:
         self.builds = MemoryBuilds(self.clock.now)
         self.board = Board(self.builds)
         board: Any = self.board
-        self.shared = SharedBuilds(self.builds, board, NoHints(), self.clock, lambda *_, **__: None)
+        self.shared = SharedBuilds(self.builds, board, NoHints(), self.clock, self._note)
         self.build_id = ""
+        self.said: list[tuple[str, Any]] = []
+        """Of each event of the log, its name and its level."""
+
+    def _note(self, what: str, **fields: Any) -> None:
+        self.said.append((what, fields.get("level")))
 
     @property
     def driver(self) -> Driver:
@@ -188,3 +205,132 @@ async def test_a_process_that_is_to_end_waits_for_no_store_and_a_look_at_a_build
     with pytest.raises(DiskFull):
         await place.driver.record(finished(only), only, ended=True)
     assert (await place.driver.record(finished(only), only, ended=True)).done == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), BuildIsRunning("by another")])
+async def test_what_an_action_reports_and_cannot_be_recorded_is_said(error: Exception) -> None:
+    """Nobody waits for it: the action ends, and knows of an error of ours."""
+    place = Place()
+    (only,) = await place.begin("a")
+    place.board.refusal = lambda _: error
+    driver = place.driver
+    driver.hand_in([paid(only)], only)
+    await driver.quiet()
+    assert only.lost
+    assert only.bug is (error if isinstance(error, ValueError) else None)
+    assert ("not-recorded", "error") in place.said
+    place.board.refusal = lambda _: None
+    assert (await driver.record()).version == 4, "the driver goes on"
+
+
+async def test_a_worker_raises_the_bug_by_which_a_report_was_not_recorded(tmp_path: Path) -> None:
+    builds = MemoryBuilds()
+    board: Any = Board(builds)
+    site = make_site(tmp_path, builds, {("a", 1): [Sleep(60)]})
+    await site.start(tasks("a"), lanes=False, gates=False)
+
+    async def world(_options: Options) -> Any:
+        return replace(site.world(), workspace=None)
+
+    worker = Worker(builds, board, NoHints(), SystemClock(), HERE, world)
+    await worker.advance(site.build_id)
+    key = (await builds.board(site.build_id))[0].key
+    performing = asyncio.create_task(worker.perform(site.build_id, key))
+    while not site.agent.assignments:
+        await asyncio.sleep(0.01)
+    bug = ValueError("a bug")
+    board.refusal = lambda events: bug if any(isinstance(event, e.AgentHeartbeat) for event in events) else None
+    (claimed,) = worker.claimed_actions.values()
+    worker.report_alive(claimed)
+    with pytest.raises(ValueError, match="a bug"):
+        await asyncio.wait_for(performing, 20)
+
+
+async def test_a_fact_that_the_store_refuses_for_good_holds_up_no_other() -> None:
+    place = Place()
+    bad, *others = await place.begin(*"abc")
+    refused = paid(bad)
+    place.board.refusal = lambda events: StoreFailed("invalid value") if refused in events else None
+    driver = place.driver
+    waiting = asyncio.create_task(driver.record([refused, *finished(bad)], bad, ended=True))
+    recording = asyncio.gather(*(driver.record(finished(one), one, ended=True) for one in others))
+    for _ in range(100):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        if recording.done():
+            break
+        await place.clock.advance(1.0)
+    assert recording.done()
+    assert (await place.builds.load(place.build_id)).done == 2
+    assert not waiting.done(), "what was paid is not forgotten"
+    assert not bad.lost
+    place.board.refusal = lambda _: None
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await place.clock.advance(1.0)
+    assert (await waiting).outcome == "succeeded"
+    assert (await place.builds.load(place.build_id)).usage.cost_usd == Decimal("0.25")
+
+
+async def test_what_one_action_reports_stays_in_order_when_the_store_refuses_a_part() -> None:
+    place = Place()
+    bad, other = await place.begin(*"ab")
+    refused = paid(bad)
+    place.board.refusal = lambda events: StoreFailed("invalid value") if refused in events else None
+    driver = place.driver
+    driver.hand_in([refused], bad)
+    ending = asyncio.create_task(driver.record(finished(bad), bad, ended=True))
+    recording = asyncio.create_task(driver.record(finished(other), other, ended=True))
+    while not recording.done():
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await place.clock.advance(1.0)
+    assert not ending.done()
+    place.board.refusal = lambda _: None
+    while not ending.done():
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await place.clock.advance(1.0)
+    types = await place.types()
+    assert types.index("tokens.used") > types.index("agent.finished")
+    assert types.count("agent.finished") == 2
+    assert types[types.index("tokens.used") + 1] == "agent.finished"
+
+
+async def test_time_ends_a_pause_by_the_clock_of_the_store() -> None:
+    """The clock of this machine's event loop stands still while the machine sleeps."""
+    place = Place()
+    await place.begin("a")
+    driver = place.driver
+    await commands.ask(place.builds, place.clock, place.build_id, commands.PauseBuild("wait"))
+    paused = await driver.record()
+    assert paused.pause is not None
+    await place.clock.advance(paused.options.limits.pause_seconds - 1)
+    assert (await driver.record()).pause is not None
+    await place.clock.advance(2)
+    assert (await driver.record()).pause is None
+
+
+async def test_a_snapshot_that_is_ahead_of_its_journal_undoes_no_commit() -> None:
+    """A journal that was put back from a backup: an error here would have the same facts recorded twice."""
+    place = Place()
+    await place.begin("a")
+    build = await place.builds.load(place.build_id)
+    ahead = replace(build, version=build.version + 1000)
+    with pytest.raises(StaleVersion):
+        await place.builds.keep_snapshot(ahead)
+    await Snapshots(place.builds, build).keep(ahead, at_rest=True)
+    await Snapshots(place.builds, build).keep(replace(ahead, id="gone"), at_rest=True)
+
+
+async def test_an_old_state_is_not_at_hand() -> None:
+    place = Place()
+    await place.begin("a")
+    known = BuildCache(place.builds)
+    build = await known.newest(place.build_id)
+    await asyncio.sleep(0.02)
+    assert known.glance(place.build_id) is build
+    assert known.glance(place.build_id, 60.0) is build
+    assert known.glance(place.build_id, 0.01) is None
+    assert await known.newest(place.build_id) == build
+    assert known.glance(place.build_id, 60.0) is not None

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,14 +14,16 @@ from typing import Any
 import pytest
 
 from buildwright.core import event as e
+from buildwright.core.action import Action, RunAgent
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
-from buildwright.core.event import Recorded
+from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
 from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.held_build import held
 from buildwright.engine.resume_command import ResumeBuild
-from buildwright.errors import DiskFull, IllegalMove, NotFound
+from buildwright.errors import DiskFull, IllegalMove, LostLease, NotFound
 from buildwright.ports import Builds, Lease, LogEntry, ModelEndpoint, Notice, Spend
 from buildwright.store.lease_holders import this_process
 from buildwright.wiring import SystemClock
@@ -89,6 +95,80 @@ async def test_a_store_without_space_pauses_or_ends_the_run_and_the_next_goes_on
     build = await site.run()
     assert build.outcome == "succeeded"
     assert set(site.files()) == {"README.md", "bad.txt", "b.txt"}
+
+
+class Slow:
+    """The real store; the append of the first attempt is under way until `go_on` is set."""
+
+    def __init__(self, builds: Builds) -> None:
+        self._builds = builds
+        self.under_way = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builds, name)
+
+    async def append(self, build_id: str, expected: int, events: Sequence[AnyEvent], *more: Any) -> list[Recorded]:
+        if any(isinstance(event, e.TaskStarted) for event in events):
+            self.under_way.set()
+            await self.go_on.wait()
+        return await self._builds.append(build_id, expected, events, *more)
+
+
+@ONE_PROCESS
+async def test_a_commit_that_is_under_way_when_a_run_ends_begins_nothing(tmp_path: Path, builds: Builds) -> None:
+    """Nobody would wait for it, and the next run in this process would do the same beside it."""
+    site = make_site(tmp_path, builds, {("a", 1): [Sleep(60)]})
+    await site.start(tasks("a"), lanes=False, gates=False)
+    slow: Any = Slow(builds)
+    running = asyncio.create_task(site.run(builds=slow))
+    await asyncio.wait_for(slow.under_way.wait(), 20)
+    running.cancel()
+    await asyncio.sleep(0.1)
+    slow.go_on.set()
+    await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+    key = RunAgent("a", 1).key
+    assert key not in {task.get_name() for task in asyncio.all_tasks()}
+    assert (await builds.load(site.build_id)).active, "the commit itself counts"
+
+
+@ONE_PROCESS
+async def test_an_action_that_breaks_the_run_does_not_begin_again(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Say("what breaks the log")]})
+    await site.start(tasks("a"), lanes=False, gates=False)
+    begun: list[Action] = []
+
+    def observe(action: Action, _build: Build, _waited: float | None) -> AbstractContextManager[object]:
+        begun.append(action)
+        return nullcontext()
+
+    def mask(text: str) -> str:
+        if "breaks" in text:
+            raise RuntimeError("it breaks")
+        return text
+
+    with pytest.raises(RuntimeError, match="it breaks"):
+        await asyncio.wait_for(site.run(mask=mask, observe=observe), 20)
+    assert [type(action) for action in begun].count(RunAgent) == 1
+
+
+@ONE_PROCESS
+async def test_a_process_that_was_halted_asks_the_store_before_an_effect_that_others_see(
+    tmp_path: Path, builds: Builds
+) -> None:
+    site = make_site(tmp_path, builds)
+    await site.start(tasks("a"))
+    world = replace(site.world(), lease_seconds=0.3)
+    async with held(world, site.build_id) as lease:
+        time.sleep(0.4)  # noqa: ASYNC251  the whole process is halted
+        await lease.guard()
+        assert not lease.kept.gone, "nobody had taken it"
+        time.sleep(0.4)  # noqa: ASYNC251  as above
+        await builds.acquire(site.build_id, "elsewhere:2:1", 60.0)
+        with pytest.raises(LostLease):
+            await lease.guard()
+        assert lease.lost.done()
 
 
 @ONE_PROCESS

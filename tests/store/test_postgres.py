@@ -7,7 +7,10 @@ import os
 import signal
 import sys
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import psutil
@@ -15,7 +18,7 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
-from buildwright.ports import LogEntry, QueueUpdate, WorkerRow
+from buildwright.ports import ActionLease, LogEntry, QueueUpdate, WorkerRow
 from buildwright.store import postgres_queue
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.lease_holders import holder_of, this_host, this_process
@@ -183,7 +186,9 @@ async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: st
         await store.close()
 
 
-async def test_an_action_is_taken_while_the_build_is_being_settled(postgres_url: str, store: PostgresBuilds) -> None:
+async def test_an_action_is_taken_while_the_lease_of_its_build_is_locked(
+    postgres_url: str, store: PostgresBuilds
+) -> None:
     build_id = await start(store)
     await store.settle(build_id, 1, [], AT, QueueUpdate(("a", "b")))
     settling = await asyncpg.connect(postgres_url)
@@ -198,6 +203,123 @@ async def test_an_action_is_taken_while_the_build_is_being_settled(postgres_url:
         assert second.token > first.token
     finally:
         await settling.close()
+
+
+@asynccontextmanager
+async def taking(url: str, build_id: str, key: str, holder: str) -> AsyncIterator[Any]:
+    """A connection on which a process is taking an action of a build, until its COMMIT."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("BEGIN")
+        await connection.execute(
+            "UPDATE actions SET holder = $3, token = token + 1, expires_at = now() + interval '1 hour'"
+            " WHERE build_id = $1 AND key = $2",
+            *(build_id, key, holder),
+        )
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def until_one_waits(url: str) -> None:
+    """Wait until a process waits for a lock of another."""
+    async with asyncio.timeout(20):
+        connection = await asyncpg.connect(url)
+        try:
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        finally:
+            await connection.close()
+
+
+async def test_an_action_that_another_takes_while_its_end_is_settled_is_not_freed(
+    postgres_url: str, store: PostgresBuilds
+) -> None:
+    build_id = await start(store)
+    await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
+    lease = await store.take(build_id, "a", ELSEWHERE, 0.0)
+    assert lease is not None
+    async with taking(postgres_url, build_id, "a", "elsewhere:2:1.0") as other:
+        update = QueueUpdate((), leases=(lease,), ended=("a",))
+        settling = asyncio.create_task(store.settle(build_id, 1, [beat("x")], AT, update))
+        await until_one_waits(postgres_url)
+        await other.execute("COMMIT")
+        with pytest.raises(LostLease):
+            await settling
+    assert [row.holder for row in await store.board(build_id)] == ["elsewhere:2:1.0"]
+    assert await statuses(store, build_id) == []
+
+
+async def test_a_build_is_not_taken_whole_while_another_takes_its_action(
+    postgres_url: str, store: PostgresBuilds
+) -> None:
+    build_id = await start(store)
+    await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
+    async with taking(postgres_url, build_id, "a", "elsewhere:2:1.0") as other:
+        acquiring = asyncio.create_task(store.acquire(build_id, ELSEWHERE, LONG))
+        await until_one_waits(postgres_url)
+        await other.execute("COMMIT")
+        with pytest.raises(BuildIsRunning):
+            await acquiring
+    assert [row.holder for row in await store.board(build_id)] == ["elsewhere:2:1.0"]
+
+
+async def test_locks_are_taken_in_one_order(postgres_url: str, store: PostgresBuilds) -> None:
+    """Also by who takes an action of a build whose lease has run out: or two would wait for each other."""
+    build_id = await start(store)
+    whole = await store.acquire(build_id, ELSEWHERE, 0.0)
+    await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT 1 FROM leases WHERE build_id = $1 FOR UPDATE", build_id)
+            taking = asyncio.create_task(store.take(build_id, "a", "elsewhere:2:1.0", LONG))
+            await until_one_waits(postgres_url)
+            await connection.execute("SELECT 1 FROM actions WHERE build_id = $1 FOR UPDATE NOWAIT", build_id)
+        lease = await taking
+        assert lease is not None
+        assert lease.token > 0
+        with pytest.raises(LostLease):
+            await store.renew(whole, LONG)
+    finally:
+        await connection.close()
+
+
+async def test_many_that_take_settle_and_own_a_build_leave_no_two_holders(
+    postgres_url: str, store: PostgresBuilds
+) -> None:
+    other = await PostgresBuilds.open(postgres_url)
+    build_id = await start(store)
+    keys = tuple("abcd")
+
+    async def work(mine: PostgresBuilds, holder: str) -> None:
+        for turn in range(15):
+            version = await mine.version(build_id)
+            try:
+                await mine.settle(build_id, version, [], AT, QueueUpdate(keys))
+                leases = [await mine.take(build_id, key, holder, 0.005 if turn % 2 else LONG) for key in keys]
+                for lease in leases:
+                    if lease is not None:
+                        update = QueueUpdate(keys, leases=(lease,), ended=(lease.key,))
+                        version = await mine.version(build_id)
+                        await mine.settle(build_id, version, [beat(holder, lease.token)], AT, update)
+                whole = await mine.acquire(build_id, holder, 0.005 if turn % 3 else LONG)
+                await mine.append(build_id, await mine.version(build_id), [beat(holder, whole.token)], AT, whole.token)
+                await mine.release(whole)
+            except (StaleVersion, LostLease, BuildIsRunning):
+                for row in await mine.holdings(holder):
+                    await mine.drop(ActionLease(build_id, row.key, holder, row.token, 0.0))
+
+    try:
+        async with asyncio.timeout(60):
+            await asyncio.gather(
+                *(work(mine, f"elsewhere:{n}:1.0") for n, mine in enumerate((store, other, store, other)))
+            )
+    finally:
+        await other.close()
+    events = [recorded.event for recorded in (await store.read(build_id))[1:]]
+    tokens = [event.attempt for event in events if isinstance(event, e.AgentHeartbeat)]
+    assert len(set(tokens)) == len(tokens) > 0
 
 
 async def test_another_who_was_first_is_not_mistaken_for_us(postgres_url: str, store: PostgresBuilds) -> None:
@@ -286,6 +408,28 @@ async def test_lines_of_many_writers_are_numbered_without_a_gap(postgres_url: st
         assert [line.text for line in lines if line.attempt == number] == [str(line) for line in range(30)]
     for store in stores:
         await store.close()
+
+
+async def test_what_ends_an_action_waits_a_moment_for_the_log_of_its_build_alone(
+    postgres_url: str, store: PostgresBuilds
+) -> None:
+    build_id, busy = await start(store), await start(store)
+    await store.settle(build_id, 1, [], AT, QueueUpdate(("a", "b")))
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        for number, (key, locked) in enumerate((("a", build_id), ("b", busy)), 1):
+            lease = await store.take(build_id, key, ELSEWHERE, LONG)
+            assert lease is not None
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", locked)
+                await store.write_log(locked, [LogEntry(AT, "", 0, "said", "last words")])
+                async with asyncio.timeout(10):
+                    update = QueueUpdate(("b",), leases=(lease,), ended=(key,))
+                    await store.settle(build_id, number, [beat("x")], AT, update)
+        assert [line.text for line in await store.read_log(build_id)] == ["last words"]
+        assert [line.text for line in await store.read_log(busy)] == ["last words"]
+    finally:
+        await connection.close()
 
 
 async def test_any_text_can_be_kept(store: PostgresBuilds) -> None:

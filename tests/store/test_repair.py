@@ -84,6 +84,17 @@ async def test_what_contradicts_the_journal_is_mended_from_it(place: Place, dama
     assert (await place.journal.rows())[0] == before
 
 
+async def test_rows_of_a_build_that_was_being_removed_go(place: Place) -> None:
+    build_id = await _ended(place)
+    await place.damage("DELETE FROM build_runs WHERE build_id = $1", build_id)
+    (found,) = await place.find()
+    assert "being removed" in found.leftover.what
+    assert found.mend is not None
+    assert await found.mend()
+    assert not await found.mend()
+    assert await place.find() == []
+
+
 async def test_a_damaged_journal_is_named_and_never_touched(place: Place) -> None:
     build_id = await _ended(place)
     await place.damage("UPDATE events SET crc = crc + 1 WHERE seq = 2 AND build_id = $1", build_id)

@@ -5,6 +5,8 @@ Must never be more than a cache: it starts empty, and a build that drops out of 
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
@@ -13,7 +15,7 @@ from weakref import WeakValueDictionary
 from buildwright.core.apply import fold
 from buildwright.core.build import Build
 from buildwright.engine.one_question import OneQuestion
-from buildwright.errors import CouldNot
+from buildwright.errors import CouldNot, NotFound, StaleVersion
 from buildwright.ports import Builds
 
 MOST_KEPT = 256
@@ -28,6 +30,8 @@ class BuildCache:
         self._builds = builds
         self._most = most
         self._newest: OrderedDict[str, Build] = OrderedDict()
+        self._seen_at: dict[str, float] = {}
+        """By build: when its state was the newest, on the event loop's clock."""
         self._snapshots: dict[str, Snapshots] = {}
         self._questions = WeakValueDictionary[str, OneQuestion[Build]]()
 
@@ -46,9 +50,12 @@ class BuildCache:
             known = fold(await self._builds.read(build_id, after=known.version), known)
         return self.learn(known)
 
-    def glance(self, build_id: str) -> Build | None:
-        """Return the known state of a build, however old, without reading the store; None when unknown."""
-        return self._newest.get(build_id)
+    def glance(self, build_id: str, seconds: float = math.inf) -> Build | None:
+        """Return the known state of a build without reading the store; None when unknown, or older than `seconds`."""
+        known = self._newest.get(build_id)
+        if known is not None and asyncio.get_running_loop().time() - self._seen_at[build_id] > seconds:
+            return None
+        return known
 
     def learn(self, build: Build) -> Build:
         """Keep a state, unless a newer one is known; returns the newer of both."""
@@ -56,9 +63,11 @@ class BuildCache:
         if known is None or known.version < build.version:
             known = self._newest[build.id] = build
         self._newest.move_to_end(build.id)
+        self._seen_at[build.id] = asyncio.get_running_loop().time()
         while len(self._newest) > self._most:
             forgotten, _ = self._newest.popitem(last=False)
             self._snapshots.pop(forgotten, None)
+            self._seen_at.pop(forgotten, None)
         return known
 
     def snapshots(self, build: Build) -> Snapshots:
@@ -78,5 +87,6 @@ class Snapshots:
         spacing = SNAPSHOT_EVERY if at_rest else max(SNAPSHOT_EVERY, 2 * build.total)
         if build.version - self._newest >= spacing:
             self._newest = build.version
-            with suppress(CouldNot):
+            # The events are recorded: a journal that was put back, or is gone, must not have them recorded again.
+            with suppress(CouldNot, StaleVersion, NotFound):
                 await self._builds.keep_snapshot(build)

@@ -9,6 +9,7 @@
 - A commit that comes too late for the journal is made anew from the newest state.
 - A build does not finish while one of its actions runs: nothing is wanted then, and the last one to end finishes it.
 - An action whose lease is lost records nothing more, but what it has paid for counts.
+- Facts that the store refuses while it answers hold up no others for long: each then has commits of its own.
 - Time alone ends a pause, or a phase, that lasts too long.
 
 These rules stand here alone. Must never do an effect itself (see `perform`).
@@ -25,15 +26,28 @@ from typing import NamedTuple, Protocol
 from buildwright.core.action import Action
 from buildwright.core.apply import fold
 from buildwright.core.build import Build
-from buildwright.core.decide import TimedFact, timed_fact
+from buildwright.core.decide import timed_fact
 from buildwright.core.event import AnyEvent, BuildFinished, Recorded, TokensUsed
 from buildwright.engine.running_action import RunningAction
 from buildwright.engine.steps import Decided, take_steps
-from buildwright.errors import CouldNot, IllegalMove, LostLease, StaleVersion
+from buildwright.errors import (
+    BuildIsRunning,
+    CouldNot,
+    IllegalMove,
+    LostLease,
+    NotFound,
+    StaleVersion,
+    StoreFailed,
+    Unreachable,
+)
 from buildwright.ports import ActionLease, Clock, QueueUpdate
 
 LOOK_AGAIN = timedelta(seconds=2)
 """After this, look again at a build that ends once its running actions have let go."""
+NOT_OURS = (LostLease, BuildIsRunning, NotFound, CouldNot)
+"""Errors by which facts are not recorded though nothing of ours is wrong."""
+_REFUSALS = 3
+"""Tries of a commit that a store which answers refuses, before its arrivals are committed one by one."""
 
 
 class BuildQueue(Protocol):
@@ -63,8 +77,14 @@ class BuildQueue(Protocol):
     def begin(self, build: Build, actions: Sequence[Action], ended: Collection[str]) -> None:
         """See to it that these actions are begun; those of the keys `ended` have just made room."""
 
+    def due(self, build: Build) -> tuple[AnyEvent, ...]:
+        """Return the facts that time has caused by now, by the clock that all who drive the build go by."""
+
     def dropped(self, late: IllegalMove) -> None:
         """Note a fact that came after the build had moved on."""
+
+    def refused(self, error: BaseException) -> None:
+        """Note an error by which facts are not recorded that no caller waits for."""
 
     async def goes_on(self, trouble: CouldNot) -> bool:
         """Wait before facts of actions are committed once more; return False, at once, to give up with the trouble."""
@@ -130,9 +150,15 @@ class Arrival(NamedTuple):
             self.done.set_exception(error)
         elif self.action is not None and self.action.lease is not None:
             self.action.end(lost=True)
+            if isinstance(error, Exception) and not isinstance(error, NOT_OURS):
+                self.action.bug = error
         else:
             return self.done is not None
         return True
+
+
+class _SetAside(Exception):
+    """The store answers, and refuses these facts again and again: others are committed first."""
 
 
 class Driver:
@@ -143,14 +169,21 @@ class Driver:
         self.letting_go = False
         """Whether of all that arrives only what was paid is recorded, and nothing follows from it."""
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.deadline = Deadline(clock)
         self.on_idle: Callable[[], None] | None = None
         """Called each time when all that has arrived is committed, or could not be."""
         self._queue = queue
         self._clock = clock
         self._arrived: list[Arrival] = []
         self._batch: list[Arrival] = []
+        self._refusals = 0
+        """How often the store has refused the batch."""
+        self._unsure = False
+        """Whether a try to commit the batch broke, and may have arrived: made anew, its facts might count twice."""
+        self._apart = False
+        """Whether each arrival is committed by itself, because the store refuses one of them."""
         self._committing: asyncio.Task[None] | None = None
+        self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the commit that is under way is, or has been set aside."""
 
     def hand_in(
         self, facts: Sequence[AnyEvent] = (), action: RunningAction | None = None, *, ended: bool = False
@@ -170,10 +203,18 @@ class Driver:
         self._take_in(Arrival(facts, action, ended, done))
         return await done
 
-    async def quiet(self) -> None:
-        """Wait until nothing that has arrived waits to be committed."""
+    def give_up(self, error: BaseException) -> None:
+        """Let go of the build because of an error that nothing waits for: what failed once must not begin again."""
+        self.letting_go = True
+        if not self.broken.done():
+            self.broken.set_exception(error)
+
+    async def quiet(self, action: RunningAction | None = None) -> None:
+        """Wait until nothing that has arrived, or nothing of an action, waits to be committed."""
         while self._committing is not None:
-            await asyncio.wait([self._committing])
+            if action is not None and all(one.action is not action for one in (*self._batch, *self._arrived)):
+                return
+            await asyncio.wait([self._committing, self._turn], return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(0)
 
     def _take_in(self, arrival: Arrival) -> None:
@@ -185,19 +226,40 @@ class Driver:
     async def _commit_arrived(self) -> None:
         """Commit until nothing is left. What arrives in the same turn of the event loop shares one commit."""
         while self._arrived:
-            self._batch, self._arrived = self._arrived, []
+            taken = 1 if self._apart else len(self._arrived)
+            self._batch, self._arrived = self._arrived[:taken], self._arrived[taken:]
+            self._refusals, self._unsure = 0, False
             try:
-                build = await self._settle(self._batch)
-            except LostLease:
-                if not _leases(self._batch):
-                    raise  # the lease on the whole build
-                while self._batch:  # each by itself, so that the lost one costs the others nothing
-                    await self._settle_alone(self._batch[0])
-                    self._batch.pop(0)
-            else:
-                batch, self._batch = self._batch, []
-                for arrival in batch:
-                    arrival.answer(build)
+                await self._commit_batch()
+            except _SetAside:
+                self._set_aside()
+            self._turn.set_result(None)
+            self._turn = asyncio.get_running_loop().create_future()
+        self._apart = False
+
+    async def _commit_batch(self) -> None:
+        try:
+            build = await self._settle(self._batch)
+        except LostLease:
+            if not _leases(self._batch):
+                raise  # the lease on the whole build
+            while self._batch:  # each by itself, so that the lost one costs the others nothing
+                await self._settle_alone(self._batch[0])
+                self._batch.pop(0)
+        else:
+            batch, self._batch = self._batch, []
+            for arrival in batch:
+                arrival.answer(build)
+
+    def _set_aside(self) -> None:
+        """Put what the store refuses behind all others, but never behind what the same action handed in later."""
+        batch, self._batch = self._batch, []
+        if self._apart:
+            mine = {arrival.action for arrival in batch if arrival.action is not None}
+            batch += [arrival for arrival in self._arrived if arrival.action in mine]
+            self._arrived = [*(arrival for arrival in self._arrived if arrival.action not in mine), *batch]
+        else:
+            self._apart, self._arrived = True, [*batch, *self._arrived]
 
     async def _settle_alone(self, arrival: Arrival) -> None:
         try:
@@ -214,8 +276,10 @@ class Driver:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None:
             heard = [arrival.refuse(error) for arrival in batch]
-            if not any(heard) and not self.broken.done():
-                self.broken.set_exception(error)
+            if not any(heard):
+                self.give_up(error)
+            elif isinstance(error, Exception) and any(arrival.done is None for arrival in batch):
+                self._queue.refused(error)
         if self._arrived:
             arrived, self._arrived = self._arrived, []
             for arrival in arrived:
@@ -232,8 +296,21 @@ class Driver:
                 continue
             except CouldNot as trouble:
                 waits = any(arrival.facts or arrival.action is not None for arrival in batch)
-                if not (waits and await self._queue.goes_on(trouble)):
+                if not (waits and await self._goes_on(trouble)):
                     raise
+
+    async def _goes_on(self, trouble: CouldNot) -> bool:
+        """Wait before the batch is committed once more; return False to give up. Raises _SetAside for others to go first."""
+        if isinstance(trouble, Unreachable):
+            self._unsure = True
+        elif isinstance(trouble, StoreFailed):
+            self._refusals += 1
+        if not await self._queue.goes_on(trouble):
+            return False
+        others = len(self._batch) + len(self._arrived) > 1
+        if others and not self._unsure and self._refusals >= (1 if self._apart else _REFUSALS):
+            raise _SetAside
+        return True
 
     async def _settle_once(self, batch: Sequence[Arrival]) -> Build:
         """Commit a batch. Facts are sent again, the very same, until there is an answer: a try that broke may have arrived.
@@ -257,7 +334,7 @@ class Driver:
                 free = await queue.commit(due, anew)
                 break
             except CouldNot as trouble:
-                if not (any(arrival.facts for arrival in batch) and await queue.goes_on(trouble)):
+                if not (any(arrival.facts for arrival in batch) and await self._goes_on(trouble)):
                     raise
         queue.begin(due.after, [due.wanted[key] for key in free], due.update.ended)
         return due.after
@@ -265,7 +342,7 @@ class Driver:
     def _decide(self, batch: Sequence[Arrival], build: Build) -> Commitment:
         deciding = self._queue.deciding and not self.letting_go
         facts = [fact for arrival in batch for fact in arrival.facts]
-        facts = [*facts, *self.deadline.due(build)] if deciding else spent(facts) if self.letting_go else facts
+        facts = [*facts, *self._queue.due(build)] if deciding else spent(facts) if self.letting_go else facts
         at = max(self._clock.now(), build.updated_at)
         steps, decision = take_steps(build, facts, at, self._queue.dropped, deciding=deciding)
         wanted = {action.key: action for action in decision.actions}
@@ -274,35 +351,15 @@ class Driver:
             start=decision.start,
             leases=_leases(batch),
             ended=tuple(arrival.action.key for arrival in batch if arrival.action is not None and arrival.ended),
-            wake_at=self.deadline.wake_at(steps[-1].build if steps else build),
+            wake_at=wake_at(steps[-1].build if steps else build),
         )
         return Commitment(build, steps, at, update, wanted)
 
 
-class Deadline:
-    """When time alone changes a build. The time of day, which can jump, says only how long it has lasted so far."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._awaited: TimedFact | None = None
-        self._until = 0.0
-
-    def due(self, build: Build) -> tuple[AnyEvent, ...]:
-        """Return the facts that time has caused by now: a pause, or a phase, that lasts too long."""
-        timed = timed_fact(build)
-        if timed is None:
-            return ()
-        time = asyncio.get_running_loop().time()
-        if timed != self._awaited:
-            before = (self._clock.now() - timed.since).total_seconds()
-            self._awaited, self._until = timed, time + timed.seconds - max(before, 0.0)
-        return (timed.fact,) if time >= self._until else ()
-
-    @staticmethod
-    def wake_at(build: Build) -> datetime | None:
-        """Return when time alone changes the build, for whichever process looks then; None for never."""
-        timed = timed_fact(build)
-        return None if timed is None else timed.since + timedelta(seconds=timed.seconds)
+def wake_at(build: Build) -> datetime | None:
+    """Return when time alone changes the build, by the time of day; None for never."""
+    timed = timed_fact(build)
+    return None if timed is None else timed.since + timedelta(seconds=timed.seconds)
 
 
 def spent(facts: Iterable[AnyEvent]) -> list[AnyEvent]:

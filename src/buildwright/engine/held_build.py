@@ -15,6 +15,7 @@ from typing import Any
 
 from buildwright.core.action import Action
 from buildwright.core.build import Build
+from buildwright.core.decide import TimedFact, timed_fact
 from buildwright.core.event import AnyEvent
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
@@ -28,7 +29,7 @@ from buildwright.engine.perform import forget_lanes, perform
 from buildwright.engine.running_action import KeptLease, RunningAction
 from buildwright.engine.steps import Decided
 from buildwright.errors import BuildIsRunning, CouldNot, IllegalMove, LostLease, StaleVersion
-from buildwright.ports import Lease
+from buildwright.ports import Builds, Clock, Lease
 
 
 async def run(world: Adapters, build_id: str, since: Build | None = None) -> Build:
@@ -86,6 +87,7 @@ class HeldBuild:
         self.build = build
         self.at_rest: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.driver = Driver(build.id, self, world.clock)
+        self._deadline = Deadline(world.clock)
         self.driver.on_idle = self._look_for_rest
         self.snapshots = Snapshots(world.builds, build)
         self._world = world
@@ -142,13 +144,21 @@ class HeldBuild:
         return [key for key in update.wanted if key not in self._running] if update.start else []
 
     def begin(self, build: Build, actions: Sequence[Action], _ended: Collection[str]) -> None:
+        if self.driver.letting_go:
+            return  # this commit was under way when the end began, which waits for no more actions
         for action in actions:
             running = self._running[action.key] = RunningAction(action, build)
             running.flight = asyncio.create_task(perform(self._context, action, build), name=action.key)
             running.flight.add_done_callback(partial(self._ended, running))
 
+    def due(self, build: Build) -> tuple[AnyEvent, ...]:
+        return self._deadline.due(build)
+
     def dropped(self, late: IllegalMove) -> None:
         self._logbook.note("engine", f"dropped: {late}")
+
+    def refused(self, error: BaseException) -> None:
+        self._logbook.note("engine", f"not recorded: {error}")
 
     async def goes_on(self, _trouble: CouldNot) -> bool:
         """Return False: the next run goes on from the newest event."""
@@ -184,7 +194,7 @@ class HeldBuild:
                 last_beat = time()
                 # Every attempt of the build is in this process.
                 driver.hand_in([*self._context.conversations.beats(self.build, sorted(self.build.active))])
-            elif world.detach.is_set() or driver.deadline.due(self.build):
+            elif world.detach.is_set() or self.due(self.build):
                 driver.hand_in()
 
     async def end(self) -> None:
@@ -206,8 +216,8 @@ class HeldBuild:
         if flight.cancelled() and not running.ending:
             return  # the whole process ends, and begins nothing more
         bug = None if flight.cancelled() else flight.exception()
-        if bug is not None and not self.driver.broken.done():
-            self.driver.broken.set_exception(bug)
+        if bug is not None:
+            self.driver.give_up(bug)
         self.driver.hand_in(() if flight.cancelled() or bug else flight.result(), running, ended=True)
 
     def _look_for_rest(self) -> None:
@@ -217,21 +227,66 @@ class HeldBuild:
             self.at_rest.set_result(None)
 
 
+class Deadline:
+    """When time alone changes a build. The time of day, which can jump, says only how long it has lasted so far."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._awaited: TimedFact | None = None
+        self._until = 0.0
+
+    def due(self, build: Build) -> tuple[AnyEvent, ...]:
+        """Return the facts that time has caused by now: a pause, or a phase, that lasts too long."""
+        timed = timed_fact(build)
+        if timed is None:
+            return ()
+        time = asyncio.get_running_loop().time()
+        if timed != self._awaited:
+            before = (self._clock.now() - timed.since).total_seconds()
+            self._awaited, self._until = timed, time + timed.seconds - max(before, 0.0)
+        return (timed.fact,) if time >= self._until else ()
+
+
 @dataclass(frozen=True, slots=True)
 class HeldLease:
     """A lease that is being renewed. `lost` raises LostLease (or StoreFailed, DiskFull) when it is gone."""
 
+    builds: Builds
     lease: Lease
+    kept: KeptLease
     lost: asyncio.Future[None]
 
     @property
     def token(self) -> int:
         return self.lease.token
 
+    async def renew(self) -> None:
+        """Renew it now. Raises LostLease, which `lost` raises from then on, and CouldNot."""
+        asked_at = asyncio.get_running_loop().time()
+        try:
+            await self.builds.renew(self.lease, self.kept.seconds)
+        except LostLease as taken:
+            self.end(taken)
+            raise
+        self.kept.renewed(asked_at)
+
+    def end(self, error: LostLease | CouldNot) -> None:
+        """Note the error that it is lost by."""
+        if not self.lost.done():
+            self.lost.set_exception(error)
+
     async def guard(self) -> None:
-        """Check the lease right before an effect that others see. Raises the error that it was lost by."""
+        """Check the lease right before an effect that others see.
+
+        Raises the error that it was lost by. One that may have run out, because this process was halted, is renewed
+        first: CouldNot when the store does not answer.
+        """
         if self.lost.done():
             self.lost.result()
+        if self.kept.gone:
+            await self.renew()
+        if self.kept.gone:  # halted again before the answer came
+            raise LostLease(f"the lease on build {self.lease.build_id} may have run out")
 
 
 @asynccontextmanager
@@ -239,27 +294,27 @@ async def held(world: Adapters, build_id: str) -> AsyncIterator[HeldLease]:
     """Hold the lease on a build: renew it every third of its time, release it at the end. Raises BuildIsRunning."""
     kept = KeptLease(world.lease_seconds, asyncio.get_running_loop().time())
     lease = await world.builds.acquire(build_id, world.holder, world.lease_seconds)
-    lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    renewing = asyncio.create_task(_renew(world, lease, kept, lost), name="lease")
+    mine = HeldLease(world.builds, lease, kept, asyncio.get_running_loop().create_future())
+    renewing = asyncio.create_task(_renew(world, mine), name="lease")
     try:
-        yield HeldLease(lease, lost)
+        yield mine
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
-        lost.cancel()
+        mine.lost.cancel()
+        await asyncio.gather(mine.lost, return_exceptions=True)  # told already, if it ended the run
         # The error that ended the run must not hide behind this: the lease runs out, or its process ends.
         with suppress(CouldNot):
             await world.builds.release(lease)
 
 
-async def _renew(world: Adapters, lease: Lease, kept: KeptLease, lost: asyncio.Future[None]) -> None:
-    while True:
-        await world.clock.sleep(kept.seconds / 3)
-        asked_at = asyncio.get_running_loop().time()
+async def _renew(world: Adapters, mine: HeldLease) -> None:
+    while not mine.lost.done():
+        await world.clock.sleep(mine.kept.seconds / 3)
         try:
-            await world.builds.renew(lease, kept.seconds)
-            kept.renewed(asked_at)
-        except (LostLease, CouldNot) as trouble:
-            if isinstance(trouble, LostLease) or kept.gone:
-                lost.set_exception(trouble)
-                return
+            await mine.renew()
+        except LostLease:
+            return
+        except CouldNot as trouble:
+            if mine.kept.gone:
+                mine.end(trouble)

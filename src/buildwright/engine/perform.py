@@ -1,7 +1,7 @@
 """Carrying out one action: an effect in the world becomes facts. The one place where any error becomes a fact.
 
 Every effect is idempotent by its action's key, because a crash may come between the effect and its fact. Must never
-append to the journal: it returns facts, and the loop records them.
+append to the journal: it returns facts, and the driver records them.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from buildwright.ports import ActionLease, ActionQueue
 
 
 class RunningAction:
-    """An action that a task of this process carries out, under the lease on its whole build."""
+    """An action that a task of this process carries out: under `lease`, or without one under that on its whole build."""
 
-    __slots__ = ("action", "build", "ending", "flight", "key", "lease", "lost")
+    __slots__ = ("action", "bug", "build", "ending", "flight", "key", "lease", "lost")
 
     def __init__(self, action: Action, build: Build, lease: ActionLease | None = None) -> None:
         self.action = action
@@ -29,6 +29,8 @@ class RunningAction:
         self.lease = lease
         self.lost = False
         """Whether another process may have the action: then nothing that others see may be changed any more."""
+        self.bug: Exception | None = None
+        """An error of ours by which facts of the action are not recorded."""
         self.flight: asyncio.Task[Sequence[AnyEvent]] | None = None
         self.ending = False
         """Whether this process has ended the task itself."""

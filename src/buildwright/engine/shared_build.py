@@ -12,15 +12,18 @@ from weakref import WeakValueDictionary
 
 from buildwright.core.action import Action
 from buildwright.core.build import Build
-from buildwright.core.event import Recorded
+from buildwright.core.decide import timed_fact
+from buildwright.core.event import AnyEvent, Recorded
 from buildwright.engine.build_cache import BuildCache
-from buildwright.engine.driver import Anew, Commitment, Driver
+from buildwright.engine.driver import Anew, Commitment, Driver, wake_at
 from buildwright.engine.running_action import is_long
 from buildwright.errors import CouldNot, IllegalMove
 from buildwright.ports import ActionQueue, Builds, Clock, Hints, Settlement
 
 SLOW_SECONDS = 1.0
 """Between tries to record an action's facts while the store does not answer."""
+AT_HAND_SECONDS = 5.0
+"""Age up to which a known state is decided from; an older one may have thousands of events to catch up with."""
 
 Log = Callable[..., None]
 """Called with the name of the event and its fields, as structured loggers are."""
@@ -84,7 +87,7 @@ class SharedBuild:
         self._shared = shared
 
     async def newest(self, *, at_hand: bool) -> Build:
-        known = self._shared.known.glance(self._build_id) if at_hand else None
+        known = self._shared.known.glance(self._build_id, AT_HAND_SECONDS) if at_hand else None
         return known or await self._shared.known.newest(self._build_id)
 
     async def runs(self, ended: Collection[str]) -> bool:
@@ -116,8 +119,16 @@ class SharedBuild:
             else:
                 self._shared.hint(build.id, action.key)
 
+    def due(self, build: Build) -> tuple[AnyEvent, ...]:
+        # By the store's time, which says when the build is looked at: a clock of this machine may stand still.
+        timed, at = timed_fact(build), wake_at(build)
+        return () if timed is None or at is None or self._shared.clock.now() < at else (timed.fact,)
+
     def dropped(self, late: IllegalMove) -> None:
         self._shared.say("dropped", self._build_id, why=str(late))
+
+    def refused(self, error: BaseException) -> None:
+        self._shared.say("not-recorded", self._build_id, why=f"{type(error).__name__}: {error}", level="error")
 
     async def goes_on(self, trouble: CouldNot) -> bool:
         shared = self._shared

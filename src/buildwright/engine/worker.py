@@ -24,11 +24,12 @@ from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
+from buildwright.engine.driver import NOT_OURS
 from buildwright.engine.one_question import OneQuestion
 from buildwright.engine.perform import perform
 from buildwright.engine.running_action import ClaimedAction, is_long, lease_seconds
 from buildwright.engine.shared_build import Log, OnEvent, SharedBuilds
-from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, LostLease, NotFound, Refused
+from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, NotFound, Refused
 from buildwright.ports import ActionQueue, Builds, Clock, Hints, LogEntry
 
 DECLINED_SECONDS = 15.0
@@ -196,6 +197,8 @@ class Worker:
                 await asyncio.wait([claimed.flight])
         if not claimed.flight.cancelled() and await self._record(claimed, claimed.flight.result()):
             return True
+        if claimed.bug is not None:
+            raise claimed.bug  # its lease runs out
         await self._let_go(claimed)
         return False
 
@@ -211,7 +214,7 @@ class Worker:
         """Record the end of an action, however long the store is away. Returns False when it is not ours to record."""
         try:
             await self._shared.driver(claimed.lease.build_id).record(facts, claimed, ended=True)
-        except (LostLease, BuildIsRunning, NotFound, CouldNot):
+        except NOT_OURS:
             return False
         await self._shared.hints_sent()
         return True
@@ -221,7 +224,7 @@ class Worker:
         build_id, key = claimed.name
         self.say("let-go", build_id, action=key, lost=claimed.lost)
         try:
-            await self._shared.driver(build_id).quiet()  # what it has reported is recorded under its lease
+            await self._shared.driver(build_id).quiet(claimed)  # what it has reported is recorded under its lease
             if not claimed.lost:
                 await self.board.drop(claimed.lease)
             await self.advance(build_id)

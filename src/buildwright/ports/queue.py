@@ -139,7 +139,8 @@ class ActionQueue(Protocol):
         With `late`, a settlement that comes too late is made anew by it while no other process can settle the build,
         once in each try; of several calls the events are those of the last.
 
-        Raises StaleVersion (without `late`); LostLease when one of the leases is not the newest on its row, or its row is gone;
+        Raises StaleVersion when the build has moved on, with `late` when it has once more; LostLease when one of the
+        leases is not the newest on its row, or its row is gone;
         BuildIsRunning while a live process holds the whole build (`Builds.acquire`); NotFound.
         """
 

@@ -19,10 +19,7 @@ from buildwright.store.faults import fault
 
 _ABANDONED_SECONDS = 3600.0
 _ONLY_OURS = 0o700
-_INSERT = (
-    "INSERT INTO artifacts (digest, size, content) VALUES ($1, $2, $3)"
-    " ON CONFLICT (digest) DO UPDATE SET size = excluded.size"
-)
+_INSERT = "INSERT INTO artifacts (digest, size, content) VALUES ($1, $2, $3) ON CONFLICT (digest) DO "
 _FIND_ANSWER = (
     "SELECT answer, crc FROM answers WHERE build_id = $1 AND task = $2 AND attempt = $3 AND digest = $4 AND nth = $5"
 )
@@ -90,9 +87,14 @@ def read_file(folder: Path, digest: str) -> bytes:
     return content
 
 
-def insert(digest: str, size: int, content: bytes | None) -> Asking[None]:
-    """Keep an artifact's row, without its bytes when they are in a file. A row that is there gets a new version."""
-    yield Query(_INSERT, (digest, size, content))
+def insert(dialect: Dialect, digest: str, size: int, content: bytes | None) -> Asking[None]:
+    """Keep an artifact's row, without its bytes when they are in a file. A row that is there gets a new version.
+
+    SQLite would write its bytes again, and needs no version: a sweep has the database to itself.
+    """
+    yield Query(
+        _INSERT + ("UPDATE SET size = excluded.size" if dialect.is_postgres else "NOTHING"), (digest, size, content)
+    )
 
 
 def select(dialect: Dialect, digest: str) -> Asking[bytes | None]:

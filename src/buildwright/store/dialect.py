@@ -97,8 +97,5 @@ class JournalConnection(Protocol):
         statement. `repeated` runs in their place when an earlier try may have succeeded; else they run again.
         """
 
-    def aside(self, work: Callable[[], T]) -> Awaitable[T]:
-        """Run work that takes milliseconds where it does not hold up the event loop."""
-
     async def close(self) -> None:
         """Finish work and close. Harmless when closed already."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,7 @@ class Journal:
         self._dialect = connection.dialect
         self._folder = folder
         self._log_turn = asyncio.Lock()
-        self._logs = logs.LogBuffer(lambda batch, lost: asyncio.ensure_future(self._put_logs(batch, lost)))
+        self._logs = logs.LogBuffer(lambda build_id, lines: asyncio.ensure_future(self._put_log(build_id, lines)))
 
     # --- the journal ---
 
@@ -70,7 +71,7 @@ class Journal:
     ) -> list[Recorded]:
         entry = JournalEntry.of(build_id, expected, events, at, after)
         put = partial(journal_rows.append, self._dialect, entry, token)
-        await self._logs.before(events)
+        await self._logs.before(build_id, events)
         await self._connection.write("append", put, repeated=partial(put, again=True))
         return recorded(events, expected, at)
 
@@ -78,17 +79,17 @@ class Journal:
         after, where = max(after, 0), self._connection.where
         rows = await self._read(journal_rows.select_events, where, build_id, after, limit)
         decode = partial(recorded_from, where, build_id, after, rows)
-        return decode() if len(rows) <= _FEW else await self._connection.aside(decode)
+        return decode() if len(rows) <= _FEW else await self._aside(decode)
 
     async def load(self, build_id: str) -> Build:
         snapshots, where = await self._read(journal_rows.select_snapshots, build_id), self._connection.where
         newest = partial(journal_rows.newest_of, build_id, snapshots)
-        build = await self._connection.aside(newest) if snapshots else None
+        build = await self._aside(newest) if snapshots else None
         rows = await self._read(journal_rows.select_events, where, build_id, build.version if build else 0)
-        return await self._connection.aside(partial(journal_rows.replay, where, build_id, build, rows))
+        return await self._aside(partial(journal_rows.replay, where, build_id, build, rows))
 
     async def keep_snapshot(self, build: Build) -> None:
-        text = await self._connection.aside(partial(dump, build))
+        text = await self._aside(partial(dump, build))
         keep = partial(journal_rows.keep_snapshot, self._dialect, build.id, build.version, text)
         await self._connection.write("snapshot", keep, size=len(text))
 
@@ -117,26 +118,26 @@ class Journal:
     async def read_log(
         self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
     ) -> list[LogLine]:
-        await self._logs.drain()
+        await self._logs.drain(build_id)
         return await self._read(log_rows.select, build_id, after, task, limit, tail)
 
-    async def _put_logs(self, batch: logs.Batch, lost: dict[str, int]) -> None:
-        """Write lines, keeping the order of one process. A batch whose connection broke may be written twice."""
-        async with self._log_turn:
-            for build_id in batch:
-                put = partial(log_rows.insert, self._dialect, build_id, logs.lines_of(batch, lost, build_id))
-                await self._connection.write("log", put, lock=self._dialect.lock_log(build_id))
+    async def _put_log(self, build_id: str, lines: Sequence[LogEntry]) -> None:
+        """Write lines, keeping the order of one process. Lines whose connection broke may be written twice."""
+        put, lock = partial(log_rows.insert, self._dialect, build_id, lines), self._dialect.lock_log(build_id)
+        # One writer has them in order anyway, and commits what waits for it together.
+        async with self._log_turn if lock else nullcontext():
+            await self._connection.write("log", put, lock=lock)
 
     async def put_artifact(self, content: bytes) -> str:
         digest = await self._hashing(content, partial(artifacts.digest_of, content))
         folder = self._folder if len(content) > _LARGEST_IN_TABLE else None
         if folder is not None:
-            await self._connection.aside(partial(artifacts.write_file, folder, digest, content))
-        row = partial(artifacts.insert, digest, len(content), None if folder else content)
+            await self._aside(partial(artifacts.write_file, folder, digest, content))
+        row = partial(artifacts.insert, self._dialect, digest, len(content), None if folder else content)
         await self._connection.write("artifact-row", row, size=len(content))
         if folder is not None and not (folder / digest).is_file():
             # A sweep removed the file between the two steps; now that its row is there, no sweep will.
-            await self._connection.aside(partial(artifacts.write_file, folder, digest, content))
+            await self._aside(partial(artifacts.write_file, folder, digest, content))
         return digest
 
     async def get_artifact(self, digest: str) -> bytes:
@@ -147,11 +148,11 @@ class Journal:
             return content
         if self._folder is None:
             raise NotFound(f"the artifact {digest} is in the folder of another journal")
-        return await self._connection.aside(partial(artifacts.read_file, self._folder, digest))
+        return await self._aside(partial(artifacts.read_file, self._folder, digest))
 
     async def _hashing(self, content: bytes, work: Callable[[], T]) -> T:
         """Run work that hashes the content: aside when that takes longer than going there."""
-        return await self._connection.aside(work) if len(content) > _LARGEST_IN_TABLE else work()
+        return await self._aside(work) if len(content) > _LARGEST_IN_TABLE else work()
 
     async def find_answer(self, key: AnswerKey) -> bytes | None:
         return await self._connection.read(partial(artifacts.select_answer, key))
@@ -172,7 +173,7 @@ class Journal:
     # --- retention ---
 
     async def weigh(self, build_id: str) -> Weight:
-        await self._logs.drain()
+        await self._logs.drain(build_id)
         return await self._read(retention.weigh, build_id)
 
     async def retire(self, build_id: str) -> None:
@@ -194,7 +195,7 @@ class Journal:
             failpoint("prune.rows.after")
 
     async def trim_log(self, build_id: str, most: int) -> int:
-        await self._logs.drain()
+        await self._logs.drain(build_id)
         begin, lock = partial(retention.begin_trim, self._dialect, build_id, most), self._dialect.lock_build(build_id)
         cut, gone = await self._connection.write("trim-log", begin, lock=lock), 0
         while cut and (piece := await self._connection.write("trim-log", partial(retention.trim_piece, build_id, cut))):
@@ -227,6 +228,10 @@ class Journal:
         """Write waiting log lines and close the connection. Harmless when closed already."""
         await self._logs.drain()
         await self._connection.close()
+
+    def _aside(self, work: Callable[[], T]) -> Awaitable[T]:
+        """Run work that takes milliseconds where it does not hold up the event loop."""
+        return asyncio.to_thread(work)
 
     def _read(self, steps: Callable[..., Asking[T]], *values: Any) -> Awaitable[T]:
         """Run steps of this dialect that change nothing."""

@@ -7,7 +7,6 @@ never import SQLAlchemy, nor let a clock of this process decide about a lease.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Self, TypeVar
@@ -30,6 +29,7 @@ from buildwright.store import postgres_queue as board
 from buildwright.store import postgres_rows as rows
 from buildwright.store.asking import run_on_postgres
 from buildwright.store.dialect import Steps
+from buildwright.store.entry import JournalEntry
 from buildwright.store.journal import Journal
 from buildwright.store.journal_rows import recorded
 from buildwright.store.postgres_opening import prepare
@@ -64,9 +64,6 @@ class PostgresConnection:
                 return await run_on_postgres(conn, asking)
 
         return self._pool.run(work, size)
-
-    def aside(self, work: Callable[[], T]) -> Awaitable[T]:
-        return asyncio.to_thread(work)
 
     async def close(self) -> None:
         self._pool.close()
@@ -149,9 +146,8 @@ class PostgresBuilds(Journal):
                     raise
             return await board.settle(conn, str(self._connection.where), _entry(build_id, newest), again, late and anew)
 
-        if settlement.ended:  # another process may be the one that ends the build then
-            await self._logs.drain()
-        await self._logs.before(events)
+        # With the last action to end, another process may be the one that ends the build.
+        await self._logs.before(build_id, events, ended=bool(settlement.ended))
         free = await self._pool.run(work)
         for key in settlement.ended:
             self._tokens.pop((build_id, key), None)
@@ -209,5 +205,5 @@ class PostgresBuilds(Journal):
 
 
 def _entry(build_id: str, due: Settlement) -> board.Entry:
-    event = rows.PostgresEvent.of(build_id, due.expected, due.events, due.at, due.after)
+    event = JournalEntry.of(build_id, due.expected, due.events, due.at, due.after)
     return board.Entry(event, due.settlement)

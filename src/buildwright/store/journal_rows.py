@@ -1,4 +1,4 @@
-"""The journal's steps, for both databases: head rows, events, snapshots. The guards of an append stand here, once."""
+"""The journal's steps, for both databases: head rows, events, snapshots. Says why an append is refused."""
 
 from __future__ import annotations
 

@@ -52,9 +52,6 @@ class SqliteConnection:
         del lock, size, repeated  # the writer is alone, and has always either committed or not
         return self._writer.run(name, lambda conn: run_on_sqlite(conn, steps()))
 
-    def aside(self, work: Callable[[], T]) -> Awaitable[T]:
-        return asyncio.to_thread(work)
-
     async def close(self) -> None:
         await self._reader.close()
         await self._writer.close()
@@ -100,4 +97,4 @@ class SqliteBuilds(Journal):
             finally:
                 conn.close()
 
-        return await self._connection.aside(work)
+        return await self._aside(work)

@@ -24,7 +24,10 @@ T = TypeVar("T")
 _PATIENCE = 1.0
 _AS_LONG_AS_IT_TAKES = 10**9
 """In bytes, as the pool counts: all journals are read, or all rows of a build deleted."""
-_OF_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_OF_ONE_MOMENT = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0"
+)
+"""The connection is idle while a journal is replayed, however long that takes; no process waits for its locks."""
 _WORKERS = (
     "SELECT holder, name, beat_at, beat_at < clock_timestamp() - interval '1 day' FROM workers ORDER BY started_at"
 )
@@ -47,7 +50,11 @@ async def find(url: str) -> list[RepairResult]:
     shown = address_of(url).shown
 
     def mend(steps: Steps[bool]) -> Awaitable[bool]:
-        return _run(url, lambda connection: run_on_postgres(connection, steps()), _AS_LONG_AS_IT_TAKES)
+        async def work(connection: Connection) -> bool:
+            async with transaction(connection, ""):
+                return await run_on_postgres(connection, steps())
+
+        return _run(url, work, _AS_LONG_AS_IT_TAKES)
 
     async def look(connection: Connection) -> list[RepairResult]:
         async with transaction(connection, _OF_ONE_MOMENT):

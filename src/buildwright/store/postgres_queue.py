@@ -1,9 +1,11 @@
 """The board and the leases on PostgreSQL. Functions of a connection; must never decide by a clock but the server's.
 
-`settle` and `acquire` first lock the build's row in `leases`, and read the board in a later statement, so that they see
-all earlier changes. `take` is one statement and waits for neither: it locks the action's row only, and PostgreSQL checks
-the conditions on a row again when it had to wait for it. Tokens are numbers of transactions, which only grow; where the
-server is a new one, whose numbers are smaller, a token is one more than the row had.
+Locks are taken in one order: the build's row in `leases`, its rows in `actions` by key, its row in `build_runs`.
+`settle` and `acquire` first lock all of the first two, and read the board in a later statement, so that they see all
+earlier changes, and none comes between. `take` is one statement: it locks the action's row only (before it the build's
+lease, if that has run out), and PostgreSQL checks the conditions on a row again when it had to wait for it. Tokens are
+numbers of transactions, which only grow; where the server is a new one, whose numbers are smaller, a token is one more
+than the row had.
 
 A row that is not wanted and not held counts as gone: no answer shows it, and the next settlement or `due` removes it.
 """
@@ -16,19 +18,11 @@ from typing import Any, NamedTuple
 from buildwright.errors import BuildIsRunning, LostLease
 from buildwright.ports import ActionLease, Due, HeldAction, Lease, QueuedAction, QueueUpdate, WorkerRow
 from buildwright.store.asking import run_on_postgres
-from buildwright.store.journal_rows import select_events
+from buildwright.store.entry import JournalEntry
+from buildwright.store.journal_rows import find_version, is_there, not_found, select_events, stale
 from buildwright.store.lease_holders import in_words, may_live, this_host
 from buildwright.store.postgres_pool import Connection, literal, transaction
-from buildwright.store.postgres_rows import (
-    CHANGED_HEAD,
-    DIALECT,
-    PUT_EVENTS,
-    PostgresEvent,
-    find_version,
-    not_found,
-    stale,
-    text_of,
-)
+from buildwright.store.postgres_rows import CHANGED_HEAD, DIALECT, PUT_EVENTS, parameters, text_of
 from buildwright.store.rows import EventRow
 
 _NOW = "now AS MATERIALIZED (SELECT clock_timestamp() AS at)"
@@ -55,14 +49,14 @@ head AS (
 ),
 put AS ({PUT_EVENTS}),
 rows AS MATERIALIZED (
-    SELECT a.key, a.wanted, a.key = ANY($16::text[]) AS ended, a.key = ANY($11::text[]) AS asked,
+    SELECT a.key, a.wanted, a.token, a.key = ANY($16::text[]) AS ended, a.key = ANY($11::text[]) AS asked,
         {_LIVE_ACTION} AS live
     FROM actions a, now, head WHERE a.build_id = $1
 ),
 ended AS (
     UPDATE actions a SET wanted = rows.asked AND $12, wanted_at = now.at, holder = '', beat_at = NULL, expires_at = NULL,
         offered_at = NULL
-    FROM rows, now WHERE a.build_id = $1 AND a.key = rows.key AND rows.ended
+    FROM rows, now WHERE a.build_id = $1 AND a.key = rows.key AND a.token = rows.token AND rows.ended
 ),
 changed AS (
     UPDATE actions a SET wanted = rows.asked AND ($12 OR {_LIVE_ACTION}),
@@ -86,7 +80,8 @@ SELECT (SELECT version FROM build_runs WHERE build_id = $1),
     (SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE})
 """  # noqa: S608  constants
 _SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
-_LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
+_LOCK = """SELECT 1 FROM leases WHERE build_id = {0} FOR UPDATE;
+SELECT 1 FROM actions WHERE build_id = {0} ORDER BY key FOR UPDATE"""
 _NEXT = "greatest({0}.token + 1, txid_current())"
 _FREE_FOR = f"(NOT {_LIVE_ACTION} OR (a.holder = $3 AND a.token <> $5::bigint))"
 _TAKE = f"""
@@ -98,11 +93,12 @@ found AS (
 ),
 whole AS (
     UPDATE leases l SET token = {_NEXT.format("l")}, holder = '' FROM found, now
-    WHERE l.build_id = found.build_id AND l.holder <> '' AND NOT {_LIVE_LEASE}
+    WHERE l.build_id = found.build_id AND l.holder <> '' AND NOT {_LIVE_LEASE} RETURNING 1
 )
 UPDATE actions a SET holder = $3, token = {_NEXT.format("a")}, beat_at = now.at, offered_at = NULL,
     expires_at = now.at + make_interval(secs => $4)
 FROM found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
+    AND (SELECT count(*) FROM whole) >= 0  -- so that the lease is locked first
 RETURNING a.token, extract(epoch FROM now.at - found.free_since)::float8
 """  # noqa: S608  constants
 _KEEP = f"""
@@ -114,6 +110,12 @@ FROM (
 ) AS kept WHERE a.build_id = kept.build_id AND a.key = kept.key
 """  # noqa: S608  constants
 _FREED = "holder = '', beat_at = NULL, expires_at = NULL, offered_at = NULL, wanted_at = clock_timestamp()"
+_BURY = f"""
+UPDATE actions a SET {_FREED}
+FROM (
+    SELECT build_id, key FROM actions WHERE holder <> '' AND holder = ANY($1::text[]) ORDER BY 1, 2 FOR UPDATE
+) AS dead WHERE a.build_id = dead.build_id AND a.key = dead.key
+"""  # noqa: S608  constants
 _BOARD = f"""
 WITH {_NOW}
 SELECT build_id, key, wanted, wanted_at, holder, token, beat_at, expires_at, {_LIVE_ACTION} AS live FROM actions a, now
@@ -203,24 +205,6 @@ async def acquire(connection: Connection, build_id: str, holder: str, seconds: f
     return Lease(build_id, holder, token)
 
 
-async def renew(connection: Connection, lease: Lease, seconds: float) -> None:
-    """Renew a lease that no other holder has taken, even if it has expired. Raises LostLease."""
-    changed = await connection.execute(
-        f"UPDATE leases SET expires_at = {_UNTIL.format('$4')} WHERE build_id = $1 AND holder = $2 AND token = $3",  # noqa: S608
-        *(lease.build_id, lease.holder, lease.token, seconds),
-    )
-    if changed == "UPDATE 0":
-        raise LostLease(f"the lease on build {lease.build_id} went to another holder, or was given up")
-
-
-async def release(connection: Connection, lease: Lease) -> None:
-    """Release a lease, if it is still this one."""
-    await connection.execute(
-        "UPDATE leases SET holder = '', expires_at = clock_timestamp() WHERE build_id = $1 AND holder = $2 AND token = $3",
-        *(lease.build_id, lease.holder, lease.token),
-    )
-
-
 async def live_holder(connection: Connection, build_id: str) -> str | None:
     """Return the holder of the whole build, None when the lease has expired or its process is gone."""
     holder: str | None = await connection.fetchval(
@@ -236,7 +220,7 @@ async def live_holder(connection: Connection, build_id: str) -> str | None:
 class Entry(NamedTuple):
     """Events to be appended, encoded, and the update of the board with them."""
 
-    event: PostgresEvent
+    event: JournalEntry
     update: QueueUpdate
 
 
@@ -272,7 +256,7 @@ async def _apply(connection: Connection, entry: Entry) -> tuple[bool, list[str]]
     update = entry.update
     done, known = await connection.fetchrow(
         _SETTLE,
-        *entry.event.parameters,
+        *parameters(entry.event),
         list(update.wanted),
         update.start,
         update.wake_at,
@@ -285,13 +269,13 @@ async def _apply(connection: Connection, entry: Entry) -> tuple[bool, list[str]]
 async def _was_done(connection: Connection, entry: Entry, again: bool) -> bool:
     """Return whether an earlier try of this entry had succeeded."""
     if entry.event.rows:
-        return await entry.event.is_there(connection)
+        return await run_on_postgres(connection, is_there(DIALECT, entry.event))
     # It appended nothing. After a lost answer, an action that is no longer ours is over, as intended.
-    version = await find_version(connection, entry.event.build_id)
+    version = await run_on_postgres(connection, find_version(DIALECT, entry.event.build_id))
     return again and bool(entry.update.ended) and version == entry.event.expected
 
 
-async def _refusal(connection: Connection, entry: PostgresEvent, leases: Sequence[ActionLease]) -> Exception:
+async def _refusal(connection: Connection, entry: JournalEntry, leases: Sequence[ActionLease]) -> Exception:
     # Being late is common, and other processes wait for the lock meanwhile: one query.
     version, lost, holder = await connection.fetchrow(_WHY_NOT, entry.build_id, *_columns(leases))
     if version is None:
@@ -380,7 +364,7 @@ async def bury_the_dead(connection: Connection, holders: Sequence[str]) -> bool:
     """Release all that dead processes of this host hold; return whether there was one. They never come back."""
     dead = [holder for holder in holders if not may_live(holder)]
     if dead:
-        await connection.execute(f"UPDATE actions SET {_FREED} WHERE holder <> '' AND holder = ANY($1::text[])", dead)  # noqa: S608  a constant
+        await connection.execute(_BURY, dead)
         await connection.execute("UPDATE leases SET holder = '' WHERE holder <> '' AND holder = ANY($1::text[])", dead)
     return bool(dead)
 

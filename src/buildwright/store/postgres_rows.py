@@ -10,27 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from buildwright.core.build import Control
-from buildwright.store import journal_rows
-from buildwright.store.asking import Asking, Query, run_on_postgres
+from buildwright.store.asking import Asking, Query
 from buildwright.store.entry import JournalEntry
-from buildwright.store.journal_rows import not_found, stale
-from buildwright.store.postgres_pool import Connection, literal
-from buildwright.store.rows import EventRow
+from buildwright.store.postgres_pool import literal
 from buildwright.store.stats import LOCK
 from buildwright.store.values import plain, to_text
 from buildwright.views.statuses import BuildPhase
-
-__all__ = [
-    "CHANGED_HEAD",
-    "PUT_EVENTS",
-    "PostgresDialect",
-    "PostgresEvent",
-    "find_version",
-    "not_found",
-    "select_events",
-    "stale",
-    "text_of",
-]
 
 CHANGED_HEAD = """
     version = $2::bigint + cardinality($8::text[]),
@@ -132,21 +117,6 @@ class PostgresDialect:
         return {digest for (digest,) in rows}
 
 
-class PostgresEvent(JournalEntry):
-    """An entry as the board's statements take it."""
-
-    __slots__ = ()
-
-    @property
-    def parameters(self) -> tuple[Any, ...]:
-        """$1 to $10 of every statement that appends."""
-        return parameters(self)
-
-    async def is_there(self, connection: Connection) -> bool:
-        """Return whether exactly these events are in the journal."""
-        return await run_on_postgres(connection, journal_rows.is_there(DIALECT, self))
-
-
 DIALECT = PostgresDialect()
 
 
@@ -156,18 +126,6 @@ def parameters(entry: JournalEntry) -> tuple[Any, ...]:
     values = [change.get(name) for name in ("phase", "control", "outcome", "current_task_id")]
     columns = [[row[place] for row in entry.rows] for place in (3, 4, 5)]
     return (entry.build_id, entry.expected, entry.at, *values, *columns)
-
-
-async def find_version(connection: Connection, build_id: str) -> int:
-    """Return the seq of the last event. Raises NotFound."""
-    return await run_on_postgres(connection, journal_rows.find_version(DIALECT, build_id))
-
-
-async def select_events(
-    connection: Connection, shown: str, build_id: str, after: int, limit: int | None
-) -> list[EventRow]:
-    """Return the rows after `after`, checked against the head row's version. Raises NotFound, StoreFailed."""
-    return await run_on_postgres(connection, journal_rows.select_events(DIALECT, shown, build_id, after, limit))
 
 
 def text_of(text: str) -> str:

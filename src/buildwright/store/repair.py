@@ -1,7 +1,7 @@
 """Finds rows that killed processes left, and rows that contradict the journal, on both databases. Changes nothing.
 
 The journal is the truth: everything else is mended from it or removed. A damaged journal is named and never touched.
-Steps (`asking`) of one moment; each way to mend is steps too, which check again.
+Steps (`asking`) of one moment; each way to mend is steps too, of one transaction or several, which check again.
 """
 
 from __future__ import annotations
@@ -71,13 +71,14 @@ def orphaned_rows(dialect: Dialect, mend: Mend) -> Asking[list[RepairResult]]:
     found = []
     for build_id in (yield from retention.orphans(dialect)):
         left = Leftover("rows of a build that was being removed", f"build {build_id}", None, 0)
-        found.append(RepairResult(left, partial(mend, partial(_delete_orphan, build_id))))
+        found.append(RepairResult(left, partial(_delete_orphan, mend, build_id)))
     return found
 
 
-def _delete_orphan(build_id: str) -> Asking[bool]:
+async def _delete_orphan(mend: Mend, build_id: str) -> bool:
+    """Delete rows in pieces, so that no process waits long for a lock."""
     pieces = 0
-    while (yield from retention.delete_piece(build_id)):
+    while await mend(partial(retention.delete_piece, build_id)):
         pieces += 1
     return pieces > 0
 

@@ -21,7 +21,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, '', 0, '') ON CONFLICT (bui
 """
 _PUT_EVENT = "INSERT INTO events (build_id, seq, at, type, data, crc) VALUES (?, ?, ?, ?, ?, ?)"
 _SOME_EVENTS = """
-SELECT build_id, seq, data FROM events WHERE (build_id, seq) > ($1, $2) ORDER BY build_id, seq LIMIT 5000
+SELECT build_id, seq, data FROM events WHERE (build_id, seq) > ($1, $2) AND length(data) >= 64
+ORDER BY build_id, seq LIMIT 5000
 """
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
