@@ -54,7 +54,7 @@ class VersionText(NamedTuple):
     content: str
 
 
-class Place(NamedTuple):
+class CommentedPlace(NamedTuple):
     """A paragraph that was commented on line `first` of `version`, and where it is in the last version looked at."""
 
     passage: str
@@ -74,35 +74,39 @@ class Place(NamedTuple):
         return f"On line {self.first} of version {self.version}{moved}."
 
 
-def followed(places: Sequence[Place], texts: Sequence[VersionText]) -> list[Place]:
+def followed(places: Sequence[CommentedPlace], texts: Sequence[VersionText]) -> list[CommentedPlace]:
     """Look for paragraphs in more versions of their contract, and return where they are then, in the order given.
 
     Each version is split once. Takes O(characters) for each paragraph that a version has not where it was before.
     """
     found = list(places)
     for version, content in sorted(texts):
-        text = _Text(content)
+        text = _VersionLines(content)
         found = [_in(text, version, place) if version > place.version else place for place in found]
     return found
 
 
-def _in(text: _Text, version: int, place: Place) -> Place:
+def _in(text: _VersionLines, version: int, place: CommentedPlace) -> CommentedPlace:
     line = text.line_of(place.passage, place.line)
     if line:
         return place._replace(line=line, changed_in=0)  # also a paragraph that came back
     return place if place.changed_in else place._replace(changed_in=version)
 
 
-class _Text:
+class _VersionLines:
     """A text in which whole lines are looked for."""
 
     def __init__(self, content: str) -> None:
         self._text = f"\n{content}\n"
         self._backwards = self._text[::-1]
-        self._breaks = [0, *accumulate(len(line) + 1 for line in content.split("\n"))][:-1]
+        lines = content.split("\n")
+        self._lines = frozenset(lines)
+        self._breaks = [0, *accumulate(len(line) + 1 for line in lines)][:-1]
 
     def line_of(self, passage: str, near: int) -> int:
         """Return the line at which a passage begins, the one nearest to `near` of several; 0 when it is not there."""
+        if not self._lines.issuperset(passage.split("\n")):
+            return 0
         wanted = f"\n{passage}\n"
         here = self._breaks[min(near, len(self._breaks)) - 1]
         found = [self._text.find(wanted, here)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from buildwright.core.passage import passage_in
 from buildwright.errors import NotFound, Refused
 from buildwright.store.contract_comments import CommentRecord
-from buildwright.views.contract_comments import CommentList, ContractComment, Place, VersionText, followed
+from buildwright.views.contract_comments import CommentedPlace, CommentList, ContractComment, VersionText, followed
 
 if TYPE_CHECKING:
     from buildwright.core.contract_types import ContractType
@@ -102,10 +102,10 @@ class Commenting:
         self, user_id: str, project_id: str, comments: Sequence[CommentRecord]
     ) -> tuple[ContractComment, ...]:
         """Return comments with where their paragraphs are now: versions are read a block at a time, and in a thread."""
-        places = dict[str, Place]()
+        places = dict[str, CommentedPlace]()
         for kind in dict.fromkeys(one.contract_type for one in comments):
             mine = [one for one in comments if one.contract_type == kind]
-            now = [Place(one.passage, one.first_line, one.version, one.first_line) for one in mine]
+            now = [CommentedPlace(one.passage, one.first_line, one.version, one.first_line) for one in mine]
             after = min(one.version for one in mine)
             while texts := await self.records.contracts.texts(user_id, project_id, kind, after, _BLOCK):
                 now = await asyncio.to_thread(followed, now, [VersionText(*one) for one in texts])
@@ -114,7 +114,7 @@ class Commenting:
         return tuple(_view(one, places[one.id]) for one in comments)
 
 
-def _view(comment: CommentRecord, place: Place) -> ContractComment:
+def _view(comment: CommentRecord, place: CommentedPlace) -> ContractComment:
     return ContractComment(
         id=comment.id,
         contract_type=comment.contract_type,
