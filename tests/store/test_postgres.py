@@ -304,7 +304,9 @@ async def test_many_that_take_settle_and_own_a_build_leave_no_two_holders(
                         version = await mine.version(build_id)
                         await mine.settle(build_id, version, [beat(lease.key, lease.token)], AT, update)
                 whole = await mine.acquire(build_id, holder, 0.005 if turn % 3 else LONG)
-                await mine.append(build_id, await mine.version(build_id), [beat("the whole build", whole.token)], AT, whole.token)
+                await mine.append(
+                    build_id, await mine.version(build_id), [beat("the whole build", whole.token)], AT, whole.token
+                )
                 await mine.release(whole)
             except (StaleVersion, LostLease, BuildIsRunning):
                 for row in await mine.holdings(holder):

@@ -2545,6 +2545,11 @@ export interface components {
          */
         AttemptFile: {
             /**
+             * Besides
+             * @default
+             */
+            besides: string;
+            /**
              * Hunks
              * @default []
              */
@@ -2571,6 +2576,8 @@ export interface components {
              * @default
              */
             right_kind: string;
+            /** Words */
+            words: string;
         };
         /**
          * AttemptHunk
@@ -2661,6 +2668,11 @@ export interface components {
              * @default []
              */
             findings: string[];
+            /**
+             * Has Change
+             * @default false
+             */
+            has_change: boolean;
             /**
              * Kept
              * @default
@@ -3216,6 +3228,11 @@ export interface components {
         CommentList: {
             /** Items */
             items: components["schemas"]["ContractComment"][];
+            /**
+             * More
+             * @default false
+             */
+            more: boolean;
         };
         /**
          * CommentState
@@ -3869,6 +3886,21 @@ export interface components {
              */
             large: boolean;
             /**
+             * Mode
+             * @default
+             */
+            mode: string;
+            /**
+             * New Blob
+             * @default
+             */
+            new_blob: string;
+            /**
+             * Old Blob
+             * @default
+             */
+            old_blob: string;
+            /**
              * Old Path
              * @default
              */
@@ -3936,6 +3968,11 @@ export interface components {
             pieces: string[];
             /** Text */
             text: string;
+            /**
+             * Unended
+             * @default false
+             */
+            unended: boolean;
         };
         /**
          * Disconnected
@@ -4587,6 +4624,11 @@ export interface components {
             deliver: "none" | "branch" | "push" | "files" | "pr";
             /** Outcome */
             outcome: string;
+            /**
+             * Stopping
+             * @default false
+             */
+            stopping: boolean;
             /** Words */
             words: string;
         };
@@ -7840,6 +7882,11 @@ export interface components {
              */
             commit: string;
             complexity: components["schemas"]["Complexity"];
+            /**
+             * Consent
+             * @default
+             */
+            consent: string;
             /**
              * Depends On
              * @default []
