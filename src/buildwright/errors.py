@@ -21,6 +21,7 @@
     └── CouldNot                something outside Buildwright failed
         ├── GitFailed           a git command failed
         ├── StoreFailed         the database or a file of the store failed
+        │   ├── Unstorable      the store refuses a value for good: nothing was written
         │   └── Unreachable     a needed server does not answer, or no worker works for it
         ├── DiskFull            no space is left where Buildwright keeps its state
         ├── ForgeFailed         a forge (GitHub, GitLab, Gitea) did not do what it was asked
@@ -163,6 +164,10 @@ class GitFailed(CouldNot):
 
 class StoreFailed(CouldNot):
     """The store could not read or write."""
+
+
+class Unstorable(StoreFailed):
+    """The store refuses a value that it was given; nothing was written."""
 
 
 class Unreachable(StoreFailed):

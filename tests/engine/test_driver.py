@@ -23,7 +23,7 @@ from buildwright.engine.driver import Driver
 from buildwright.engine.running_action import ClaimedAction
 from buildwright.engine.shared_build import SharedBuilds
 from buildwright.engine.worker import Worker
-from buildwright.errors import BuildIsRunning, DiskFull, LostLease, StaleVersion, StoreFailed
+from buildwright.errors import BuildIsRunning, DiskFull, LostLease, StaleVersion, StoreFailed, Unstorable
 from buildwright.wiring import SystemClock
 from buildwright.wiring.adapters import NoHints
 from tests.adapters.clock import ManualClock
@@ -250,7 +250,7 @@ async def test_a_fact_that_the_store_refuses_for_good_holds_up_no_other() -> Non
     place = Place()
     bad, *others = await place.begin(*"abc")
     refused = paid(bad)
-    place.board.refusal = lambda events: StoreFailed("invalid value") if refused in events else None
+    place.board.refusal = lambda events: Unstorable("invalid value") if refused in events else None
     driver = place.driver
     waiting = asyncio.create_task(driver.record([refused, *finished(bad)], bad, ended=True))
     recording = asyncio.gather(*(driver.record(finished(one), one, ended=True) for one in others))
@@ -276,7 +276,7 @@ async def test_what_one_action_reports_stays_in_order_when_the_store_refuses_a_p
     place = Place()
     bad, other = await place.begin(*"ab")
     refused = paid(bad)
-    place.board.refusal = lambda events: StoreFailed("invalid value") if refused in events else None
+    place.board.refusal = lambda events: Unstorable("invalid value") if refused in events else None
     driver = place.driver
     driver.hand_in([refused], bad)
     ending = asyncio.create_task(driver.record(finished(bad), bad, ended=True))

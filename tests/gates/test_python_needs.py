@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from buildwright.gates.python_needs import Needs, files_of, for_tests, needs_of
+from buildwright.gates.python_needs import PythonNeeds, files_of, for_tests, needs_of
 from buildwright.gates.python_setup import REQUIREMENTS
 from buildwright.gates.surface import is_settings
 
@@ -125,7 +125,7 @@ def test_an_index_is_not_asked_for_what_comes_from_elsewhere() -> None:
         '[project]\nname = "x"\ndependencies = ["internal", "at @ https://example.com/at.whl", "attrs"]\n'
         '[tool.uv.sources]\ninternal = {git = "https://example.com/internal"}\n'
     )
-    assert needs_of(tomllib.loads(text)) == Needs(("attrs",), frozenset({"attrs"}), frozenset({"internal", "at"}))
+    assert needs_of(tomllib.loads(text)) == PythonNeeds(("attrs",), frozenset({"attrs"}), frozenset({"internal", "at"}))
     assert needs_of(tomllib.loads(POETRY)).elsewhere == {"mine", "theirs", "private"}
 
 

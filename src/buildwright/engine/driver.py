@@ -9,7 +9,7 @@
 - A commit that comes too late for the journal is made anew from the newest state.
 - A build does not finish while one of its actions runs: nothing is wanted then, and the last one to end finishes it.
 - An action whose lease is lost records nothing more, but what it has paid for counts.
-- Facts that the store refuses while it answers hold up no others for long: each then has commits of its own.
+- Facts with a value that the store refuses for good hold up no others: each then has commits of its own.
 - Time alone ends a pause, or a phase, that lasts too long.
 
 These rules stand here alone. Must never do an effect itself (see `perform`).
@@ -37,8 +37,7 @@ from buildwright.errors import (
     LostLease,
     NotFound,
     StaleVersion,
-    StoreFailed,
-    Unreachable,
+    Unstorable,
 )
 from buildwright.ports import ActionLease, Clock, QueueUpdate
 
@@ -301,10 +300,10 @@ class Driver:
 
     async def _goes_on(self, trouble: CouldNot) -> bool:
         """Wait before the batch is committed once more; return False to give up. Raises _SetAside for others to go first."""
-        if isinstance(trouble, Unreachable):
-            self._unsure = True
-        elif isinstance(trouble, StoreFailed):
+        if isinstance(trouble, Unstorable):
             self._refusals += 1
+        else:
+            self._unsure = True
         if not await self._queue.goes_on(trouble):
             return False
         others = len(self._batch) + len(self._arrived) > 1

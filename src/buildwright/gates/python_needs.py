@@ -29,7 +29,7 @@ _ELSEWHERE = ("git", "url", "path", "file", "source", "develop")
 _PLATFORMS = re.compile(r"[\w.-]{1,20}")
 
 
-class Needs(NamedTuple):
+class PythonNeeds(NamedTuple):
     """What a project and its tests need."""
 
     requirements: tuple[str, ...]
@@ -42,7 +42,7 @@ class Needs(NamedTuple):
     """Whether all that the project itself needs is written out."""
 
 
-def needs_of(pyproject: Mapping[str, Any], setup_cfg: str = "", setup_py: str = "", tox_ini: str = "") -> Needs:
+def needs_of(pyproject: Mapping[str, Any], setup_cfg: str = "", setup_py: str = "", tox_ini: str = "") -> PythonNeeds:
     """Return what a project and its tests need by these files; "" for one that is not there."""
     call, cfg = _setup_call(setup_py), sections_of(setup_cfg)
     options = cfg.get("options", {})
@@ -66,7 +66,7 @@ def needs_of(pyproject: Mapping[str, Any], setup_cfg: str = "", setup_py: str = 
     always = frozenset(plain_name(one.name) for one in kept if one.marker is None)
     dynamic = _table(pyproject, "project").get("dynamic")
     is_open = isinstance(dynamic, list) and "dependencies" in dynamic and not (call or options)
-    return Needs(
+    return PythonNeeds(
         tuple(dict.fromkeys(map(str, kept))),
         always,
         frozenset(elsewhere),

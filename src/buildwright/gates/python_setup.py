@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from buildwright.gates.python_needs import Needs, files_of, for_tests, needs_of, plain_name, sections_of
+from buildwright.gates.python_needs import PythonNeeds, files_of, for_tests, needs_of, plain_name, sections_of
 from buildwright.gates.resolver import python_packages
 from buildwright.gates.setup_cache import Setup
 
@@ -101,7 +101,7 @@ def makes_environment(folder: PythonFolder) -> Setup | None:
     return Setup((command,), tuple(inputs), (VENV,))
 
 
-def _beside(texts: Mapping[str, str], needs: Needs) -> list[str]:
+def _beside(texts: Mapping[str, str], needs: PythonNeeds) -> list[str]:
     """Return the declared requirements that no requirements file has: a file may pin what is declared otherwise.
 
     None beside a file with hashes, for then pip takes nothing without one (pip.pypa.io, "Hash-checking mode").
@@ -112,7 +112,7 @@ def _beside(texts: Mapping[str, str], needs: Needs) -> list[str]:
     return [one for one in needs.requirements if plain_name(_BEGIN.match(one)[0]) not in named]  # type: ignore[index]
 
 
-def _would_do(folder: PythonFolder, needs: Needs) -> bool:
+def _would_do(folder: PythonFolder, needs: PythonNeeds) -> bool:
     """Return whether an environment of what is declared alone has what the code imports, as far as that is known."""
     return needs.is_whole and needs.elsewhere.isdisjoint({*_imported(folder)} - _of_workspace(folder.pyproject))
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFailed, Unreachable
+from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFailed, Unreachable, Unstorable
 
 T = TypeVar("T")
 Connection: TypeAlias = Any
@@ -255,6 +255,7 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
         (StoreFailed, pooler, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)),
         (StoreFailed, "raise max_connections of the server, or run fewer workers", (asyncpg.TooManyConnectionsError,)),
         (Unreachable, reach, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)),
+        (Unstorable, "look at the log of the server", (asyncpg.DataError,)),
         (StoreFailed, "look at the log of the server", (asyncpg.PostgresError,)),
         (Unreachable, reach, (OSError,)),
     )
