@@ -150,7 +150,7 @@ class _Room:
         self.comparing = Comparing()
 
     def refusal(self, lines: int) -> str:
-        """Return why a file with so many lines is not shown; "" for one that is, and count it."""
+        """Return why a file of this many lines is not shown; "" for one that is, and count it."""
         if lines > MOST_LINES:
             return f"Its changes have {lines:,} lines."
         if lines > self._lines:

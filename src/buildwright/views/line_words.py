@@ -26,7 +26,7 @@ class Comparing:
         self._left = most
 
     def takes(self, before: int, after: int) -> bool:
-        """Return whether two lines with so many words are still compared, and count them."""
+        """Return whether two lines of these numbers of words are still compared, and count them."""
         self._left -= before * after
         return self._left >= 0
 
