@@ -14,6 +14,7 @@ from buildwright.core.finding import Report, Verdict
 from buildwright.core.limits import Check
 from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import BadSettings
+from buildwright.gates.causes import way_to_get
 from buildwright.gates.checks import ChecksGate
 from buildwright.ports import GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
@@ -289,6 +290,12 @@ async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
     (report,) = await reports(tmp_path, checks=command("no-such-linter --all", kind="lint"))
     assert codes(report) == ["check.tool_missing"]
     assert "no-such-linter" in report.findings[0].message
+    assert report.findings[0].fix == "declare it as a dependency, or install it on this machine"
+
+
+def test_the_way_to_get_a_package_manager_is_named() -> None:
+    assert way_to_get("pnpm") == "install it: corepack enable pnpm, or npm install --global pnpm"
+    assert way_to_get("poetry") == "install it: pipx install poetry, or pip install poetry"
 
 
 async def test_failure_without_known_words_shows_the_end_of_the_output(tmp_path: Path) -> None:

@@ -109,6 +109,19 @@ _FIXTURES = {
 }
 
 
+_GOT_BY = {
+    **{name: f"install it: corepack enable {name}, or npm install --global {name}" for name in ("pnpm", "yarn")},
+    "bun": "install it: npm install --global bun",
+    **{name: f"install it: pipx install {name}, or pip install {name}" for name in ("uv", "poetry", "tox", "nox")},
+    "cargo": "install it with rustup (rustup.rs), or your system's packages",
+}
+
+
+def way_to_get(program: str) -> str:
+    """Return how a program is got that a project calls and does not bring; "" stands for one without a known name."""
+    return _GOT_BY.get(program, "declare it as a dependency, or install it on this machine")
+
+
 def with_cause(one: Finding, python: str) -> Finding:
     """Return the finding with a fix, if it has none and its message tells that something is not installed.
 

@@ -23,6 +23,7 @@ from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries, barred
 from buildwright.gates.causes import (
     refused_by_the_wall,
+    way_to_get,
     with_cause,
     with_lack,
     with_refused,
@@ -238,8 +239,7 @@ class ProjectRun:
         bars = canaries is not None and canaries.are_barred(completed.exit_code, completed.output)
         placed = canaries
         if bars:
-            self._witness.sessions()  # of the run that does not count
-            canaries = None
+            canaries, _ = None, self._witness.sessions()  # of the run that does not count
             completed = await self._carry_out_beside(check, None)
             bars = completed.exit_code == 0
         sessions = self._witness.sessions()
@@ -443,7 +443,7 @@ def _not_started(command: str, done: Completed) -> Finding:
         message = f"{called} may not be run: {why.lower()}.\n{_tail(done)}"
         return finding("check.tool_missing", message, fix="make it executable, or take the folder off the PATH")
     message = f"{called} was not found.\n{_tail(done)}"
-    return finding("check.tool_missing", message, fix="declare it as a dependency, or install it on this machine")
+    return finding("check.tool_missing", message, fix=way_to_get(name))
 
 
 def _says_nothing(check: Check, done: Completed) -> bool:
