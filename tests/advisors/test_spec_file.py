@@ -151,6 +151,11 @@ class TestOurs:
         assert (error.line, error.key) == (9, "b")
 
 
+def test_a_key_that_is_a_list_or_a_table_is_named() -> None:
+    for text in ("? [a]\n: b\n", "? {a: 1}\n: b\n"):
+        assert "is not a key" in str(refused(text, "tasks.yaml"))
+
+
 class TestText:
     @pytest.mark.parametrize(
         ("name", "text", "line", "said"),

@@ -79,7 +79,8 @@ def test_a_killed_run_leaves_nothing_that_doctor_does_not_mend(
     assert "doctor --fix" in shown.err
     mended = program("doctor", "--fix", "--json").object["leftovers"]
     assert all(left["mended"] for left in mended), mended
-    assert short(mended) >= short(found)
+    # Not each of them: what an agent has started, such as a `sleep`, may end by itself.
+    assert set(short(mended)) == set(short(found))
     assert not [agent for agent in agents if agent.is_running() and agent.status() != psutil.STATUS_ZOMBIE]
     assert doctor(program) == []
     # And the build goes on from there.

@@ -144,12 +144,13 @@ def _yaml_loader() -> Any:
     def mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a list or a table is not a key", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} is there twice", key.start_mark
                 )
-            if isinstance(key.value, str):
-                seen.add(key.value)
+            seen.add(key.value)
         return dict(loader.construct_pairs(node, deep=True))
 
     loader: Any = type("_PlainLoader", (parent,), {})
