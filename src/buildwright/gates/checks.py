@@ -455,8 +455,8 @@ def _findings_beside(judged: Judged, ran: CheckRun, before: BaselineResult | Non
     wrong = [*ran.wrong, *map(judged.consent, barred)]
     bent = [one for one in wrong if one.severity == "error"]
     findings = ended(ran.check.name, ran.check.command, ran.completed) or bent or still_red(judged, ran)
-    told = [one for one in wrong if one not in bent]
-    return [*told, *(findings or _worse_than(judged, ran, before, files))]
+    found = findings or _worse_than(judged, ran, before, files)
+    return [*(one for one in wrong if one not in bent and one not in found), *found]
 
 
 def _worse_than(judged: Judged, ran: CheckRun, before: BaselineResult | None, files: Path) -> list[Finding]:

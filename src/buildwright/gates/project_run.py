@@ -236,10 +236,10 @@ class ProjectRun:
         """Run a check and read what it says. Raises GateBroken when the sandbox cannot run it."""
         canaries = self._place_canaries(check)
         completed = await self._carry_out_beside(check, canaries)
-        bars = canaries is not None and canaries.are_barred(completed.exit_code, completed.output)
-        placed = canaries
+        placed, bars = canaries, canaries is not None and canaries.are_barred(completed.exit_code, completed.output)
         if bars:
-            canaries, _ = None, self._witness.sessions()  # of the run that does not count
+            canaries = None
+            self._witness.sessions()  # of the run that does not count
             completed = await self._carry_out_beside(check, None)
             bars = completed.exit_code == 0
         sessions = self._witness.sessions()
