@@ -49,6 +49,8 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
     ("pytest by file", {"a.py": "", **TESTED}, [], ["python -m pytest -q"]),
     ("pytest by setting", {"pyproject.toml": "[tool.pytest.ini_options]"}, [], ["python -m pytest -q"]),
     ("pytest by tox.ini", {"tox.ini": "[pytest]\n"}, [], ["python -m pytest -q"]),
+    ("pytest by a hidden file", {".pytest.ini": ""}, [], ["python -m pytest -q"]),
+    ("pytest by a file of its own", {"pytest.toml": ""}, [], ["python -m pytest -q"]),
     (
         "cheapest first",
         {"pyproject.toml": "[tool.ruff]\n[tool.mypy]\nfiles=['src']", **TESTED},
@@ -718,6 +720,45 @@ def test_no_environment_is_made_where_there_is_one_or_nothing_names_pytest() -> 
     assert found(PIP).setup == ()
     assert found(UV, has_pytest=False, missing=("uv",)).setup == ()
     assert found({"test_it.py": "import pytest\n"}, has_pytest=False).setup == ()
+
+
+VENV_MADE = "-m venv .venv && .venv/bin/python -I -m pip install"
+UNITTESTS = {"test_it.py": "import unittest\n"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"tox.ini": "[testenv]\ndeps =\n    pytest\n    pytest-cov\n"},
+        {"requirements-dev.txt": "pytest==8.3\n"},
+        {"pyproject.toml": "[dependency-groups]\ndev = ['pytest']\n"},
+        {"setup.py": "from setuptools import setup\nsetup(tests_require=['pytest'])\n"},
+    ],
+)
+def test_tests_of_unittest_run_by_the_pytest_that_the_project_asks_for(asked: dict[str, str]) -> None:
+    made = found(UNITTESTS | asked, has_pytest=False)
+    assert [check.command for check in made.checks] == [".venv/bin/python -m pytest -q"]
+    assert VENV_MADE in commands_of(made)[0]
+    assert [check.command for check in found(asked, has_pytest=False).checks] == []
+
+
+def test_linters_that_set_up_installs_are_run_from_there() -> None:
+    asked = {"requirements-dev.txt": "pytest\nmypy\nruff\n", "ruff.toml": "", **TESTED}
+    missing = ("mypy", "ruff")
+    made = found(asked | {"mypy.ini": "[mypy]\nfiles = a.py\n"}, has_pytest=False, missing=missing)
+    mypy = "mypy --no-error-summary --no-pretty --python-executable .venv/bin/python"
+    ruff = "ruff check --output-format=concise ."
+    run = [f".venv/bin/{one}" for one in (mypy, ruff, "python -m pytest -q")]
+    assert [check.command for check in made.checks] == run
+    assert made.findings == ()
+    # What mypy would look at is not known, and may be more than the project's own mypy passes.
+    guessed = found(asked | {"mypy.ini": "[mypy]\n"}, has_pytest=False, missing=missing)
+    assert [check.command for check in guessed.checks] == run[1:]
+    assert [one.code for one in guessed.findings] == ["checks.tool_missing"]
+    assert ".venv/bin/mypy" in guessed.findings[0].fix
+    # One that lies on the PATH is not what the project asks for.
+    there = found(asked | {"mypy.ini": "[mypy]\nfiles = a.py\n"}, has_pytest=False)
+    assert [check.command for check in there.checks] == run
 
 
 def test_pytest_is_added_where_tests_need_it_and_no_requirements_name_it() -> None:

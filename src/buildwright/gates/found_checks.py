@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 
 from buildwright.core.limits import Options
 from buildwright.gates.needs import SETTINGS
-from buildwright.gates.python_setup import DECLARE, REQUIREMENTS
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, around
+from buildwright.gates.python_setup import DECLARE, REQUIREMENTS, VENV
+from buildwright.gates.toolchain import PYTEST_FILES, ProjectFiles, Toolchain, around
 
 _MANIFESTS: Mapping[str, tuple[str, ...]] = {
     "uv": ("uv.lock",),
     "pip": (*REQUIREMENTS, *DECLARE),
-    "pytest": ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"),
+    "pytest": (*PYTEST_FILES, "pyproject.toml", "tox.ini", "setup.cfg"),
     "unittest": (),
     "mypy": ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg"),
     "pyright": ("pyrightconfig.json", "pyproject.toml"),
@@ -53,7 +53,7 @@ def _source(project: ProjectFiles, command: str, settings: str) -> str:
         return settings
     prefix, _, last = command.rpartition(" && ")
     folder = shlex.split(prefix)[1] if prefix.startswith("cd ") and prefix.count("&&") == 0 else ""
-    words = last.split()
+    words = [word.removeprefix(f"{VENV}/bin/") for word in last.split()]
     for program, files in _MANIFESTS.items():
         if program in words:
             there = (posixpath.join(folder, name) for name in files)

@@ -73,9 +73,7 @@ def makes_environment(folder: PythonFolder) -> Setup | None:
     for itself and its tests. The result is kept only if these files alone decide what it has.
     """
     with_uv = "uv.lock" in folder.paths and folder.have("uv")
-    files = dict.fromkeys((*REQUIREMENTS, *files_of(folder.pyproject)))
-    texts = {name: folder.read(name) for name in files if name in folder.paths}
-    needs = needs_of(folder.pyproject, *(folder.read(name) for name in DECLARE[1:]))
+    texts, needs = _said(folder)
     if not with_uv and not texts and not needs.requirements:
         return None
     named = set(_of_texts(texts))
@@ -99,6 +97,19 @@ def makes_environment(folder: PythonFolder) -> Setup | None:
         return Setup((command,))
     inputs = [*texts, *(name for name in DECLARE if declared and name in folder.paths)]
     return Setup((command,), tuple(inputs), (VENV,))
+
+
+def asks_for(folder: PythonFolder, name: str) -> bool:
+    """Return whether a project asks for a package, by its plain name, for itself or for its tests."""
+    texts, needs = _said(folder)
+    return name in needs.names or name in _of_texts(texts)
+
+
+def _said(folder: PythonFolder) -> tuple[dict[str, str], PythonNeeds]:
+    """Return the texts of the requirements files that there are, by name, and what the project declares elsewhere."""
+    files = dict.fromkeys((*REQUIREMENTS, *files_of(folder.pyproject)))
+    texts = {name: folder.read(name) for name in files if name in folder.paths}
+    return texts, needs_of(folder.pyproject, *(folder.read(name) for name in DECLARE[1:]))
 
 
 def _beside(texts: Mapping[str, str], needs: PythonNeeds) -> list[str]:

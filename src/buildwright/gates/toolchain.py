@@ -33,7 +33,7 @@ from buildwright.gates.node_scripts import (
 )
 from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.python_needs import plain_name
-from buildwright.gates.python_setup import NUMBER, VENV, PythonFolder, makes_environment, writes_metadata
+from buildwright.gates.python_setup import NUMBER, VENV, PythonFolder, asks_for, makes_environment, writes_metadata
 from buildwright.gates.reporting import finding
 from buildwright.gates.results import is_report_path
 from buildwright.gates.setup_cache import Setup
@@ -339,6 +339,8 @@ def _python(folder: _Folder) -> Toolchain:
     tests = [path for path in paths if _is_python_test(path)]
     setup = _python_setup(folder, tests, pyproject)
     python = f"{VENV}/bin/python" if setup is not None else folder.python
+    facts = _facts(folder, pyproject, needs_pytest=False)
+    made = {tool: setup is not None and asks_for(facts, tool) for tool in ("mypy", "ruff")}
     mypy = _mypy_settings(folder, tools)
     wanted: list[tuple[str, str, CheckKind, bool]] = [
         ("mypy", _mypy(python, mypy or {}), "typecheck", mypy is not None),
@@ -352,16 +354,15 @@ def _python(folder: _Folder) -> Toolchain:
     ]
     checks, notes = [], []
     for tool, command, kind, is_configured in wanted:
-        if is_configured and project.have(tool):
+        is_guess = tool == "mypy" and not _names_files(mypy or {})
+        if is_configured and made.get(tool) and not is_guess:
+            checks.append(folder.check(tool, f"{VENV}/bin/{command}", kind))
+        elif is_configured and project.have(tool):
             checks.append(folder.check(tool, command, kind))
         elif is_configured:
-            message = f"The project configures {tool}, which is not installed here; this check did not run."
-            fix = f"install {tool} in the Python environment of the checks"
-            notes.append(finding("checks.tool_missing", message, severity="warning", fix=fix))
-    configured = _names_pytest(folder)
-    if tests or configured or "[pytest]" in folder.read("tox.ini"):
-        has_pytest = folder.has_pytest and setup is None
-        if has_pytest or configured or not _are_unittests(folder, tests):
+            notes.append(_tool_missing(tool, is_made=made.get(tool, False)))
+    if tests or _names_pytest(folder):
+        if (folder.has_pytest and setup is None) or _needs_pytest(folder, tests, pyproject):
             checks.append(folder.check("pytest", f"{python} -m pytest -q", "test", "pytest"))
         else:
             command = f"{python} -m unittest discover -v{_pattern(tests)}"
@@ -375,6 +376,17 @@ def _python(folder: _Folder) -> Toolchain:
         *_metadata_setup(folder, pyproject, layout),
     )
     return Toolchain(ready, tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
+
+
+def _tool_missing(tool: str, *, is_made: bool) -> Finding:
+    """Say that a tool that the project configures does not run, for set-up makes it but no settings name its files."""
+    if is_made:
+        message = f"The project configures {tool}, but not the files that it looks at; this check did not run."
+        fix = f"name its command: `--check typecheck:{tool}='{VENV}/bin/{tool} -p PACKAGE'`"
+    else:
+        message = f"The project configures {tool}, which is not installed here; this check did not run."
+        fix = f"install {tool} in the Python environment of the checks"
+    return finding("checks.tool_missing", message, severity="warning", fix=fix)
 
 
 _VERSION_FILES = (
@@ -405,8 +417,7 @@ def _python_setup(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str,
     is_own = folder.path("") in folder.project.pythons
     if is_own or not (tests or _names_pytest(folder)):
         return None
-    needs = _names_pytest(folder) or not _are_unittests(folder, tests)
-    made = makes_environment(_facts(folder, pyproject, needs_pytest=needs))
+    made = makes_environment(_facts(folder, pyproject, needs_pytest=_needs_pytest(folder, tests, pyproject)))
     if made is None:
         return None
     places = (tuple(map(folder.path, paths)) for paths in (made.inputs, made.outputs))
@@ -452,17 +463,29 @@ def _workspace_members(folder: _Folder, tools: Mapping[str, Any]) -> tuple[str, 
 
 
 def needs_pytest(project: ProjectFiles) -> bool:
-    """Return whether the Python tests of a project need pytest: it is configured, or not all are of unittest."""
+    """Return whether the Python tests of a project need pytest."""
     top = _Folder(project, "")
     tests = [path for path in top.paths if _is_python_test(path)]
-    return _names_pytest(top) or (bool(tests) and not _are_unittests(top, tests))
+    return _needs_pytest(top, tests, top.table("pyproject.toml"))
+
+
+def _needs_pytest(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> bool:
+    """Return whether tests need pytest: it is configured, not all are of unittest, or the project asks for it for them."""
+    if _names_pytest(folder) or (tests and not _are_unittests(folder, tests)):
+        return True
+    return bool(tests) and asks_for(_facts(folder, pyproject, needs_pytest=False), "pytest")
+
+
+PYTEST_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
+"""Files that configure pytest, even if they are empty (docs.pytest.org, "Configuration file formats")."""
 
 
 def _names_pytest(folder: _Folder) -> bool:
     """Return whether a project configures pytest."""
     tools = folder.table("pyproject.toml").get("tool", {})
-    named = isinstance(tools, dict) and "pytest" in tools
-    return named or "pytest.ini" in folder.paths or "[tool:pytest]" in folder.read("setup.cfg")
+    if (isinstance(tools, dict) and "pytest" in tools) or not folder.paths.isdisjoint(PYTEST_FILES):
+        return True
+    return "[tool:pytest]" in folder.read("setup.cfg") or "[pytest]" in folder.read("tox.ini")
 
 
 def _mypy(python: str, settings: Mapping[str, Any]) -> str:
@@ -471,7 +494,12 @@ def _mypy(python: str, settings: Mapping[str, Any]) -> str:
     A mypy of another place, such as one that pipx keeps, would else look for the dependencies where it is itself.
     """
     command = f"mypy --no-error-summary --no-pretty --python-executable {python}"
-    return command if {"files", "packages", "modules"} & settings.keys() else f"{command} ."
+    return command if _names_files(settings) else f"{command} ."
+
+
+def _names_files(settings: Mapping[str, Any]) -> bool:
+    """Return whether settings of mypy say what it looks at."""
+    return not {"files", "packages", "modules"}.isdisjoint(settings)
 
 
 def _mypy_settings(folder: _Folder, tools: Mapping[str, Any]) -> Mapping[str, Any] | None:
