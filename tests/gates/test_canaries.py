@@ -204,6 +204,13 @@ def test_an_honest_run_of_unittest_keeps_every_plan(tmp_path: Path, command: str
     assert left == files
 
 
+@pytest.mark.parametrize("command", ["python manage.py test", ".venv/bin/python manage.py test -v 2"])
+def test_in_a_search_of_django_they_stand_where_it_looks(tmp_path: Path, command: str) -> None:
+    root = write(tmp_path, {"shop/__init__.py": "", "shop/tests.py": SUM})
+    canaries = place(root, Check(name="t", command=command), ("shop/tests.py",))
+    assert (canaries.path, set(canaries.planned.values())) == ("shop/tests.py", {"passed", "failed", "skipped"})
+
+
 BENT_UNITTEST = {
     "failures are no failures": "import unittest\nunittest.TestResult.addFailure = lambda *a: None\n"
     "unittest.TextTestResult.addFailure = unittest.TestResult.addFailure\n",
@@ -234,6 +241,8 @@ def test_a_run_of_unittest_that_is_bent_gives_itself_away(tmp_path: Path, text: 
         (f"{SEARCH} -p 'check*.py'", {}),
         (SEARCH, {"tests/__init__.py": "def load_tests(loader, tests, pattern):\n    return tests\n"}),
         ("python -m unittest", {"tests/__init__.py": None}),
+        ("python manage.py test tests.test_sum", {}),
+        ("python manage.py test -k adds", {}),
     ],
 )
 def test_where_unittest_would_not_find_them_there_are_none(

@@ -722,6 +722,53 @@ def test_no_environment_is_made_where_there_is_one_or_nothing_names_pytest() -> 
     assert found({"test_it.py": "import pytest\n"}, has_pytest=False).setup == ()
 
 
+MANAGE = (
+    "import sys\nfrom django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n"
+)
+RUNTESTS = MANAGE.replace("(sys.argv)", '(sys.argv[:1] + ["test"] + sys.argv[1:])')
+CASES = {"shop/tests.py": "from django.test import TestCase\n"}
+DJANGO: list[tuple[str, dict[str, str], list[str]]] = [
+    ("manage.py", {"manage.py": MANAGE, **CASES}, ["python manage.py test -v 2"]),
+    ("a script that passes its words on", {"runtests.py": RUNTESTS, **CASES}, ["python runtests.py -v 2"]),
+    (
+        "a script that takes none",
+        {"runtests.py": "from django.test.utils import get_runner\n", "tests/test_a.py": ""},
+        ["python runtests.py"],
+    ),
+    (
+        "the script of the tests comes first",
+        {"runtests.py": RUNTESTS, "manage.py": MANAGE, **CASES},
+        ["python runtests.py -v 2"],
+    ),
+    ("no tests", {"manage.py": MANAGE}, []),
+    ("another script of that name", {"manage.py": "print()", **CASES}, []),
+    ("pytest configured", {"manage.py": MANAGE, "pytest.ini": "", **CASES}, ["python -m pytest -q"]),
+    ("pytest asked for", {"manage.py": MANAGE, "requirements.txt": "pytest", **TESTED}, ["python -m pytest -q"]),
+    ("pytest imported", {"manage.py": MANAGE, "tests/test_a.py": "import pytest\n"}, ["python -m pytest -q"]),
+]
+
+
+@pytest.mark.parametrize(("files", "commands"), [row[1:] for row in DJANGO], ids=[row[0] for row in DJANGO])
+def test_djangos_tests_run_by_its_own_runner(files: dict[str, str], commands: list[str]) -> None:
+    made = found(files)
+    assert [check.command for check in made.checks] == commands
+
+
+def test_djangos_tests_of_a_folder_run_there() -> None:
+    made = found(
+        {"web/package.json": "{}", "api/manage.py": MANAGE, "api/shop/tests.py": "from django.test import TestCase\n"}
+    )
+    assert [check.command for check in made.checks] == ["cd api && python manage.py test -v 2"]
+
+
+def test_an_environment_for_django_needs_no_pytest() -> None:
+    files = {"manage.py": MANAGE, "requirements.txt": "django\n", **CASES}
+    project = ProjectFiles(tuple(files), files.get, lambda _: True, "python", has_pytest=False, installed=())
+    made = find_toolchain(project, DEFAULTS)
+    assert commands_of(made)[0].endswith("pip install --quiet -r requirements.txt")
+    assert [check.command for check in made.checks] == [".venv/bin/python manage.py test -v 2"]
+
+
 VENV_MADE = "-m venv .venv && .venv/bin/python -I -m pip install"
 UNITTESTS = {"test_it.py": "import unittest\n"}
 

@@ -388,6 +388,8 @@ def _written(files: Path, path: str, before: bytes | None, text: str) -> bool:
 
 _FLAGS = frozenset(("--verbose", "--quiet", "--locals", "--failfast", "--catch", "--buffer"))
 _LETTERS = frozenset("vqfcb")
+_OF_DJANGO = (["test"], ["test", "-v", "2"])
+"""Words with which Django searches as `unittest` does."""
 _START, _PATTERN = ("-s", "--start-directory"), ("-p", "--pattern")
 
 
@@ -401,12 +403,14 @@ class UnittestCommand(NamedTuple):
 
 
 def unittest_command(command: str) -> UnittestCommand | None:
-    """Return what `... -m unittest ...` asks for.
+    """Return what `... -m unittest ...` or `... manage.py test ...` asks for.
 
     None for parts of modules, for names that match (`-k`), and for anything else that is not known.
     """
     try:
         words = shlex.split(command)
+        if "manage.py" in words:
+            return UnittestCommand() if words[words.index("manage.py") + 1 :] in _OF_DJANGO else None
         words = words[words.index("unittest") + 1 :]
     except ValueError:
         return None

@@ -21,7 +21,7 @@ _SIGNS = ("requirements.txt", "Pipfile", "tox.ini", "pytest.ini", "manage.py")
 _WORKSPACES = ("pnpm-workspace.yaml", "lerna.json", "turbo.json", "nx.json")
 _OTHERS = frozenset(
     (
-        *("bench", "benchmarks", "build", "demo", "demos", "dist", "docs", "e2e"),
+        *("bench", "benchmark", "benchmarks", "build", "demo", "demos", "dist", "docs", "e2e"),
         *("example", "examples", "fixture", "fixtures", "__fixtures__", "node_modules", "sample", "samples"),
         *("target", "template", "templates", "test", "testdata", "tests", "third_party", "vendor"),
     )
@@ -176,7 +176,7 @@ def _inside(listing: _Listing, folder: str) -> Iterator[str]:
 def _is_test(path: str, kind: str) -> bool:
     name = path.rpartition("/")[2]
     if kind == "python":
-        return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+        return name == "tests.py" or (name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py")))
     if kind == "go":
         return name.endswith("_test.go")
     return path.startswith(("src/", "tests/")) and (kind == "rust" or "test" in path)

@@ -53,8 +53,10 @@ _NOTHING = (
 _RUNNERS = re.compile(
     r"\b(pytest|unittest|vitest|jest|mocha|cargo test|ava|uvu)\b|\b(?:(bun)|(deno)) test\b"
     r"|\b(?:node|tsx)\b(?: [^\s&|;]{1,200}){0,20}? (--test)(?![\w-])|(?:^|[\s/])(tap)(?![\w.-])"
+    r"|\b(manage\.py test)\b"
 )
-_NAMES = {2: "bun test", 3: "deno test", 4: "node --test", 5: "tap"}
+_NAMES = {2: "bun test", 3: "deno test", 4: "node --test", 5: "tap", 6: "unittest"}
+"""Names of runners by their group; Django's runs by `unittest`, and says what that says."""
 
 
 def runner_of(command: str) -> str:

@@ -361,7 +361,9 @@ def _python(folder: _Folder) -> Toolchain:
             checks.append(folder.check(tool, command, kind))
         elif is_configured:
             notes.append(_tool_missing(tool, is_made=made.get(tool, False)))
-    if tests or _names_pytest(folder):
+    if run := _django(folder, tests, pyproject):
+        checks.append(folder.check("django", f"{python} {run}", "test", "unittest"))
+    elif tests or _names_pytest(folder):
         if (folder.has_pytest and setup is None) or _needs_pytest(folder, tests, pyproject):
             checks.append(folder.check("pytest", f"{python} -m pytest -q", "test", "pytest"))
         else:
@@ -415,7 +417,7 @@ def _version_setup(folder: _Folder, tools: Mapping[str, Any]) -> tuple[Setup, ..
 
 def _python_setup(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> Setup | None:
     is_own = folder.path("") in folder.project.pythons
-    if is_own or not (tests or _names_pytest(folder)):
+    if is_own or not (tests or _names_pytest(folder) or _django(folder, tests, pyproject)):
         return None
     made = makes_environment(_facts(folder, pyproject, needs_pytest=_needs_pytest(folder, tests, pyproject)))
     if made is None:
@@ -471,9 +473,40 @@ def needs_pytest(project: ProjectFiles) -> bool:
 
 def _needs_pytest(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> bool:
     """Return whether tests need pytest: it is configured, not all are of unittest, or the project asks for it for them."""
-    if _names_pytest(folder) or (tests and not _are_unittests(folder, tests)):
+    if _names_pytest(folder):
         return True
-    return bool(tests) and asks_for(_facts(folder, pyproject, needs_pytest=False), "pytest")
+    if not tests or _django(folder, tests, pyproject):
+        return False
+    return not _are_unittests(folder, tests) or _asks_for_pytest(folder, pyproject)
+
+
+def _asks_for_pytest(folder: _Folder, pyproject: Mapping[str, Any]) -> bool:
+    return asks_for(_facts(folder, pyproject, needs_pytest=False), "pytest")
+
+
+_DJANGO = re.compile(r"\bexecute_from_command_line\b|\bget_runner\b")
+"""How a script begins a run of Django's tests (docs.djangoproject.com, "Using the Django test runner")."""
+_PYTEST = re.compile(r"(?m)^\s*(?:import|from)\s+pytest\b")
+
+
+def _django(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> str:
+    """Return what runs the tests of a Django project, as words after its Python; "" where pytest does, or there are none."""
+    there = [(name, text) for name in ("runtests.py", "manage.py") if _DJANGO.search(text := folder.read(name))]
+    cases = (*tests, *(path for path in folder.paths if _is_django_test(path)))
+    if not there or not cases or _names_pytest(folder) or _asks_for_pytest(folder, pyproject):
+        return ""
+    if any(_PYTEST.search(folder.read(path)) for path in cases[:50]):
+        return ""
+    name, text = there[0]
+    # With this alone tests are named, by which those that passed before are found again.
+    verbose = " -v 2" if name == "manage.py" or "sys.argv[1:]" in text else ""
+    return f"{name}{' test' if name == 'manage.py' else ''}{verbose}"
+
+
+def _is_django_test(path: str) -> bool:
+    """Return whether Django finds tests in a file by its name, `test*.py`."""
+    name = path.rpartition("/")[2]
+    return name.startswith("test") and name.endswith(".py")
 
 
 PYTEST_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
