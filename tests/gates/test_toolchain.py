@@ -596,6 +596,31 @@ def test_parts_that_no_check_judges_are_named_when_a_change_touches_them(
     assert [one.severity for one in unjudged(toolchain, ["b/src.js", "web/src.js"])] == ["warning"] * len(bare)
 
 
+MIXED = {"package.json": package(devDependencies={"mocha": "1"}), "js/src/a.js": "", "python/setup.py": ""} | {
+    "python/tests/test_a.py": "def test_a(): pass"
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "is_named"),
+    [
+        (MIXED, True),
+        (MIXED | {"js/src/a.js": None, "release.config.js": ""}, False),
+        (MIXED | {"js/src/a.js": None, "tools/node_modules/a.js": "", ".github/a.js": "", "python/js/b.js": ""}, False),
+        (MIXED | {"package.json": package(scripts={"test": "mocha"})}, False),
+        ({"package.json": LEFT, "js/src/a.js": "", **TESTED}, False),
+    ],
+)
+def test_the_top_is_named_when_checks_of_its_parts_are_all_that_there_is(
+    files: dict[str, str | None], is_named: bool
+) -> None:
+    toolchain = found({path: text for path, text in files.items() if text is not None})
+    assert [one.code for one in unjudged(toolchain, None)] == ["checks.part_unjudged"] * is_named
+    touched = unjudged(toolchain, ["js/src/a.js", "python/a.py"])
+    assert ["python/" in one.message for one in touched] == [True] * is_named
+    assert unjudged(toolchain, ["python/a.py", "README.md"]) == []
+
+
 VERSION_FILES = {
     "hatch-vcs": '[tool.hatch.build.hooks.vcs]\nversion-file = "lib/_version.py"\n',
     "setuptools-scm": '[tool.setuptools_scm]\nversion_file = "lib/_version.py"\n',

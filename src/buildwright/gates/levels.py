@@ -57,16 +57,23 @@ def concerns(check: Check, toolchain: Toolchain) -> str:
 
 
 def unjudged(toolchain: Toolchain, touched: Sequence[str] | None) -> list[Finding]:
-    """Return a warning that names the parts which no check judges, of those that a change touches; None: of all."""
+    """Return warnings that name the parts which no check judges, of those that a change touches; None: of all."""
     code = None if touched is None else [path for path in touched if not is_prose(path)]
-    folders = [one for one in toolchain.bare if code is None or any(path.startswith(one) for path in code)]
-    if not folders:
-        return []
-    named = f"{', '.join(folders[:MOST_NAMED])}{' and more' if len(folders) > MOST_NAMED else ''}"
-    has, them = ("has", "it") if len(folders) == 1 else ("have", "them")
-    fix = f'name a command for it: `--check "cd {folders[0].rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
-    message = f"{named} {has} no tests, and no check judges {them}."
-    return [finding("checks.part_unjudged", message, severity="warning", fix=fix)]
+    folders = [one for one in toolchain.bare if one and (code is None or any(path.startswith(one) for path in code))]
+    inner = tuple(folder for folder in (*(part for part, _ in toolchain.parts), *toolchain.bare) if folder)
+    said = []
+    if "" in toolchain.bare and (code is None or any(not path.startswith(inner) for path in code)):
+        message = f"What lies outside of {', '.join(inner[:MOST_NAMED])} is judged by no check: none was found for it."
+        fix = f'name the command of its tests: `--check "..."`, or in {SETTINGS} beside the other checks'
+        said.append(finding("checks.part_unjudged", message, severity="warning", fix=fix))
+    if folders:
+        named = f"{', '.join(folders[:MOST_NAMED])}{' and more' if len(folders) > MOST_NAMED else ''}"
+        has, them = ("has", "it") if len(folders) == 1 else ("have", "them")
+        enter = f"cd {folders[0].rstrip('/')} && ..."
+        fix = f'name a command for it: `--check "{enter}"`, or in {SETTINGS} beside the other checks'
+        message = f"{named} {has} no tests, and no check judges {them}."
+        said.append(finding("checks.part_unjudged", message, severity="warning", fix=fix))
+    return said
 
 
 def _other_side(check: Check, touched: Sequence[str], toolchain: Toolchain) -> str:

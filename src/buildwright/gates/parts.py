@@ -16,6 +16,15 @@ _ECOSYSTEMS: Mapping[str, str] = {
     "Cargo.toml": "rust",
     **dict.fromkeys(("pom.xml", "build.gradle", "build.gradle.kts"), "java"),
 }
+_MANIFEST = {kind: frozenset(name for name, of in _ECOSYSTEMS.items() if of == kind) for kind in _ECOSYSTEMS.values()}
+_CODE: Mapping[str, tuple[str, ...]] = {
+    "python": (".py",),
+    "node": (".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"),
+    "go": (".go",),
+    "rust": (".rs",),
+    "java": (".java", ".kt"),
+}
+"""How the files of a kind end."""
 _SIGNS = ("requirements.txt", "Pipfile", "tox.ini", "pytest.ini", "manage.py")
 """Files by which a folder is taken for a Python project where neither it nor one above it has a manifest."""
 _WORKSPACES = ("pnpm-workspace.yaml", "lerna.json", "turbo.json", "nx.json")
@@ -88,6 +97,17 @@ def part_of(folder: str, has: Callable[[str], bool]) -> str:
             return folder
         folder = folder.rpartition("/")[0]
     return ""
+
+
+def leaves_code(kind: str, paths: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether a project at the top has code of its kind in folders that are in none of its parts.
+
+    What lies beside the manifest itself is taken for its settings.
+    """
+    if _MANIFEST[kind].isdisjoint(paths):
+        return False
+    code = (path for path in paths if path.endswith(_CODE[kind]) and "/" in path and not path.startswith(tuple(parts)))
+    return any(_OTHERS.isdisjoint(folders := path.split("/")[:-1]) and not folders[0].startswith(".") for path in code)
 
 
 def _manifests(paths: Sequence[str], read: Callable[[str], str | None]) -> Mapping[str, frozenset[str]]:

@@ -31,7 +31,7 @@ from buildwright.gates.node_scripts import (
     scripts_of,
     tests_nothing,
 )
-from buildwright.gates.parts import uncovered_parts
+from buildwright.gates.parts import leaves_code, uncovered_parts
 from buildwright.gates.python_needs import plain_name
 from buildwright.gates.python_setup import NUMBER, VENV, PythonFolder, asks_for, makes_environment, writes_metadata
 from buildwright.gates.reporting import finding
@@ -82,7 +82,7 @@ class Toolchain(NamedTuple):
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Folders that are projects of their own, each with the names of its found tests."""
     bare: tuple[str, ...] = ()
-    """Folders with a manifest that no found check judges, for they have no tests."""
+    """Folders with a manifest that no found check judges, for they have no tests; "" for the top beside its parts."""
     levels: tuple[tuple[str, str], ...] = ()
     """Names of found tests of one side of the project, each after its side (`api`, `ui`)."""
     needs: Needs = Needs()
@@ -258,13 +258,15 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     parts: dict[str, tuple[str, ...]] = dict.fromkeys(below, ())
     top = _Folder(project, part, below)
     for inside in (top, *(_Folder(project, folder, tuple(_below(folder, below))) for folder in below)):
-        for one in (_python(inside), _node(inside), _go(inside), _rust(inside), _java(inside)):
+        for kind, one in _kinds(inside):
             setup += (each for each in one.setup if each not in setup)  # members of a workspace share theirs
             checks += one.checks
             if inside is not top:
                 parts[inside.path("")] += tuple(check.name for check in one.checks if check.kind == "test")
             if one.checks:
                 bare = tuple(folder for folder in bare if folder != inside.path(""))
+            elif inside is top and below and leaves_code(kind, inner, found.own):
+                bare = (part, *bare)
             notes += one.findings
             sources += one.sources
             levels += one.levels
@@ -277,6 +279,12 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
     where = tuple(parts.items())
     return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), where, bare, tuple(levels))
+
+
+def _kinds(folder: _Folder) -> Iterator[tuple[str, Toolchain]]:
+    """Yield what is found for each kind of project, with the kind as `gates.parts` names it."""
+    finders = {"python": _python, "node": _node, "go": _go, "rust": _rust, "java": _java}
+    yield from ((kind, find(folder)) for kind, find in finders.items())
 
 
 def _below(folder: str, parts: Iterable[str]) -> Iterator[str]:
