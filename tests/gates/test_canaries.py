@@ -62,6 +62,11 @@ def run(root: Path, command: str, private: Path) -> tuple[Tally, int]:
             "a.test.js",
             "npm test",
         ),
+        (
+            {"a.test.js": COMMONJS, "package.json": '{"scripts": {"test": "node --test", "posttest": "exit 3"}}'},
+            "a.test.js",
+            "npm test --ignore-scripts",
+        ),
     ],
 )
 def test_an_honest_run_of_nodes_runner_keeps_every_plan(

@@ -596,6 +596,29 @@ def test_parts_that_no_check_judges_are_named_when_a_change_touches_them(
     assert [one.severity for one in unjudged(toolchain, ["b/src.js", "web/src.js"])] == ["warning"] * len(bare)
 
 
+LINTED = {"lint": "eslint .", "pretest": "npm run lint", "unit": "tape 'test/**/*.js'", "test": "npm run unit"}
+AUDITED = LINTED | {"posttest": 'npx npm@">= 10.2" audit --production'}
+
+
+@pytest.mark.parametrize(
+    ("scripts", "command"),
+    [
+        (AUDITED, "npm test --ignore-scripts"),
+        (AUDITED | {"posttest": "aud --production"}, "npm test --ignore-scripts"),
+        ({"test": "tape test.js", "posttest": "npm audit"}, "npm test --ignore-scripts"),
+        (LINTED, "npm test"),
+        (AUDITED | {"posttest": "npm audit && node more.js"}, "npm test"),
+        (AUDITED | {"posttest": "npm run audit"}, "npm test"),
+        (AUDITED | {"pretest": "npm run build"}, "npm test"),
+        (AUDITED | {"pretest": "npm run lint && node more.js"}, "npm test"),
+        # It would be left out, too.
+        (AUDITED | {"preunit": "node prepare.js"}, "npm test"),
+    ],
+)
+def test_an_audit_after_the_tests_which_has_no_network_is_left_out(scripts: dict[str, str], command: str) -> None:
+    assert found({"package.json": package(scripts=scripts)}).checks[-1].command == command
+
+
 MIXED = {"package.json": package(devDependencies={"mocha": "1"}), "js/src/a.js": "", "python/setup.py": ""} | {
     "python/tests/test_a.py": "def test_a(): pass"
 }

@@ -31,7 +31,7 @@ from buildwright.gates.test_output import runner_of
 
 _KINDS = frozenset(("test", "tests", "spec", "specs", "unit", "e2e", "it", "integration"))
 _JAVASCRIPT = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx")
-_SCRIPT = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:.-]{1,60})$")
+_SCRIPT = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:.-]{1,60})( --ignore-scripts)?$")
 _FOLDER = re.compile(r"cd (\S+|'[^']*') && (.*)$", re.DOTALL)
 _HIDES = ("bail", "fail-fast", "failfast", "forceexit", "threshold", "check-coverage", "max-warnings")
 """Words of commands and settings under which a failing test would stop or hide something else."""
@@ -231,7 +231,7 @@ def runner_behind(files: Path, check: Check) -> _Runner:
         folder, command = shlex.split(match[1])[0].rstrip("/") + "/", match[2]
     body = command
     if match := _SCRIPT.match(command):
-        body = command_line(scripts_of(_json(files, f"{folder}package.json")), match[1])
+        body = command_line(scripts_of(_json(files, f"{folder}package.json")), match[1], alone=bool(match[2]))
     name = runner_of(body) or ("go test" if "go test" in body else "")
     return _Runner(name, folder, body)
 

@@ -14,6 +14,10 @@ _CALL = re.compile(
 _SEPARATORS = re.compile(r"&&|\|\||[;|&\n]")
 _NOTHING = re.compile(r"(?:echo\b.*|printf\b.*|true|:|exit(?: 0)?|sleep \d+|cd \S+|)$", re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"")
+_AUDIT = re.compile(
+    r"(?:(?:npx )?(?:npm|pnpm|yarn)(?:@(?:[\w.-]+|\"[^\"]*\"|'[^']*'))? audit|(?:npx )?(?:aud|better-npm-audit))(?: [\w=-]+)*"
+)
+"""Looks up the packages' known faults, by a client or a program for that."""
 _NO_TEST = "no test specified"
 
 LEVELS = {"api": ("test:api",), "ui": ("test:ui", "test:components", "test:component", "test:e2e")}
@@ -50,9 +54,12 @@ def scripts_of(package: Mapping[str, Any]) -> dict[str, str]:
     return {name: body for name, body in scripts.items() if isinstance(body, str)} if isinstance(scripts, dict) else {}
 
 
-def command_line(scripts: Mapping[str, str], name: str) -> str:
-    """Return what a script runs, with the scripts that it calls in their place and those of `pre` and `post` around."""
-    around = [scripts.get(f"{when}{name}", "").strip() for when in ("pre", "", "post")]
+def command_line(scripts: Mapping[str, str], name: str, *, alone: bool = False) -> str:
+    """Return what a script runs, with the scripts that it calls in their place and those of `pre` and `post` around.
+
+    With `alone` those around it are left out, as npm does with `--ignore-scripts`.
+    """
+    around = [scripts.get(f"{when}{name}", "").strip() for when in (("",) if alone else ("pre", "", "post"))]
     text = " && ".join(body for body in around if body)
     for _ in range(_DEPTH):
         longer = _CALL.sub(lambda match: scripts.get(match[1]) or match[0], text)
@@ -60,6 +67,23 @@ def command_line(scripts: Mapping[str, str], name: str) -> str:
             break
         text = longer
     return text
+
+
+def asks_registry_after(scripts: Mapping[str, str]) -> bool:
+    """Return whether all that `npm test` has around it is an audit after it, which asks a registry, and the linter before it.
+
+    Then `--ignore-scripts` leaves nothing out that judges the code, given that `lint` is a check of its own: it is for
+    scripts that the script calls as well, so none of these may have any around it.
+    """
+    before = _CALL.fullmatch(scripts.get("pretest", "npm run lint").strip())
+    if before is None or before[1] != "lint" or not _AUDIT.fullmatch(scripts.get("posttest", "").strip()):
+        return False
+    called, waiting = set[str](), ["test"]
+    while waiting:
+        found = {match[1] for match in _CALL.finditer(scripts.get(waiting.pop(), ""))} - called
+        called |= found
+        waiting += found
+    return not any(f"{when}{name}" in scripts for name in called for when in ("pre", "post"))
 
 
 def tests_nothing(body: str) -> bool:

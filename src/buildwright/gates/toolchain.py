@@ -24,6 +24,7 @@ from buildwright.gates.check_environment import GO_CACHE
 from buildwright.gates.java import java_commands
 from buildwright.gates.needs import SETTINGS, Needs, not_granted, only_users, read_needs, table_of, unknown_key
 from buildwright.gates.node_scripts import (
+    asks_registry_after,
     browser_driver,
     command_line,
     configured_driver,
@@ -52,7 +53,7 @@ _SCRIPTS: dict[str, CheckKind] = {
     "build": "build",
 }
 _MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
-_CALLS = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:-]{1,60})")
+_CALLS = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:-]{1,60})(?: --ignore-scripts)?")
 
 
 class ProjectFiles(NamedTuple):
@@ -590,6 +591,8 @@ def _node(folder: _Folder) -> Toolchain:
         if name in scripts and not tests_nothing(line):
             # `bun test` is Bun's own runner, whatever the script of that name says.
             run = f"{manager} test" if name == "test" and manager != "bun" else f"{manager} run {name}"
+            if run == "npm test" and asks_registry_after(scripts):
+                run += " --ignore-scripts"  # checks have no network
             checks.append(folder.check(f"{manager} {name}", run, kind, runner_of(line) if kind == "test" else ""))
     levels, notes = [], []
     for side, name in level_scripts(scripts):
