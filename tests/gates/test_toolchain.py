@@ -596,6 +596,27 @@ def test_parts_that_no_check_judges_are_named_when_a_change_touches_them(
     assert [one.severity for one in unjudged(toolchain, ["b/src.js", "web/src.js"])] == ["warning"] * len(bare)
 
 
+EXTENSION = {"setup.py": "setup(ext_modules=[Extension('a._b', ['a/_b.c'])])", "a/_b.c": "", **TESTED}
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "is_said"),
+    [
+        (EXTENSION, DEFAULTS, True),
+        ({"pyproject.toml": "[build-system]\nbuild-backend = 'maturin'\n", "src/lib.rs": "", **TESTED}, DEFAULTS, True),
+        ({"pyproject.toml": "[[tool.setuptools.ext-modules]]\nname = 'a'\n", "a.c": "", **TESTED}, DEFAULTS, True),
+        (EXTENSION, Options(setup=("python setup.py build_ext -i",)), False),
+        (EXTENSION | {"buildwright.toml": '[setup]\ncommands = ["make"]\n'}, DEFAULTS, False),
+        ({"setup.py": "setup()", "a/_b.c": "", **TESTED}, DEFAULTS, False),
+        ({"setup.py": "cythonize()", "tests/data.c": "", **TESTED}, DEFAULTS, False),
+    ],
+)
+def test_compiled_parts_that_no_set_up_builds_are_named(files: dict[str, str], options: Options, is_said: bool) -> None:
+    told = [one for one in found(files, options).findings if one.code == "checks.not_built"]
+    assert len(told) == is_said
+    assert all("--setup" in one.fix for one in told)
+
+
 LINTED = {"lint": "eslint .", "pretest": "npm run lint", "unit": "tape 'test/**/*.js'", "test": "npm run unit"}
 AUDITED = LINTED | {"posttest": 'npx npm@">= 10.2" audit --production'}
 

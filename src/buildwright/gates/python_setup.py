@@ -38,6 +38,7 @@ _BEGIN = re.compile(r"[A-Za-z0-9][\w.-]*")
 _IMPORTED = re.compile(r"(?m)^\s*(?:import|from)\s+([A-Za-z_][\w.]*)")
 _MOST_READ = 500
 _NOT_TESTED = ("doc/", "docs/", "example/", "examples/", "setup.py")
+_NOT_COMPILED = (*_NOT_TESTED, "test/", "tests/", "bench/", "benchmark/", "benchmarks/", "vendor/", "third_party/")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _ITSELF = re.compile(r"(?m)^\s*(?:-e\s*|--editable[ =])?\./?(?:\[[^\]]*\])?\s*(?:#.*)?$")
 """A line of a requirements file by which pip installs the project itself."""
@@ -184,6 +185,21 @@ def writes_metadata(folder: PythonFolder, *, in_src: bool) -> str:
     )
     # Alone, for the tree may have modules of the names that it imports.
     return f"{folder.python} -I -c {shlex.quote(write)}"
+
+
+_COMPILES = re.compile(r"\b(?:ext_modules|cffi_modules|rust_extensions|cythonize)\b")
+_COMPILERS = ("mesonpy", "maturin", "scikit_build_core", "scikit_build", "pybind11")
+_COMPILED = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".f90", ".rs")
+
+
+def compiled_parts(folder: PythonFolder) -> list[str]:
+    """Return the sources that a build of the project compiles, in order; none where it compiles nothing."""
+    system = folder.pyproject.get("build-system")
+    backend = str(system.get("build-backend", "")) if isinstance(system, dict) else ""
+    named = any(_COMPILES.search(folder.read(name)) for name in ("setup.py", "setup.cfg"))
+    named = named or "ext-modules" in folder.read("pyproject.toml") or backend.startswith(_COMPILERS)
+    found = (path for path in folder.paths if path.endswith(_COMPILED) and not path.startswith(_NOT_COMPILED))
+    return sorted(found) if named else []
 
 
 def _fields(about: Mapping[str, Any]) -> Iterator[str]:

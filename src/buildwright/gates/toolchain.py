@@ -34,7 +34,15 @@ from buildwright.gates.node_scripts import (
 )
 from buildwright.gates.parts import leaves_code, uncovered_parts
 from buildwright.gates.python_needs import plain_name
-from buildwright.gates.python_setup import NUMBER, VENV, PythonFolder, asks_for, makes_environment, writes_metadata
+from buildwright.gates.python_setup import (
+    NUMBER,
+    VENV,
+    PythonFolder,
+    asks_for,
+    compiled_parts,
+    makes_environment,
+    writes_metadata,
+)
 from buildwright.gates.reporting import finding
 from buildwright.gates.results import is_report_path
 from buildwright.gates.setup_cache import Setup
@@ -102,6 +110,8 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
     named = bool(options.checks or settings.checks)
     setup = given.setup or settings.setup or found.setup
     notes = () if named else found.findings
+    if setup is not found.setup:
+        notes = tuple(one for one in notes if one.code != "checks.not_built")
     if named and setup is found.setup:
         setup, dropped = needed_setups(setup, checks)
         notes += tuple(dropped)
@@ -370,6 +380,8 @@ def _python(folder: _Folder) -> Toolchain:
             checks.append(folder.check(tool, command, kind))
         elif is_configured:
             notes.append(_tool_missing(tool, is_made=made.get(tool, False)))
+    if (sources := compiled_parts(facts)) and tests:
+        notes.append(_not_built(sources, folder.command(f"{python} setup.py build_ext --inplace")))
     if run := _django(folder, tests, pyproject):
         checks.append(folder.check("django", f"{python} {run}", "test", "unittest"))
     elif tests or _names_pytest(folder):
@@ -387,6 +399,17 @@ def _python(folder: _Folder) -> Toolchain:
         *_metadata_setup(folder, pyproject, layout),
     )
     return Toolchain(ready, tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
+
+
+def _not_built(sources: Sequence[str], command: str) -> Finding:
+    """Say that no set-up compiles a project's parts: that is its build's, which may need more than a compiler."""
+    message = (
+        f"{sources[0]}{' and more' if sources[1:] else ''} is compiled by the project's build, which no set-up runs:"
+    )
+    message += " tests of it are skipped, or fail, and changes of it are not tested."
+    return finding(
+        "checks.not_built", message, severity="warning", fix=f'name what builds it in place: --setup "{command}"'
+    )
 
 
 def _tool_missing(tool: str, *, is_made: bool) -> Finding:
