@@ -397,6 +397,44 @@ def test_programs_are_found_where_installers_put_them(tmp_path: Path, monkeypatc
         assert find("no-such-agent", "/usr/bin") == tmp_path / folder / "no-such-agent"
 
 
+def script(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    file.chmod(0o755)
+    return file
+
+
+async def test_a_program_beside_the_path_runs_in_the_box_where_the_checks_have_a_path_of_their_own(
+    assign: Assign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    plain = replace(plain_program(tmp_path, "", argument=False), program="one-beside")
+    versions = script(tmp_path / "user/.local/share/one/versions/3", '#!/bin/sh\necho ran; echo "$PATH"\n')
+    (tmp_path / "user/.local/bin").mkdir(parents=True)
+    (tmp_path / "user/.local/bin/one-beside").symlink_to(versions)
+    assignment = assign(env={"PATH": "/usr/bin:/bin"}, door=ModelEndpoint("http://127.0.0.1:9999", "token"))
+    out = told(await play(ProgramAgent(plain, Bubblewrap(), "/usr/bin:/bin"), assignment))
+    assert out == ["ran", f"/usr/bin:/bin:{tmp_path}/user/.local/bin"], "what the checks find is found first"
+
+
+async def test_a_script_starts_with_the_interpreter_that_it_was_installed_for(
+    assign: Assign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    versions = tmp_path / "user/.nvm/versions/node"
+    for version in ("v14.1.0", "v22.3.0"):
+        script(versions / version / "bin/no-node", f"#!/bin/sh\necho {version} $@; . \"$0-would\"\n")
+        script(versions / version / "bin/no-node-would", "no-node-of-commands\n")
+        script(versions / version / "bin/no-node-of-commands", f"#!/bin/sh\necho commands {version}\n")
+    agent = script(versions / "v22.3.0/bin/one-scripted", "#!/usr/bin/env -S no-node --quiet\n")
+    plain = replace(plain_program(tmp_path, "", argument=True), program="one-scripted")
+    door = ModelEndpoint("http://127.0.0.1:9999", "token")
+    assignment = assign(env={"PATH": f"{versions}/v14.1.0/bin:/usr/bin:/bin"}, door=door)
+    for sandbox in (Bubblewrap(), NoSandbox()):
+        out = told(await play(ProgramAgent(plain, sandbox, "/usr/bin:/bin"), assignment))
+        assert out == [f"v22.3.0 --quiet {agent} Do it.", "commands v14.1.0"]
+
+
 def test_wrote_names_only_files_of_the_lane(tmp_path: Path) -> None:
     from buildwright.agents.programs.program import Run
 

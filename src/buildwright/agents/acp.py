@@ -145,7 +145,7 @@ class AcpAgent:
             write_beneath(assignment.home, path, content.encode("utf-8", "replace"))
         first = self._own_form.imports(self._place(assignment, executable, "")) if self._own_form else ()
         argv = (*first, str(executable), *self._words[1:])
-        return lane_command(assignment, argv, f"{executable.parent}:{self._path}", {**self._env, **start.env}, parts)
+        return lane_command(assignment, argv, (executable, self._path), {**self._env, **start.env}, parts)
 
     async def _export(self, assignment: Assignment, executable: Path, command: Command, talk: Talk) -> None:
         """Have the program write its conversation down, if it holds it in a form of its own.

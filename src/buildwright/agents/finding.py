@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,22 @@ def find(name: str, path: str) -> Path | None:
     if found is None:
         found = shutil.which(name, path=os.pathsep.join(str(folder) for folder in _usual_folders()))
     return Path(found) if found is not None else None
+
+
+def interpreter_of(program: Path) -> tuple[str, ...]:
+    """Return the words after env(1) in a script's first line, such as `node` and its options; () where it names none."""
+    with program.open("rb") as file:
+        first = file.readline(256)
+    if not first.startswith(b"#!"):
+        return ()
+    try:
+        words = shlex.split(first[2:].decode("utf-8", "replace"))
+    except ValueError:
+        return ()
+    if not words or Path(words[0]).name != "env":
+        return ()
+    words = words[2:] if words[1:2] == ["-S"] else words[1:]
+    return () if not words or words[0].startswith("-") or "=" in words[0] else tuple(words)
 
 
 def _usual_folders() -> Iterator[Path]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import shlex
 import shutil
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from buildwright.agents.finding import find
+from buildwright.agents.finding import find, interpreter_of
 from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, AgentProgram, ProgramPlace, Run
 from buildwright.agents.session_files import decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
@@ -146,9 +148,8 @@ class ProgramAgent:
     def _in_lane(
         self, assignment: Assignment, executable: Path, argv: tuple[str, ...], env: Mapping[str, str]
     ) -> Command:
-        path = f"{executable.parent}:{self._path}"
         env = {"NO_COLOR": "1", "TERM": "dumb", **self._env, **env}
-        return lane_command(assignment, argv, path, env, self._unpacked)
+        return lane_command(assignment, argv, (executable, self._path), env, self._unpacked)
 
     async def _export(self, assignment: Assignment, executable: Path, run: Run) -> None:
         """Have the program write its conversation into the home. What does not work out only costs the conversation."""
@@ -318,16 +319,24 @@ def leaving_nothing(lane: Path, patterns: tuple[str, ...]) -> Iterator[None]:
 
 
 def lane_command(
-    assignment: Assignment, argv: tuple[str, ...], path: str, env: Mapping[str, str], parts: Unpacked
+    assignment: Assignment, argv: tuple[str, ...], found: tuple[Path, str], env: Mapping[str, str], parts: Unpacked
 ) -> Command:
-    """Return the command that runs a program in the lane: with its home, its limits, and the gateway alone to reach."""
+    """Return the command that runs a program in the lane: with its home, its limits, and the gateway alone to reach.
+
+    `found` is the program and the PATH for it. What it runs finds the tools that the project's checks find, first.
+    """
     home, limits = assignment.home, assignment.limits
     (home / "tmp").mkdir(mode=0o700, exist_ok=True)
+    program, path = found
+    path = f"{program.parent}:{path}"
+    of_checks = assignment.env.get("PATH", "")
+    path_inside = os.pathsep.join(dict.fromkeys(filter(None, f"{of_checks}:{path}".split(os.pathsep))))
+    start = _start_of(program, path, path_inside, home)
     own = {"HOME": str(home), "LANG": "C.UTF-8", "TMPDIR": str(home / "tmp")}
     return Command(
-        argv=argv,
+        argv=tuple(start if word == str(program) else word for word in argv),
         cwd=assignment.lane,
-        env={"PATH": path, **assignment.env, **env, **parts.env, **own},
+        env={**assignment.env, "PATH": path_inside, **env, **parts.env, **own},
         seconds=limits.task_seconds,
         output_bytes=limits.output_bytes,
         memory_bytes=limits.memory_bytes,
@@ -339,6 +348,20 @@ def lane_command(
         readable=parts.folders,
         shared=shared_in(assignment.lane),
     )
+
+
+def _start_of(program: Path, path: str, path_inside: str, home: Path) -> str:
+    """Return what starts the program: itself, or a script in the home where `path_inside` has another interpreter for it.
+
+    The interpreter on its own `path` is the one that it was installed for; the project may have pinned an older one.
+    """
+    name, *options = interpreter_of(program) or ("",)
+    own = shutil.which(name, path=path) if name else None
+    if own is None or shutil.which(name, path=path_inside) == own:
+        return str(program)
+    script = f'#!/bin/sh\nexec {shlex.join((own, *options, str(program)))} "$@"\n'
+    write_beneath(home, f"start/{program.name}", script.encode(), executable=True)
+    return str(home / "start" / program.name)
 
 
 def waiting_in(inbox: asyncio.Queue[Message]) -> list[Message]:
