@@ -423,7 +423,7 @@ async def test_a_script_starts_with_the_interpreter_that_it_was_installed_for(
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     versions = tmp_path / "user/.nvm/versions/node"
     for version in ("v14.1.0", "v22.3.0"):
-        script(versions / version / "bin/no-node", f"#!/bin/sh\necho {version} $@; . \"$0-would\"\n")
+        script(versions / version / "bin/no-node", f'#!/bin/sh\necho {version} $@; . "$0-would"\n')
         script(versions / version / "bin/no-node-would", "no-node-of-commands\n")
         script(versions / version / "bin/no-node-of-commands", f"#!/bin/sh\necho commands {version}\n")
     agent = script(versions / "v22.3.0/bin/one-scripted", "#!/usr/bin/env -S no-node --quiet\n")
