@@ -439,6 +439,8 @@ async def test_only_the_owner_of_the_machine_may_run_commands(served: Served, re
         {"options": {**NOTHING, "sandbox": "none"}},
         {"tasks": [{"id": "a", "title": "x", "validation": {"command": "id"}}]},
         {"tasks": [{"id": "a", "title": "x", "agent": "acp:id"}]},
+        {"options": {**NOTHING, "second_agent": "acp:id"}},
+        {"options": {**NOTHING, "agent_rules": [{"files": ["*"], "agent": "acp:id"}]}},
     ]
     for more in refused:
         answer = await bob.post("/api/builds", {"title": "x", "tasks": THREE, "options": NOTHING, **more})

@@ -154,7 +154,7 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
         return
     tasks = spec.graph.tasks if spec.graph is not None else ()
     asked = {
-        "agent": is_acp(options.agent),
+        "agent": any(map(is_acp, options.agents_for(None))),
         "agent_command": bool(options.agent_command),
         "agents": bool(options.agents),
         "tasks with a command as their agent": any(task.agent.startswith("acp:") for task in tasks),
