@@ -290,7 +290,7 @@ def tool_stream(protocol: Protocol, *pieces: str) -> list[bytes]:
 def calls_of(protocol: Protocol, body: bytes) -> list[dict[str, Any]]:
     reader = AnswerReader(protocol)
     for event in EventScanner().feed(body):
-        read_event(reader, event.data)
+        read_event(reader, event)
     return [call.input for call in reader.calls]
 
 

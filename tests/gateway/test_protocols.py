@@ -102,7 +102,7 @@ async def ask(
 def read(protocol: Protocol, body: bytes) -> AnswerReader:
     reader = AnswerReader(protocol)
     for event in EventScanner().feed(body):
-        read_event(reader, event.data)
+        read_event(reader, event)
     return reader
 
 

@@ -126,7 +126,7 @@ class GatewayModel:
                 scanner = EventScanner()
                 async for data in response.content.iter_any():
                     for event in scanner.feed(data):
-                        if text := read_event(reader, event.data):
+                        if text := read_event(reader, event):
                             yield Text(text)
                         if reader.error is not None:
                             raise _failed_within(reader.error)

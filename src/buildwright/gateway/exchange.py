@@ -123,6 +123,9 @@ def most_output(body: Mapping[str, Any]) -> int | None:
     return None
 
 
+ReadWhen = Literal["now", "later", "never"]
+"""When an event of a stream must be read: at once; once the pieces of the answer must be known; not at all."""
+
 AnswerEnd = Literal["", "refused", "output_limit"]
 """Why a model ended its answer before it was done, as the kind of failure that this is; "" if it did not."""
 
@@ -152,7 +155,10 @@ class AnswerFrame(NamedTuple):
 
 @dataclass(slots=True)
 class AnswerReader:
-    """What has been read of one answer. Reading must never fail on what is not understood."""
+    """What has been read of one answer. Reading must never fail on what is not understood.
+
+    `text`, `chars` and the inputs of `calls` may lack what the stream has not had to read (`AnswerStream`).
+    """
 
     protocol: Protocol
     model: str = ""
@@ -223,6 +229,29 @@ def json_object(text: str) -> dict[str, Any]:
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
+
+
+def unsaid(event: bytes, *names: bytes) -> bool:
+    """Return whether none of these fields (in their quotes) has a value in an event's JSON: missing, or null.
+
+    By its bytes alone: within a text a quote has a backslash before it, so that no text looks like a field.
+    """
+    for name in names:
+        at = event.find(name)
+        while at >= 0:
+            at += len(name)
+            if not event.startswith(_NULL, at):
+                return False
+            at = event.find(name, at)
+    return True
+
+
+_NULL = (b":null", b": null")
+
+
+def event_begins(*kinds: str) -> tuple[bytes, ...]:
+    """Return how the data lines of events of these types begin, where the type is the first field."""
+    return tuple(f'data: {{"type":{space}"{kind}"'.encode() for kind in kinds for space in ("", " "))
 
 
 def mapping(value: object) -> dict[str, Any]:

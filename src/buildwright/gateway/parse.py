@@ -6,7 +6,9 @@ Event streams have the format of https://html.spec.whatwg.org/multipage/server-s
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import NamedTuple
 
 from buildwright.gateway.exchange import AnswerReader, json_object, objects
@@ -14,7 +16,8 @@ from buildwright.gateway.protocols import PROTOCOLS
 
 LONGEST_EVENT = 16 * 1024 * 1024
 """Largest event in bytes, more than any model says: a stream without line ends must not fill the memory."""
-
+MOST_UNREAD = 1024 * 1024
+"""Bytes of the pieces of one answer that are left unread."""
 
 _LONGEST_MARK = 16
 
@@ -46,7 +49,9 @@ class EventScanner:
     """Splits a byte stream, fed in any pieces, into events; linear in the bytes."""
 
     def __init__(self) -> None:
-        self._kept = bytearray()
+        self._kept: list[bytes] = []
+        """The pieces of the event that has begun, none empty."""
+        self._size = 0
         self._lines: _LineScanner | None = None
         """Once a carriage return was seen, which makes ends of lines of its own."""
 
@@ -54,31 +59,38 @@ class EventScanner:
         """Yield the events that `data` completes. Raises TooLong."""
         if self._lines is None and b"\r" in data:
             self._lines = _LineScanner()
-            data, self._kept = bytes(self._kept) + data, bytearray()
+            data, self._kept = b"".join((*self._kept, data)), []
         if self._lines is not None:
             yield from self._lines.feed(data)
             return
         start = 0
         if self._kept:
-            before = len(self._kept)
-            self._kept += data
-            end = self._kept.find(b"\n\n", before - 1) + 2
-            if end < 2:
-                data = b""
-            else:
-                yield SseEvent(bytes(self._kept[:end]))
-                self._kept.clear()
-                start = end - before
-        while (end := data.find(b"\n\n", start) + 2) > 1:
-            yield SseEvent(data[start:end])
-            start = end
-        self._kept += data[start:]
-        if len(self._kept) > LONGEST_EVENT:
+            cut_between = data.startswith(b"\n") and self._kept[-1].endswith(b"\n")
+            start = 1 if cut_between else _end_of_event(data, 0)
+            if start:
+                yield SseEvent(b"".join((*self._kept, data[:start])))
+                self._kept, self._size = [], 0
+        if not self._kept:
+            while end := _end_of_event(data, start):
+                yield SseEvent(data[start:end])
+                start = end
+        if start < len(data):
+            self._kept.append(data[start:])
+            self._size += len(data) - start
+        if self._size > LONGEST_EVENT:
             raise TooLong
 
     def rest(self) -> bytes:
         """Return the bytes after the last complete event."""
-        return self._lines.rest() if self._lines is not None else bytes(self._kept)
+        return self._lines.rest() if self._lines is not None else b"".join(self._kept)
+
+
+def _end_of_event(data: bytes, start: int) -> int:
+    """Return where the event that begins at `start` ends, 0 if it does not. To look for one byte is much the fastest."""
+    end = data.find(b"\n", start) + 1
+    while end and not data.startswith(b"\n", end):
+        end = data.find(b"\n", end) + 1
+    return end + 1 if end else 0
 
 
 class _LineScanner:
@@ -112,13 +124,90 @@ class _LineScanner:
         return bytes(self._raw + self._line)
 
 
-def read_event(reader: AnswerReader, data: str) -> str:
-    """Read the data of one event; return the text it adds."""
+def read_event(reader: AnswerReader, event: SseEvent) -> str:
+    """Read one event, unless it only repeats; return the text it adds."""
+    protocol = PROTOCOLS[reader.protocol]
+    return "" if protocol.when_read(event.raw) == "never" else _read(reader, event.data)
+
+
+def _read(reader: AnswerReader, data: str) -> str:
     if len(data) < _LONGEST_MARK and data.strip() == "[DONE]":
         reader.done = True
         return ""
-    protocol = PROTOCOLS[reader.protocol]
-    return "" if data.startswith(protocol.REPEATS) else protocol.read_event(reader, json_object(data))
+    return PROTOCOLS[reader.protocol].read_event(reader, json_object(data))
+
+
+class AnswerStream:
+    """Reads an answer into `reader` while its stream goes by, no further than it must be known. Linear in the bytes.
+
+    What ends the answer, counts it or fails it is read at once. Its pieces are most of a stream, and all that they say
+    is how long it is: they are read when an answer ends uncounted, or is cut. Never those of one that ends counted,
+    unless `whole`, for who needs the text. Up to `MOST_UNREAD` bytes wait; beyond, the oldest are read.
+    """
+
+    def __init__(self, reader: AnswerReader, *, whole: bool = False) -> None:
+        self._reader = reader
+        self._when_read = PROTOCOLS[reader.protocol].when_read
+        self._scanner = EventScanner()
+        self._behind = None if whole else AnswerReader(reader.protocol)
+        """Reads all events in their order, later."""
+        self._waiting: deque[SseEvent] = deque()
+        self.unread = 0
+        """Bytes that wait to be read."""
+
+    def feed(self, piece: bytes, *, drops_usage: bool = False) -> bytes:
+        """Read a piece of the stream; return what of it is for the client. Raises TooLong.
+
+        It is passed on as it came, unless a chunk that only tells the usage must be left out: then in whole events.
+        """
+        kept: list[bytes] = []
+        for event in self._scanner.feed(piece):
+            when = self._when_read(event.raw)
+            if self._behind is not None and when != "never":
+                self._waiting.append(event)
+                self.unread += len(event.raw)
+            if when == "now" or (when == "later" and self._behind is None):
+                data = event.data
+                _read(self._reader, data)
+                if self._reader.done:
+                    self.settle()
+                if drops_usage and _only_usage(data):
+                    continue
+            if drops_usage:
+                kept.append(event.raw)
+        while self._behind is not None and self.unread > MOST_UNREAD:
+            self._read_next(self._behind)
+        return b"".join(kept) if drops_usage else piece
+
+    def rest(self) -> bytes:
+        """Return the bytes after the last complete event."""
+        return self._scanner.rest()
+
+    def settle(self) -> None:
+        """Read what must be known when the answer has ended, or the stream is over. All after it is read at once."""
+        behind, self._behind = self._behind, None
+        if behind is None:
+            return
+        if not self._reader.done or self._reader.tokens is None:
+            while self._waiting:
+                self._read_next(behind)
+            for field in fields(behind):
+                setattr(self._reader, field.name, getattr(behind, field.name))
+        self._waiting.clear()
+        self.unread = 0
+
+    def _read_next(self, behind: AnswerReader) -> None:
+        event = self._waiting.popleft()
+        self.unread -= len(event.raw)
+        _read(behind, event.data)
+
+
+def _only_usage(data: str) -> bool:
+    """Return whether a chunk only tells the usage."""
+    if '"usage"' not in data:
+        return False
+    body = json_object(data)
+    return body.get("choices") == [] and bool(body.get("usage"))
 
 
 def read_body(reader: AnswerReader, raw: bytes) -> None:

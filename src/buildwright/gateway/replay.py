@@ -133,7 +133,7 @@ async def play(
     async with aclosing(stream(asked, answer, pace, fault)) as pieces:
         async for piece in pieces:
             for event in scanner.feed(piece):
-                read_event(reader, event.data)
+                read_event(reader, event)
             if reader.done and reader.tokens is None:
                 reader.tokens = answer.tokens  # A client of OpenAI's protocol that did not ask for usage.
             yield piece

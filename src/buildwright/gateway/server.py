@@ -19,7 +19,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from functools import partial
+from functools import cache, partial
 from urllib.parse import urlencode
 
 import aiohttp
@@ -86,6 +86,7 @@ class GatewayServer:
         self._tending: asyncio.Task[None] | None = None
         self._address = ""
         self._refusals = refusals
+        self._proxy_for = cache(upstream.proxy_for)  # it goes over all of the environment
 
     async def start(self) -> str:
         """Start the server unless it runs; return its address."""
@@ -362,7 +363,17 @@ class GatewayServer:
         tail = _VERSION.sub("", request.path.removeprefix(f"/d/{request.match_info['door']}"), count=1)
         query = urlencode([(name, value) for name, value in request.query.items() if name != "key"])
         to = tail + (f"?{query}" if query else "")
-        reply = await upstream.request(self._session, provider, protocol, asked, raw, to, request.headers)
+        reply = await upstream.request(
+            self._session,
+            provider,
+            protocol,
+            asked,
+            raw,
+            to,
+            request.headers,
+            proxy=self._proxy_for(provider.url),
+            whole=self._recorder is not None,
+        )
         if reply.status >= 400:
             self._refusals[reply.status] += 1
         return reply

@@ -22,7 +22,7 @@ from buildwright.gateway.exchange import (
     Protocol,
     ProviderName,
 )
-from buildwright.gateway.parse import EventScanner, TooLong, read_body, read_event
+from buildwright.gateway.parse import AnswerStream, TooLong, read_body
 from buildwright.gateway.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -168,11 +168,14 @@ async def request(
     raw: bytes,
     tail: str,
     headers: Mapping[str, str],
+    *,
+    proxy: str | None,
+    whole: bool = False,
 ) -> ProviderReply:
     """Send a client's request to the provider. `tail` is the path below the version, with its query.
 
-    `asked` is given for a conversation: its stream is made to tell its usage. Raises DeclinedByProvider (502 or 504)
-    when the provider cannot be reached.
+    `asked` is given for a conversation: its stream is made to tell its usage. `whole` has all of the answer read, also
+    what is said piece by piece. Raises DeclinedByProvider (502 or 504) when the provider cannot be reached.
     """
     import aiohttp
 
@@ -185,7 +188,7 @@ async def request(
             data=io.BytesIO(_with_usage(asked.body) if asked is not None and adds_usage else raw),
             headers=_headers_to(provider, headers),
             timeout=timeout,
-            proxy=proxy_for(provider.url),
+            proxy=proxy,
             # A redirect would send the key to a host that no setting names.
             allow_redirects=False,
         )
@@ -205,7 +208,7 @@ async def request(
         )
     reader = AnswerReader(protocol)
     back = {name: value for name, value in response.headers.items() if name.lower() not in _NOT_BACK}
-    return ProviderReply(response.status, back, _pieces(response, reader, drops_usage=adds_usage), reader)
+    return ProviderReply(response.status, back, _pieces(response, reader, whole, adds_usage), reader)
 
 
 def proxy_for(url: str) -> str | None:
@@ -215,7 +218,7 @@ def proxy_for(url: str) -> str | None:
 
 
 async def _pieces(
-    response: aiohttp.ClientResponse, reader: AnswerReader, *, drops_usage: bool
+    response: aiohttp.ClientResponse, reader: AnswerReader, whole: bool, drops_usage: bool
 ) -> AsyncGenerator[bytes, None]:
     """Yield the body as it comes, read by `reader` on the way. Raises BrokenOff."""
     import aiohttp
@@ -230,33 +233,20 @@ async def _pieces(
             read_body(reader, bytes(body))
             yield bytes(body)
             return
-        scanner = EventScanner()
-        async for piece in response.content.iter_any():
-            kept = [event.raw for event in scanner.feed(piece) if not _only_usage(event.data, reader, drops_usage)]
-            # Passed on as it came, unless an event must be left out: then in whole events.
-            out = b"".join(kept) if drops_usage else piece
-            if out:
-                yield out
-        if drops_usage and scanner.rest():
-            yield scanner.rest()
+        stream = AnswerStream(reader, whole=whole)
+        try:
+            async for piece in response.content.iter_any():
+                if out := stream.feed(piece, drops_usage=drops_usage):
+                    yield out
+        finally:
+            stream.settle()
+        if drops_usage and stream.rest():
+            yield stream.rest()
     except (aiohttp.ClientError, OSError, TooLong) as error:
         raise BrokenOff from error
     finally:
         # Closed, not released: when a client disconnects, the provider's work must end too.
         response.close()
-
-
-def _only_usage(data: str, reader: AnswerReader, drops_usage: bool) -> bool:
-    """Read one event; return True for a usage chunk that the client did not ask for."""
-    if data:
-        read_event(reader, data)
-    if not drops_usage or '"usage"' not in data:
-        return False
-    try:
-        body = json.loads(data)
-    except ValueError:
-        return False
-    return isinstance(body, dict) and body.get("choices") == [] and bool(body.get("usage"))
 
 
 def _with_usage(body: Mapping[str, Any]) -> bytes:

@@ -19,6 +19,7 @@ from buildwright.gateway.exchange import (
     ModelRequest,
     Protocol,
     ProviderName,
+    ReadWhen,
     Step,
     TextRequest,
 )
@@ -30,8 +31,6 @@ class WireProtocol(Interface):
 
     PROVIDER: ProviderName
     """Whose key is used, and whose prices are looked up first."""
-    REPEATS: tuple[str, ...]
-    """How the data of events begin that only repeat what was said piece by piece: they need not be read."""
 
     def steps(self, body: Mapping[str, Any]) -> Iterator[Step]:
         """Yield the steps of the conversation in a request. Raises DeclinedByProvider(400) when it has none."""
@@ -62,6 +61,12 @@ class WireProtocol(Interface):
 
     def frames(self, asked: ModelRequest, answer: ModelAnswer, size: int) -> Iterator[AnswerFrame]:
         """Yield the answer as a stream whose pieces hold at most `size` characters."""
+
+    def when_read(self, event: bytes) -> ReadWhen:
+        """Return when an event must be read, by its bytes: `now` unless it is sure that it only adds a piece, or repeats.
+
+        An event that ends an answer, reports its usage, begins a call of a tool or says an error is read now.
+        """
 
     def read_event(self, reader: AnswerReader, body: dict[str, Any]) -> str:
         """Read the data of one event of a stream; return the text that it adds."""

@@ -16,9 +16,11 @@ from buildwright.gateway.exchange import (
     ModelAnswer,
     ModelRequest,
     ProviderName,
+    ReadWhen,
     Step,
     TextRequest,
     Tokens,
+    event_begins,
     mapping,
     named_event,
     number,
@@ -28,8 +30,7 @@ from buildwright.gateway.exchange import (
 )
 
 PROVIDER: ProviderName = "anthropic"
-REPEATS: tuple[str, ...] = ()
-
+_PIECES = event_begins("content_block_delta")
 _ENDS = {"refused": "refusal", "output_limit": "max_tokens"}
 _ERRORS = {
     400: "invalid_request_error",
@@ -155,6 +156,11 @@ def _usage(tokens: Tokens) -> dict[str, Any]:
 
 def _stop(answer: ModelAnswer) -> str:
     return _ENDS.get(answer.ends) or ("tool_use" if answer.calls else "end_turn")
+
+
+def when_read(event: bytes) -> ReadWhen:
+    """The deltas of blocks are pieces."""
+    return "later" if event.startswith(_PIECES, event.find(b"data:")) else "now"
 
 
 def read_event(reader: AnswerReader, body: dict[str, Any]) -> str:

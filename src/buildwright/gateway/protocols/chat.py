@@ -15,6 +15,7 @@ from buildwright.gateway.exchange import (
     ModelAnswer,
     ModelRequest,
     ProviderName,
+    ReadWhen,
     Step,
     TextRequest,
     Tokens,
@@ -24,12 +25,11 @@ from buildwright.gateway.exchange import (
     objects,
     pieces_of,
     texts_of,
+    unsaid,
 )
 from buildwright.gateway.protocols.anthropic import messages_of
 
 PROVIDER: ProviderName = "openai"
-REPEATS: tuple[str, ...] = ()
-
 _ENDS = {"refused": "content_filter", "output_limit": "length"}
 ERRORS = {
     400: "invalid_request_error",
@@ -148,6 +148,12 @@ def _call(answer: ModelAnswer, index: int) -> dict[str, Any]:
 
 def _stop(answer: ModelAnswer) -> str:
     return _ENDS.get(answer.ends) or ("tool_calls" if answer.calls else "stop")
+
+
+def when_read(event: bytes) -> ReadWhen:
+    """A chunk is a piece unless it says why the answer ends, what was used, or an error."""
+    is_piece = b'"delta"' in event and unsaid(event, b'"finish_reason"', b'"usage"', b'"error"')
+    return "later" if is_piece else "now"
 
 
 def read_event(reader: AnswerReader, body: dict[str, Any]) -> str:

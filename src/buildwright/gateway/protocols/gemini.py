@@ -15,6 +15,7 @@ from buildwright.gateway.exchange import (
     ModelAnswer,
     ModelRequest,
     ProviderName,
+    ReadWhen,
     Step,
     TextRequest,
     Tokens,
@@ -25,12 +26,12 @@ from buildwright.gateway.exchange import (
     objects,
     pieces_of,
     texts_of,
+    unsaid,
 )
 from buildwright.gateway.protocols.anthropic import messages_of
 
 PROVIDER: ProviderName = "google"
-REPEATS: tuple[str, ...] = ()
-
+_NEWS = (b'"finishReason"', b'"functionCall"', b'"promptFeedback"', b'"error"')
 _ERRORS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -138,6 +139,11 @@ def _usage(tokens: Tokens) -> dict[str, Any]:
         "candidatesTokenCount": tokens.output,
         "totalTokenCount": prompt + tokens.output,
     }
+
+
+def when_read(event: bytes) -> ReadWhen:
+    """A chunk is a piece unless it ends the answer or has a call; each has the usage so far, which the last one repeats."""
+    return "later" if b'"candidates"' in event and unsaid(event, *_NEWS) else "now"
 
 
 def read_event(reader: AnswerReader, body: dict[str, Any]) -> str:

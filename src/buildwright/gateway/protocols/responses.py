@@ -16,9 +16,11 @@ from buildwright.gateway.exchange import (
     ModelAnswer,
     ModelRequest,
     ProviderName,
+    ReadWhen,
     Step,
     TextRequest,
     Tokens,
+    event_begins,
     leaves,
     mapping,
     named_event,
@@ -31,12 +33,24 @@ from buildwright.gateway.protocols import chat
 from buildwright.gateway.protocols.anthropic import messages_of
 
 PROVIDER: ProviderName = "openai"
-REPEATS = tuple(
-    f'{{"type":{space}"response.{name}"'
-    for name in ("output_text.done", "content_part.done", "function_call_arguments.done", "custom_tool_call_input.done")
-    for space in ("", " ")
+_PIECES = event_begins(
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.reasoning_text.delta",
+    "response.reasoning_summary_text.delta",
+    "response.function_call_arguments.delta",
+    "response.custom_tool_call_input.delta",
+)
+_REPEATS = event_begins(
+    "response.output_text.done",
+    "response.content_part.done",
+    "response.function_call_arguments.done",
+    "response.custom_tool_call_input.done",
 )
 """Each holds a text of the answer once more, as long as it is. Where another field comes first the event is read."""
+_ITEM_DONE = event_begins("response.output_item.done")
+_HEAD = 400
+"""Bytes of an event, of which the beginning of an item says what it is."""
 
 _CALLS = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
 _ENDS = {"refused": "content_filter", "output_limit": "max_output_tokens"}
@@ -212,6 +226,20 @@ def _usage(tokens: Tokens) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": prompt + tokens.output,
     }
+
+
+def when_read(event: bytes) -> ReadWhen:
+    """Deltas are pieces; a text that is done says again what they said, be it alone, as a part or as a message."""
+    begin = event.find(b"data:")
+    if event.startswith(_PIECES, begin):
+        return "later"
+    if event.startswith(_REPEATS, begin):
+        return "never"
+    if event.startswith(_ITEM_DONE, begin) and (
+        b'"type":"message"' in (head := event[:_HEAD]) or b'"type": "message"' in head
+    ):
+        return "never"
+    return "now"
 
 
 def read_event(reader: AnswerReader, body: dict[str, Any]) -> str:
