@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from buildwright.ports import BUILD_TRAILER, LaneKey
+from buildwright.ports import BUILD_TRAILER, LaneKey, Merged
 from buildwright.workspace import GitWorkspace, lane_git
 from buildwright.workspace.git import Git
 from buildwright.workspace.mirror import Mirrors
-from tests.workspace.repositories import git, make, opened
+from tests.workspace.repositories import AT, git, make, opened
 
 
 async def test_git_shows_the_agents_change(workspace: GitWorkspace, tmp_path: Path) -> None:
@@ -126,3 +127,43 @@ async def test_a_tree_of_very_many_files_gets_none(tmp_path: Path) -> None:
         assert (tmp_path / "lane").exists()
         await made.discard()
         assert list((tmp_path / "lane").iterdir()) == []
+
+
+_started: list[str] = []
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen":
+        _started.append(" ".join(map(str, arguments[1])) if isinstance(arguments[1], list) else str(arguments[1]))
+
+
+sys.addaudithook(_note)
+
+
+async def test_a_task_in_a_small_repository_starts_git_four_times(workspace: GitWorkspace, tmp_path: Path) -> None:
+    """Once for each directory with files, and once for the ref that moves."""
+    repository = make(tmp_path / "r", {f"d{number}/f{number}": b"1\n" * 20 for number in range(20)})
+    start = (await workspace.prepare("b", str(repository))).commit
+    head = start
+    for task in ("one", "two", "three"):
+        _started.clear()
+        key = LaneKey("b", task, 1)
+        lane = await workspace.open_lane(key, start)
+        (lane.files / "d1" / task).write_text("new\n")
+        (lane.files / "d2" / "f2").unlink()
+        (lane.files / "d2" / "f2").write_text("1\n" * 20 if task != "two" else "two\n")
+        patch = await workspace.take_patch(lane)
+        async with workspace.checkout("b", patch.tree) as files:
+            assert (files / "d1" / task).read_text() == "new\n"
+            git(files, "fsck", "--full", "--strict")
+            _started.pop()
+        merged = await workspace.rebase("b", start, patch.tree, head, task, AT)
+        assert isinstance(merged, Merged)
+        async with workspace.checkout("b", merged.tree) as files:
+            assert sorted(path.name for path in (files / "d1").iterdir())[0] == "f1"
+        await workspace.land("b", merged.commit, head)
+        await workspace.close_lane(key)
+        head = merged.commit
+        verbs = [next(word for word in line.split() if word in ("read-tree", "update-ref")) for line in _started]
+        assert verbs == ["read-tree"] * 3 + ["update-ref"]
+    assert await workspace.read_file("b", git(repository, "rev-parse", "HEAD:"), "d1/f1") == b"1\n" * 20

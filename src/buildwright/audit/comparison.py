@@ -21,8 +21,9 @@ from buildwright.ports import BUILD_TRAILER, Target
 from buildwright.workspace.git import Git, check_revision
 from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Pin
-from buildwright.workspace.patch import TreeEntry, list_tree, write_lane
+from buildwright.workspace.patch import write_lane
 from buildwright.workspace.source import Source, locate
+from buildwright.workspace.trees import TreeEntry, list_tree
 
 LARGEST_FILE = 5_000_000
 """In bytes; the content of a larger file is not looked at."""

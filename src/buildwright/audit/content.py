@@ -11,7 +11,7 @@ from buildwright.core.finding import NOT_RUN, Finding
 from buildwright.gates.boundaries import RULES, BoundedFile, judge_file, rule_files, unreadable
 from buildwright.gates.reporting import finding
 from buildwright.secret_scan import FoundSecret, SecretScanner, added
-from buildwright.workspace.patch import TreeEntry
+from buildwright.workspace.trees import TreeEntry
 
 
 async def judge_boundaries(audit: AuditInput) -> Sequence[Finding]:

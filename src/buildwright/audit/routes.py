@@ -26,7 +26,7 @@ from buildwright.core.finding import NOT_RUN, Finding
 from buildwright.gates.boundaries import target_of
 from buildwright.gates.reporting import finding
 from buildwright.gates.surface import is_test
-from buildwright.workspace.patch import TreeEntry
+from buildwright.workspace.trees import TreeEntry
 
 _DESCRIPTION = re.compile(r"(?:^|/)(?:openapi|swagger|physics)[\w.-]*\.(?:ya?ml|json)$", re.IGNORECASE)
 _CONTRACT = re.compile(r"(?:^|/)(?:phases|physics|contract|routes|endpoints)[\w.-]*\.md$", re.IGNORECASE)

@@ -9,6 +9,7 @@ of the build.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -43,6 +44,7 @@ from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Mirrors, Pin, commits_gone
 from buildwright.workspace.signing import sign
 from buildwright.workspace.source import Source
+from buildwright.workspace.trees import Unreadable, content_at, list_tree
 
 
 class GitWorkspace:
@@ -298,26 +300,23 @@ class GitWorkspace:
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
         """See `Workspace.read_file`. Raises UnsafePath for a path that no tree can have."""
         pin = await self._ready(build_id, tree)
+        named = f"{tree}:{check_path(path)}"
+        with contextlib.suppress(Unreadable):
+            return await asyncio.to_thread(content_at, pin.objects, tree, check_path(path), limit)
         answer = await self._git.run(
-            pin.mirror,
-            "cat-file",
-            "--end-of-options",
-            "blob",
-            f"{tree}:{check_path(path)}",
-            okay=(0, 1, 128),
-            limit=limit,
+            pin.mirror, "cat-file", "--end-of-options", "blob", named, okay=(0, 1, 128), limit=limit
         )
         return answer.output if answer.code == 0 or len(answer.output) >= limit else None
 
     async def list_files(self, build_id: str, tree: str) -> list[str]:
         """See `Workspace.list_files`."""
         pin = await self._ready(build_id, tree)
-        return sorted(await patch.list_tree(self._git, pin.mirror, tree))
+        return list(await list_tree(self._git, pin.mirror, tree))
 
     async def blobs(self, build_id: str, tree: str) -> dict[str, str]:
         """Return the blob of each regular file of a tree by its path."""
         pin = await self._ready(build_id, tree)
-        entries = await patch.list_tree(self._git, pin.mirror, tree)
+        entries = await list_tree(self._git, pin.mirror, tree)
         return {path: entry.object_id for path, entry in entries.items() if entry.mode.startswith("100")}
 
     async def contents(

@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 import tempfile
 import time
 import weakref
@@ -25,6 +26,7 @@ from buildwright.shared_folders import beside
 from buildwright.workspace.git import Git, check_name, naming_full_disk
 from buildwright.workspace.lane_git import LaneGit
 from buildwright.workspace.lfs import FILTER
+from buildwright.workspace.merge import trees_of
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.submodules import write_submodules
 
@@ -52,9 +54,12 @@ class Lanes:
         folder = self._folder(key)
         await remove(folder)
         failpoint("workspace.lane.before")
-        found = await self._git.resolve(pin.mirror, f"{base}^{{tree}}")
-        if not found:
-            raise BadRepository(f"There is no commit {base!r} to open a lane on.", fix="Start the build again.")
+        try:
+            (found,) = await trees_of(self._git, pin, base)
+        except GitFailed:
+            raise BadRepository(
+                f"There is no commit {base!r} to open a lane on.", fix="Start the build again."
+            ) from None
         lane = Lane(key, folder / "files", folder / "home", found)
         with naming_full_disk(folder):
             self._lanes.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -248,7 +253,10 @@ async def remove(path: Path) -> None:
     """Remove a file or directory tree of any depth and permissions; links in it are not followed. Raises GitFailed."""
     if not os.path.lexists(path):
         return
-    # rm, because an agent can nest directories deeper than Python can recurse.
+    with contextlib.suppress(OSError, RecursionError):
+        await asyncio.to_thread(shutil.rmtree if path.is_dir() and not path.is_symlink() else Path.unlink, path)
+        return
+    # An agent can nest directories deeper than Python can recurse, and take away rights.
     if await _run("rm", "-rf", "--", str(path)) == 0:
         return
     await _run("chmod", "-R", "u+rwX", "--", str(path))

@@ -17,11 +17,16 @@ from buildwright.workspace.git import IDENTITY, Git, naming_full_disk
 from buildwright.workspace.lfs import LANE_FILTER
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import ObjectStore
+from buildwright.workspace.packs import write_pack
 from buildwright.workspace.patch import LEFT_OUT
+from buildwright.workspace.trees import FOLDER, MODULE, entries_of, list_tree
 
 MOST_FILES = 50_000
 MOST_BYTES = 500_000_000
 """Of all files together. A larger tree gets no repository: copying its objects would take longer than it helps."""
+
+_FEW, _FEW_BYTES = 400, 4_000_000
+"""Objects, and bytes of them together, that are packed in this process."""
 
 _STAMP = "Developer <developer@localhost> 1577836800 +0000"
 _HEAD = f"author {_STAMP}\ncommitter {_STAMP}\n\nbase\n".encode()
@@ -62,11 +67,17 @@ class LaneGit:
         Raises DiskFull. After any other failure there is no repository: no build depends on it.
         """
         try:
-            if not await self._is_small(tree):
+            if len(await list_tree(self._git, self._pin.mirror, tree)) > MOST_FILES:
+                return False
+            few = await asyncio.to_thread(self._objects, base, tree)
+            if few is None and not await self._is_small(tree):
                 return False
             head = _without_ancestry(await self._base_commit())
             with naming_full_disk(self._folder):
                 history = await asyncio.to_thread(self._write, base, head)
+                if few is not None:
+                    await asyncio.to_thread(write_pack, self._folder / "objects" / "pack", few, self._pin.width)
+                    return True
             await self._git.run(
                 self._pin.mirror,
                 "-c",
@@ -101,8 +112,30 @@ class LaneGit:
 
     async def _base_commit(self) -> bytes:
         commit = self._pin.target.commit
+        content = self._pin.objects.read(commit, "commit")
+        if content is not None:
+            return content
         found = await self._git.run(self._pin.mirror, "cat-file", "--end-of-options", "commit", commit, okay=(0, 128))
         return found.output
+
+    def _objects(self, *trees: str) -> dict[str, tuple[str, bytes]] | None:
+        """Return the objects of trees, if they are few and all that the repository needs; else None: git packs faster."""
+        store, left = self._pin.objects, _FEW_BYTES
+        found: dict[str, tuple[str, bytes]] = {}
+        waiting = [("tree", tree) for tree in trees]
+        while waiting:
+            kind, name = waiting.pop()
+            if name in found:
+                continue
+            content = store.read(name, kind, left)
+            if content is None or len(found) == _FEW or any(tag.distance for tag in self._pin.tags):
+                return None
+            found[name], left = (kind, content), left - len(content)
+            below = entries_of(store, name).values() if kind == "tree" else ()
+            waiting += [
+                ("tree" if entry.mode == FOLDER else "blob", entry.object_id) for entry in below if entry.mode != MODULE
+            ]
+        return found
 
     async def _is_small(self, tree: str) -> bool:
         answer = await self._git.run(
@@ -110,7 +143,7 @@ class LaneGit:
         )
         # "mode SP type SP object SP size TAB path" (git-ls-tree(1)); a submodule's size is "-".
         sizes = [line.partition(b"\t")[0].rpartition(b" ")[2] for line in answer.output.split(b"\0") if line]
-        return len(sizes) <= MOST_FILES and sum(int(size) for size in sizes if size.isdigit()) <= MOST_BYTES
+        return sum(int(size) for size in sizes if size.isdigit()) <= MOST_BYTES
 
     def _write(self, base: str, head: bytes) -> tuple[str, ...]:
         """Write the repository without what lies in the mirror; return the commits that are to come from there."""

@@ -18,7 +18,7 @@ from buildwright.errors import BadRepository, CouldNot, DiskFull, GitFailed, Too
 from buildwright.workspace.attributes import POINTER_BYTES, read_attributes, read_pointer
 from buildwright.workspace.contents import empty_tree
 from buildwright.workspace.git import Git, mask, naming_full_disk, persistently
-from buildwright.workspace.objects import id_hash
+from buildwright.workspace.packs import id_hash
 from buildwright.workspace.source import Source, locate, read_remotes
 from buildwright.workspace.submodules import check_place
 from buildwright.workspace.user_settings import UserSettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,10 +13,13 @@ from buildwright.ports import Conflicted, Guard, Merged
 from buildwright.workspace.git import IDENTITY, Git
 from buildwright.workspace.hub import ref_of
 from buildwright.workspace.mirror import Pin
+from buildwright.workspace.trees import Unreadable, merged, tree_of
 
 
 async def trees_of(git: Git, pin: Pin, *names: str) -> list[str]:
     """Return the trees of commits. Raises GitFailed when one is not in the mirror."""
+    with contextlib.suppress(Unreadable):
+        return await asyncio.to_thread(lambda: [tree_of(pin.objects, name) for name in names])
     found = await git.run(pin.mirror, "rev-parse", "--end-of-options", *(f"{name}^{{tree}}" for name in names))
     # Without --verify, which takes only one name, git also prints the option.
     return found.text.split("\n")[-len(names) :]
@@ -37,13 +41,13 @@ async def rebase(
     It is signed here and not at the delivery: what is judged, landed, named in the journal and delivered is then one and
     the same commit. Where a key signs otherwise each time (openpgp), only the commit that the journal names counts.
     """
-    merged = tree
+    result = tree
     if onto != base:
-        merged, files = await _merge(git, pin, base, tree, onto, at)
+        result, files = await _merge(git, pin, base, tree, onto, at)
         if files:
-            return Conflicted(merged, files)
-    commit = await asyncio.to_thread(pin.objects.commit, merged, (onto,), message, at, author or IDENTITY, sign=sign)
-    return Merged(commit, merged)
+            return Conflicted(result, files)
+    commit = await asyncio.to_thread(pin.objects.commit, result, (onto,), message, at, author or IDENTITY, sign=sign)
+    return Merged(commit, result)
 
 
 async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: datetime) -> tuple[str, tuple[str, ...]]:
@@ -54,6 +58,9 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
     base_tree, onto_tree = await trees_of(git, pin, base, onto)
     if base_tree == onto_tree:
         return tree, ()
+    with contextlib.suppress(Unreadable):
+        if whole := await asyncio.to_thread(_apart, pin, base_tree, onto_tree, tree):
+            return whole, ()
     write = pin.objects.commit
     root = await asyncio.to_thread(write, base_tree, (), "base", at, durable=False)
     ours = await asyncio.to_thread(write, onto_tree, (root,), "onto", at, durable=False)
@@ -76,6 +83,12 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
             f"git merge-tree failed: {answer.complaint.strip()[-300:]}", fix="Look into the mirror's health."
         )
     return found, tuple(dict.fromkeys(files)) if answer.code == 1 else ()
+
+
+def _apart(pin: Pin, base: str, onto: str, tree: str) -> str | None:
+    """Return the merged tree of sides that do not touch each other, None for others. Raises Unreadable, DiskFull."""
+    with pin.objects.together() as write:
+        return merged(pin.objects, base, onto, tree, write)
 
 
 async def take_back(

@@ -1,26 +1,26 @@
-"""Git objects as bytes: hashes them and writes loose ones. Must never decide what belongs in a tree.
+"""Git objects as bytes: hashes, reads and writes them, without a process. Must never decide what belongs in a tree.
 
 Format: gitformat-loose-objects. An object is `type SP size NUL content`, deflated; its id is the hash of all that.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
+import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from buildwright.confined_fs import sync_folder
 from buildwright.workspace.git import IDENTITY, naming_full_disk
+from buildwright.workspace.packs import Damaged, id_hash, packs_in
 
-
-def id_hash(width: int) -> hashlib._Hash:
-    """Return what computes ids; `width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
-    return hashlib.sha1(usedforsecurity=False) if width == 40 else hashlib.sha256()
+_MOST = 16_000_000
+"""Bytes of an object that is read into memory here."""
+_LONGEST_HEAD = 64
 
 
 def object_id(kind: str, content: bytes, width: int) -> str:
@@ -31,37 +31,96 @@ def object_id(kind: str, content: bytes, width: int) -> str:
     return state.hexdigest()
 
 
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectStore:
-    """The loose objects of one mirror."""
+    """The objects of one mirror."""
 
     git_dir: Path
     width: int
 
+    def read(self, name: str, kind: str, most: int = _MOST) -> bytes | None:
+        """Return the content of an object of this kind, hashed again; None if only git can tell about it.
+
+        So it is when the object is not here, is damaged, of another kind, or of more than `most` bytes.
+        """
+        if len(name) != self.width:
+            return None
+        try:
+            found = self._read_loose(name, most) or self._read_packed(bytes.fromhex(name), most)
+        except (Damaged, OSError, ValueError, IndexError, struct.error, zlib.error):
+            return None
+        if found is None or found[0] != kind or object_id(kind, found[1], self.width) != name:
+            return None
+        return found[1]
+
+    def _read_loose(self, name: str, most: int) -> tuple[str, bytes] | None:
+        try:
+            packed = (self.git_dir / "objects" / name[:2] / name[2:]).read_bytes()
+        except FileNotFoundError:
+            return None
+        stream = zlib.decompressobj()
+        head, end, content = stream.decompress(packed, _LONGEST_HEAD).partition(b"\0")
+        kind, _, size = head.decode().partition(" ")
+        if not end or int(size) > most:
+            raise Damaged
+        content += stream.decompress(stream.unconsumed_tail, int(size) + 1)
+        return kind, content
+
+    def _read_packed(self, name: bytes, most: int) -> tuple[str, bytes] | None:
+        for pack in packs_in(self.git_dir / "objects", self.width):
+            place = pack.find(name)
+            if place >= 0:
+                return pack.read(place, most)
+        return None
+
     def write(self, kind: str, content: bytes, *, durable: bool = True) -> str:
         """Write an object and return its id. With `durable` it is synced to disk when this returns. Raises DiskFull."""
-        found = object_id(kind, content, self.width)
-        folder = self.git_dir / "objects" / found[:2]
-        target = folder / found[2:]
-        if target.exists():
-            return found
-        temporary = folder / f"tmp_obj_{secrets.token_hex(6)}"
-        with naming_full_disk(self.git_dir):
-            try:
-                folder.mkdir(exist_ok=True)
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        with self.together(durable=durable) as write:
+            return write(kind, content)
+
+    @contextmanager
+    def together(self, *, durable: bool = True) -> Iterator[Callable[[str, bytes], str]]:
+        """Yield a function that writes an object of a kind and returns its id; all are there when the block ends.
+
+        With `durable` they are synced to disk by then, all at once. Nothing is written if the block raises. Raises DiskFull.
+        """
+        drafts: dict[Path, Path] = {}
+
+        def write(kind: str, content: bytes) -> str:
+            found = object_id(kind, content, self.width)
+            target = self.git_dir / "objects" / found[:2] / found[2:]
+            if target not in drafts and not target.exists():
+                draft = target.with_name(f"tmp_obj_{secrets.token_hex(6)}")
+                target.parent.mkdir(exist_ok=True)
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+                drafts[target] = draft
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, 1))
-                    file.flush()
-                    if durable:
-                        os.fsync(descriptor)
-                temporary.replace(target)
+            return found
+
+        with naming_full_disk(self.git_dir):
+            try:
+                yield write
                 if durable:
-                    sync_folder(folder)
+                    for draft in drafts.values():
+                        _sync(draft)
+                for target, draft in drafts.items():
+                    draft.replace(target)
+                if durable:
+                    for folder in dict.fromkeys(target.parent for target in drafts):
+                        _sync(folder)
             except BaseException:
-                temporary.unlink(missing_ok=True)
+                for draft in drafts.values():
+                    draft.unlink(missing_ok=True)
                 raise
-        return found
 
     def commit(
         self,

@@ -7,7 +7,7 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,17 +17,18 @@ from buildwright.confined_fs import read_beneath, read_link_beneath, write_benea
 from buildwright.core.patch import FILE_BYTES, ChangeKind, FileChange, Patch, check_changes
 from buildwright.errors import UnsafePath
 from buildwright.workspace.attributes import RULES, Attributes, add, changed_paths, read_attributes, write_out
-from buildwright.workspace.git import Git, GitAnswer, naming_full_disk
+from buildwright.workspace.git import Git, naming_full_disk
 from buildwright.workspace.lfs import FILTER
 from buildwright.workspace.mirror import Pin
-from buildwright.workspace.objects import id_hash, object_id
+from buildwright.workspace.objects import object_id
+from buildwright.workspace.packs import id_hash
 from buildwright.workspace.submodules import gitlinks
+from buildwright.workspace.trees import MODULE, TreeEntry, Unreadable, Write, list_tree, written
 
 _DEPTH = 200
 _NAMED = 20
 """Changed files of submodules, and ignored ones, that are named."""
 _LINK = "120000"
-_MODULE = "160000"
 # Made by tools, not by the task. Left out only while the base tree tracks nothing below such a name.
 _CACHES = frozenset(
     (
@@ -53,14 +54,6 @@ LEFT_OUT = (*(f"{name}/" for name in sorted(_CACHES)), *(f"*{ending}" for ending
 """`_CACHES` and `_CACHE_FILES` as patterns of gitignore(5)."""
 
 
-class TreeEntry(NamedTuple):
-    """One path of a tree: git's octal mode and the object's id; `size` in bytes is 0 where it was not measured."""
-
-    mode: str
-    object_id: str
-    size: int = 0
-
-
 @dataclass
 class _Scan:
     base: dict[str, TreeEntry]
@@ -76,18 +69,6 @@ class _Scan:
     """Files and directories to pass by."""
     strange: list[str] | None = None
     """If a list: directories that the base tree has not got are put here, and not looked into."""
-
-
-async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, TreeEntry]:
-    """Return every file of a tree by path; bytes that are not UTF-8 become surrogates."""
-    answer = await git.run(mirror, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree)
-    entries: dict[str, TreeEntry] = {}
-    for line in answer.output.decode(errors="surrogateescape").split("\0"):
-        if line:
-            head, _, path = line.partition("\t")
-            mode, _, name = head.split(" ")
-            entries[path] = TreeEntry(mode, name)
-    return entries
 
 
 class Stored(NamedTuple):
@@ -110,65 +91,57 @@ async def write_lane(
 ) -> Stored:
     """Store the lane's files as a tree in the mirror; return the tree and its changes against `base_tree`.
 
-    The index is made in `aside`, by default beside the files. Without `ignores` the project's own .gitignore hides
-    nothing; files and directories in `left_out` are passed by. Raises UnsafePath for a name or file that cannot be
-    taken, GitFailed, DiskFull.
+    What git needs for its rules is made in `aside`, by default beside the files. Without `ignores` the project's own
+    .gitignore hides nothing; files and directories in `left_out` are passed by. Raises UnsafePath for a name or file
+    that cannot be taken, GitFailed, DiskFull.
     """
-    with tempfile.TemporaryDirectory(prefix="index-", dir=aside or files.parent) as name:
-        index = Path(name) / "index"
-        reading = asyncio.create_task(git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index))
-        try:
-            return await _write_lane(
-                git, pin, files, base_tree, reading, index, ignores=ignores, left_out=frozenset(left_out)
-            )
-        finally:
-            await asyncio.gather(reading, return_exceptions=True)
-
-
-async def _write_lane(
-    git: Git,
-    pin: Pin,
-    files: Path,
-    base_tree: str,
-    reading: asyncio.Task[GitAnswer],
-    index: Path,
-    *,
-    ignores: bool,
-    left_out: frozenset[str],
-) -> Stored:
-    """See `write_lane`. The task `reading` fills `index` with the base tree while the files are hashed."""
     base = await list_tree(git, pin.mirror, base_tree)
-    scan = await asyncio.to_thread(_scan, files, base, pin, left_out)
+    scan = await asyncio.to_thread(_scan, files, base, pin, frozenset(left_out))
     changes = _compare(base, scan.found)
+    if not changes:
+        return Stored(base_tree, ())
+    with tempfile.TemporaryDirectory(prefix="index-", dir=aside or files.parent) as name:
+        return await _write_changes(git, pin, _Store(pin, files, base, Path(name)), base_tree, changes, scan, ignores)
+
+
+async def _write_changes(
+    git: Git, pin: Pin, store: _Store, base_tree: str, changes: list[FileChange], scan: _Scan, ignores: bool
+) -> Stored:
+    """See `write_lane`."""
+    index = store.aside / "index"
     fresh = [change.path for change in changes if change.kind == "added"]
-    rules = ignores and (scan.rules or bool(pin.exclude))
-    ignored = await _ignored(git, pin, files, fresh, scan, index.parent) if fresh and rules else frozenset()
+    rules = ignores and (scan.rules or says_something(pin.exclude))
+    ignored = await _ignored(git, pin, store.files, fresh, scan, store.aside) if fresh and rules else frozenset()
     changes = [change for change in changes if change.path not in ignored]
     named = tuple(islice((path for path in sorted(ignored) if path and path.isprintable()), _NAMED))
     check_changes(changes)
     if not changes:
         return Stored(base_tree, (), named)
-    store = _Store(pin, files, base, index.parent / "work")
-    if any(path.rpartition("/")[2] == RULES for path in (*base, *scan.found)):
-        await reading
+    if any(path.rpartition("/")[2] == RULES for path in (*store.base, *scan.found)):
+        await git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index)
         untouched = await _as_written(git, pin, index, changes, scan)
         changes = [change for change in changes if change.path not in untouched]
-        await _index(git, pin, index, (await asyncio.to_thread(store.write, _rules(changes))).lines)
+        await _index(git, pin, index, (await asyncio.to_thread(store.write, _rules(changes))).entries)
         regular = [change.path for change in changes if change.mode.startswith("100")]
         store.attributes = await read_attributes(git, pin.mirror, index, regular)
-    stored = await asyncio.to_thread(store.write, changes)
-    if not stored.kept and not stored.copied:
-        return Stored(base_tree, (), named)
-    await reading
-    await _index(git, pin, index, stored.lines)
+    stored = await asyncio.to_thread(store.write, changes, base_tree)
     kept = stored.kept
     if stored.copied:
+        await _index(git, pin, index, stored.entries)
         await add(git, pin.mirror, index, store.work, stored.copied)
         kept += _converted(stored.copied, await changed_paths(git, pin.mirror, index, base_tree))
-    if not kept:
-        return Stored(base_tree, (), named)
-    tree = await git.run(pin.mirror, "write-tree", index=index)
-    return Stored(tree.text, tuple(sorted(kept, key=lambda change: change.path)), named)
+    tree = base_tree if not kept else stored.tree
+    if not tree:
+        if not stored.copied:
+            await git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index)
+            await _index(git, pin, index, stored.entries)
+        tree = (await git.run(pin.mirror, "write-tree", index=index)).text
+    return Stored(tree, tuple(sorted(kept, key=lambda change: change.path)), named)
+
+
+def says_something(rules: str) -> bool:
+    """Return whether rules of gitignore(5) are more than empty lines and comments."""
+    return any(line.strip() and not line.startswith("#") for line in rules.splitlines())
 
 
 async def _as_written(git: Git, pin: Pin, index: Path, changes: list[FileChange], scan: _Scan) -> frozenset[str]:
@@ -192,20 +165,26 @@ async def _as_written(git: Git, pin: Pin, index: Path, changes: list[FileChange]
     return await asyncio.to_thread(compare)
 
 
-async def _index(git: Git, pin: Pin, index: Path, lines: bytes) -> None:
-    await git.run(pin.mirror, "update-index", "-z", "--index-info", stdin=lines, index=index)
+async def _index(git: Git, pin: Pin, index: Path, entries: Mapping[str, TreeEntry | None]) -> None:
+    """Put the entries (None: deleted) into an index (git-update-index(1), "--index-info")."""
+    gone = TreeEntry("0", "0" * pin.width)
+    lines = [
+        b"%s %s\t%s\0" % (entry.mode.encode(), entry.object_id.encode(), path.encode(errors="surrogateescape"))
+        for path, entry in ((path, found or gone) for path, found in entries.items())
+    ]
+    await git.run(pin.mirror, "update-index", "-z", "--index-info", stdin=b"".join(lines), index=index)
 
 
 def _rules(changes: list[FileChange]) -> list[FileChange]:
     return [change for change in changes if change.path.rpartition("/")[2] == RULES]
 
 
-def _converted(copied: list[FileChange], differs: dict[str, bool]) -> list[FileChange]:
+def _converted(copied: list[FileChange], differs: Mapping[str, tuple[TreeEntry, bool]]) -> list[FileChange]:
     """Return those of the copied files that still differ from the base now that git has converted them."""
     found: list[FileChange] = []
     for change in copied:
         if change.path in differs:
-            only_mode = change.kind == "modified" and not differs[change.path]
+            only_mode = change.kind == "modified" and not differs[change.path][1]
             found.append(change.model_copy(update={"kind": "mode"}) if only_mode else change)
     return found
 
@@ -288,18 +267,20 @@ def _compare(base: dict[str, TreeEntry], found: dict[str, TreeEntry]) -> list[Fi
                 FileChange.model_construct(path=path, kind=kind, mode=new.mode, old_mode=old.mode, size=new.size)
             )
     for path, old in base.items():
-        if path not in found and old.mode != _MODULE:
+        if path not in found and old.mode != MODULE:
             changes.append(FileChange.model_construct(path=path, kind="deleted", mode="", old_mode=old.mode, size=0))
     return sorted(changes, key=lambda change: change.path)
 
 
 class _Written(NamedTuple):
-    lines: bytes
-    """For update-index (git-update-index(1), "--index-info")."""
+    entries: dict[str, TreeEntry | None]
+    """What is written, by path; None for what is deleted, and those first."""
     kept: list[FileChange]
     """The changes whose blobs are written."""
     copied: list[FileChange]
     """Files that git is to convert, copied to the store's directory `work`."""
+    tree: str = ""
+    """The tree with the entries; "" if git must write it."""
 
 
 @dataclass
@@ -309,31 +290,42 @@ class _Store:
     pin: Pin
     files: Path
     base: dict[str, TreeEntry]
-    work: Path
+    aside: Path
     attributes: dict[str, Attributes] = field(default_factory=dict)
 
-    def write(self, changes: list[FileChange]) -> _Written:
-        """Write what needs no conversion, copy the rest. Raises UnsafePath, DiskFull."""
-        lines: list[bytes] = []
-        stored = _Written(b"", [], [])
+    @property
+    def work(self) -> Path:
+        return self.aside / "work"
+
+    def write(self, changes: list[FileChange], base_tree: str = "") -> _Written:
+        """Write what needs no conversion, copy the rest; write the tree if that is all. Raises UnsafePath, DiskFull."""
+        objects = self.pin.objects
+        with objects.together() as write:
+            stored = self._write(changes, write)
+            if base_tree and stored.kept and not stored.copied:
+                with contextlib.suppress(Unreadable):
+                    stored = stored._replace(tree=written(objects, base_tree, stored.entries, write))
+        return stored
+
+    def _write(self, changes: list[FileChange], write: Write) -> _Written:
+        stored = _Written({}, [], [])
         for change in sorted(changes, key=lambda one: (one.kind != "deleted", one.path)):
-            encoded = change.path.encode(errors="surrogateescape")
             if change.kind == "deleted":
-                lines.append(f"0 {'0' * self.pin.width}\t".encode() + encoded)
+                stored.entries[change.path] = None
                 stored.kept.append(change)
-            elif change.mode != _MODULE:
+            elif change.mode != MODULE:
                 content = self._read(change)
                 pointer = self._pointer(change, content)
                 if not pointer and self._is_converted(change, content):
                     self._copy(change, content)
                     stored.copied.append(change.model_copy(update={"size": len(content)}))
                     continue
-                found = pointer or self.pin.objects.write("blob", content)
+                found = pointer or write("blob", content)
                 if self.base.get(change.path, TreeEntry("", ""))[:2] == (change.mode, found):
                     continue
-                lines.append(f"{change.mode} {found}\t".encode() + encoded)
+                stored.entries[change.path] = TreeEntry(change.mode, found)
                 stored.kept.append(change.model_copy(update={"size": len(content)}))
-        return stored._replace(lines=b"".join(line + b"\0" for line in lines))
+        return stored
 
     def _read(self, change: FileChange) -> bytes:
         if change.mode == _LINK:
@@ -440,7 +432,7 @@ def _scan_directory(scan: _Scan, directory: int, prefix: str, depth: int) -> Non
 
 def _enter(scan: _Scan, directory: int, name: str, path: str, depth: int) -> None:
     before = scan.base.get(path)
-    if before is not None and before.mode == _MODULE:
+    if before is not None and before.mode == MODULE:
         scan.found[path] = before
         return
     if name in _CACHES and path not in scan.tracked:

@@ -1,0 +1,208 @@
+"""Objects and trees that are read, merged and written without git are just those that git reads, merges and writes."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from buildwright.workspace.git import Git
+from buildwright.workspace.objects import ObjectStore
+from buildwright.workspace.trees import TreeEntry, Unreadable, content_at, list_tree, merged, tree_of, written
+from tests.workspace.repositories import git, make
+
+_FORMS = pytest.mark.parametrize("form", ["sha1", "sha256"])
+
+
+def _store(repository: Path) -> ObjectStore:
+    return ObjectStore(repository / ".git", len(git(repository, "rev-parse", "HEAD")))
+
+
+def _committed(repository: Path, message: str = "more") -> str:
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", message)
+    return git(repository, "rev-parse", "HEAD")
+
+
+@_FORMS
+def test_every_object_is_read_as_git_reads_it(tmp_path: Path, form: str) -> None:
+    chance, text = random.Random(1), "".join(f"line {number}\n" for number in range(3000))
+    repository = make(tmp_path / "r", {"a": b"", "long": text.encode()}, f"--object-format={form}")
+    for number in range(12):
+        lines = text.split("\n")
+        lines[chance.randrange(len(lines))] = f"changed {number}"
+        text = "\n".join(lines)
+        (repository / "long").write_text(text)
+        (repository / f"noise{number}").write_bytes(chance.randbytes(70_000))
+        _committed(repository)
+    git(repository, "tag", "-a", "v1", "-m", "one")
+    git(repository, "repack", "-adq", "--depth=50")
+    (repository / "loose").write_text("loose\n")
+    _committed(repository)
+    listed = git(repository, "cat-file", "--batch-all-objects", "--batch-check").splitlines()
+    assert len(listed) > 50
+    assert int(git(repository, "verify-pack", "-s", *map(str, (repository / ".git").rglob("*.idx"))).split()[2]) > 10
+    store = _store(repository)
+    for name, kind, size in map(str.split, listed):
+        told = subprocess.run(["git", "-C", repository, "cat-file", kind, name], capture_output=True, check=True).stdout
+        assert len(told) == int(size)
+        assert store.read(name, kind) == told
+        assert store.read(name, "blob" if kind != "blob" else "tree") is None
+        assert store.read(name, kind, len(told) - 1) is None
+    assert store.read("0" * store.width, "blob") is None
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_damaged_object_is_never_taken_for_a_good_one(tmp_path: Path, packed: bool) -> None:
+    repository = make(tmp_path / "r", {"a": b"content " * 40})
+    name = git(repository, "rev-parse", "HEAD:a")
+    if packed:
+        git(repository, "repack", "-adq")
+    (file,) = (repository / ".git").rglob("*.pack" if packed else name[2:])
+    good = file.read_bytes()
+    file.chmod(0o600)
+    refused = 0
+    for place in range(len(good)):
+        file.write_bytes(good[:place] + bytes([good[place] ^ 0x55]) + good[place + 1 :])
+        content = _store(repository).read(name, "blob")
+        assert content in (None, b"content " * 40)
+        refused += content is None
+        file.write_bytes(good[:place])
+        assert packed or _store(repository).read(name, "blob") in (None, b"content " * 40)
+        file.write_bytes(good)
+    assert refused > 5
+
+
+@_FORMS
+async def test_a_tree_is_listed_as_git_lists_it(tmp_path: Path, form: str) -> None:
+    files = {f"d{number % 230}/f{number}.txt": b"%d\n" % number for number in range(460)} | {
+        "d1.txt": b"",
+        "z/y/x": b"1",
+    }
+    repository = make(tmp_path / "r", files, f"--object-format={form}")
+    (repository / "link").symlink_to("z")
+    (repository / os.fsdecode(b"bytes\xff")).write_text("x")
+    commit = _committed(repository)
+    runner = Git(tmp_path / "home", dict(os.environ))
+    lines = git(repository, "ls-tree", "-r", "-z", "HEAD").split("\0")[:-1]
+    expected = {path: tuple(head.split()[::2]) for head, _, path in (line.partition("\t") for line in lines)}
+    tree = tree_of(_store(repository), commit)
+    for name in (commit, tree, git(repository, "rev-parse", "HEAD:z"), tree):  # by git, then what was kept
+        found = await list_tree(runner, repository / ".git", name)
+        if name == tree:
+            assert {path: entry[:2] for path, entry in found.items()} == expected
+            assert list(found) == sorted(found)
+    assert tree_of(_store(repository), f"{commit}^") == git(repository, "rev-parse", "HEAD^^{tree}")
+    assert content_at(_store(repository), tree, "d1/f1.txt", 9) == b"1\n"
+    assert (
+        content_at(_store(repository), tree, "d1/f1.txt/more", 9)
+        is content_at(_store(repository), tree, "z", 9)
+        is None
+    )
+    with pytest.raises(Unreadable):
+        content_at(_store(repository), tree, "d100/f100.txt", 3)
+
+
+def _change(chance: random.Random, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return files with a few random changes: of contents, names, kinds and places."""
+    found = dict(files)
+    for _ in range(chance.randint(1, 3)):
+        path = chance.choice(sorted(found))
+        match chance.randrange(6):
+            case 0:
+                found[path] += b"more\n"
+            case 1:
+                del found[path]
+            case 2:
+                found[f"{path.rpartition('/')[0] or 'new'}/n{chance.randrange(3)}"] = b"new %d\n" % chance.randrange(99)
+            case 3:
+                folder = path.partition("/")[0]
+                moved = {one: f"moved/{one}" for one in found if one.startswith(f"{folder}/")}
+                found = {moved.get(one, one): content for one, content in found.items()}
+            case 4:
+                found = {one: content for one, content in found.items() if not one.startswith(path)}
+                found[f"{path}/inner"] = b"a folder now\n"
+            case _:
+                folder = path.partition("/")[0]
+                found = {one: content for one, content in found.items() if one.partition("/")[0] != folder}
+                found[folder] = b"a file now\n"
+    return found
+
+
+def _tree(repository: Path, files: dict[str, bytes]) -> str:
+    index = {**os.environ, "GIT_INDEX_FILE": str(repository / "index")}
+    (repository / "index").unlink(missing_ok=True)
+
+    def run(*words: str, stdin: bytes = b"") -> str:
+        return (
+            subprocess.run(["git", "-C", repository, *words], input=stdin, capture_output=True, check=True, env=index)
+            .stdout.decode()
+            .strip()
+        )
+
+    lines = "".join(
+        f"100644 {run('hash-object', '-w', '--stdin', stdin=content)}\t{path}\n" for path, content in files.items()
+    )
+    run("update-index", "--add", "--index-info", stdin=lines.encode())
+    return run("write-tree")
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_random_trees_are_written_and_merged_as_git_does(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    repository = make(tmp_path / "r")
+    store, runner = _store(repository), Git(tmp_path / "home", dict(os.environ))
+    apart = 0
+    for number in range(8):
+        start = {f"d{chance.randrange(3)}/e{chance.randrange(2)}/f{one}": b"%d\n" % one * 9 for one in range(9)}
+        sides = [start, _change(chance, start), _change(chance, start)]
+        if number % 2:
+            first, last = min(start), max(start)
+            sides[2] = {path: content for path, content in start.items() if path != first} | {last: b"other\n"}
+            sides[1] = start | {"d0/e0": b"in the way\n"} if number == 5 else start | {"d0/new": b"new\n"}
+        base, ours, theirs = (_tree(repository, side) for side in sides)
+        listed = [await list_tree(runner, repository / ".git", tree) for tree in (base, ours)]
+        entries: dict[str, TreeEntry | None] = {path: None for path in listed[0] if path not in listed[1]} | listed[1]
+        assert written(store, base, entries, store.write) == ours
+        commits = [git(repository, "commit-tree", base, "-m", "base")]
+        commits += [git(repository, "commit-tree", tree, "-p", commits[0], "-m", "side") for tree in (ours, theirs)]
+        told = git(repository, "merge-tree", "--write-tree", "--no-messages", *commits[1:], check=False).split("\n")
+        found = merged(store, base, ours, theirs, store.write)
+        assert found in (None, told[0])
+        assert found is None or len(told) == 1
+        apart += found is not None
+    assert apart
+    git(repository, "fsck", "--strict")
+
+
+def test_a_renamed_folder_takes_along_what_the_other_side_adds_to_it(tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    start = {f"old/f{number}": b"%d\n" % number * 20 for number in range(4)}
+    renamed = {path.replace("old", "new"): content for path, content in start.items()}
+    base, ours, theirs = (_tree(repository, side) for side in (start, renamed, start | {"old/more": b"more\n"}))
+    store = _store(repository)
+    assert merged(store, base, ours, theirs, store.write) is None
+    assert merged(store, base, theirs, ours, store.write) is None
+
+
+@_FORMS
+def test_objects_of_one_step_come_together_or_not_at_all(tmp_path: Path, form: str) -> None:
+    repository = make(tmp_path / "r", None, f"--object-format={form}")
+    store = _store(repository)
+    before = {path for path in (repository / ".git" / "objects").rglob("*") if path.is_file()}
+
+    def fail() -> None:
+        with store.together() as write:
+            write("blob", b"one")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert {path for path in (repository / ".git" / "objects").rglob("*") if path.is_file()} == before
+    with store.together() as write:
+        names = [write("blob", content) for content in (b"one", b"two", b"one")]
+    assert [store.read(name, "blob") for name in names] == [b"one", b"two", b"one"]
+    git(repository, "fsck", "--strict")
