@@ -302,6 +302,20 @@ GO_VERBOSE = (
 MAVEN = (
     "[ERROR]   CalcTest.adds:9 expected: <4> but was: <3>\n[ERROR] Tests run: 4, Failures: 1, Errors: 0, Skipped: 1\n"
 )
+MODULE_FAILED = (
+    "[ERROR] addsTwo(org.example.SumTest)  Time elapsed: 0.022 s  <<< FAILURE!\n[INFO] Results:\n[INFO] \n[ERROR] Failures: \n"
+    "[ERROR]   SumTest.addsTwo:9 expected:<5> but was:<-1>\n[INFO] \n"
+    "[ERROR] Tests run: 1, Failures: 1, Errors: 0, Skipped: 0\n[INFO] \n"
+    "[ERROR] After correcting the problems, you can resume the build with the command\n[ERROR]   mvn <args> -rf :core\n"
+)
+MODULES = (
+    "[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.289 s - in org.example.SumTest\n[INFO] \n"
+    "[INFO] Results:\n[INFO] \n[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0\n[INFO] \n"
+    "[INFO] Building app 1                                                     [3/3]\n"
+    "[INFO] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 1.617 s - in org.example.app.BillTest\n[INFO] \n"
+    "[INFO] Results:\n[INFO] \n[WARNING] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1\n"
+)
+"""Of Surefire 2.22.3 in two modules."""
 
 
 @pytest.mark.parametrize(
@@ -310,9 +324,11 @@ MAVEN = (
         (GO, 2, 1, ["TestA"]),
         (GO_BUILD, 0, 0, ["x"]),
         (GO_VERBOSE, 2, 1, ["x/calc::TestA"]),
-        (MAVEN, 3, 1, ["[ERROR]   CalcTest.adds:9 expected: <4> but was: <3>"]),
+        (MAVEN, 3, 1, ["CalcTest.adds:9 expected: <4> but was: <3>"]),
+        (MODULE_FAILED, 1, 0, ["SumTest.addsTwo:9 expected:<5> but was:<-1>"]),
+        (MODULES, 2, 1, []),
     ],
-    ids=["go", "go that does not build", "go -v", "maven"],
+    ids=["go", "go that does not build", "go -v", "maven", "maven with a failed module", "maven with modules"],
 )
 def test_runs_from_documentation(text: str, ran: int, skipped: int, failed: list[str]) -> None:
     run = read_run(text)

@@ -202,12 +202,14 @@ def _cargo_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
 
 
 def _maven(lines: Sequence[str]) -> Tally | None:
-    """Read Surefire's last totals. Written from its documentation, not from a recorded run."""
-    found = [match for line in lines if (match := _MAVEN.match(line.strip()))]
-    if not found:
+    """Read Surefire's totals, which stand below the tests of each module: those of one class end with their time."""
+    totals = {place: match for place, line in enumerate(lines) if (match := _MAVEN.match(line.strip()))}
+    if not totals:
         return None
-    total, _, _, skipped = (int(number) for number in found[-1].groups())
-    failures = [finding("test.failed", line) for line in lines if line.startswith("[ERROR]   ")]
+    total, skipped = (sum(int(match[group]) for match in totals.values()) for group in (1, 4))
+    # What Maven itself says of the failed module stands below the last total, in lines of the same form.
+    tests = (line for line in lines[: max(totals)] if line.startswith("[ERROR]   "))
+    failures = [finding("test.failed", line.removeprefix("[ERROR]").strip()) for line in tests]
     return Tally(total - skipped, skipped, tuple(failures))
 
 
