@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
@@ -67,3 +68,31 @@ def test_the_build_of_a_spec_says_what_its_plan_is_likely_to_take_before_its_age
     assert quiet.code == 0, quiet.err
     estimates = [line for line in quiet.err.splitlines() if "Estimate: " in line]
     assert [line.startswith("It took ") for line in estimates] == [True], "only how it ends"
+
+
+def test_the_build_of_a_list_says_at_its_start_what_published_prices_let_expect(
+    program: Program, tmp_path: Path, repository: Path
+) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(CASSETTE, "utf-8")
+    tasks = write_tasks(tmp_path / "one.json", {"id": "one", "title": "One", "files_expected": ["one.txt"]})
+    words = ("--agent", "direct", "--sandbox", "none", "--no-gates", "--cassette", model)
+    ended = program("build", tasks, "--repo", repository, *words)
+    assert ended.code == 0, ended.err
+    said = " ".join(ended.err.split())
+    estimate, started = said.index("Estimate: "), said.index("one started")
+    assert estimate < started
+    assert "(a guess from published prices" in said[estimate:started]
+
+
+def test_a_plan_that_was_edited_is_shown_with_its_own_title_and_estimate(program: Program, tmp_path: Path) -> None:
+    tasks, plan = write_tasks(tmp_path / "six.json", *SIX), tmp_path / "plan.yaml"
+    two = "title: Two\ntasks: [{id: a, title: First}, {id: b, title: Second, depends_on: [a]}]\n"
+    editor = tmp_path / "editor.py"
+    editor.write_text(f"import sys; open(sys.argv[1], 'w').write({two!r})")
+    shown = program("plan", tasks, "-o", plan, "--edit", GIT_EDITOR=f"{sys.executable} {editor}")
+    assert shown.code == 0, shown.err
+    assert shown.out.startswith("Two: 2 tasks in 2 waves\n")
+    assert "Estimate: " in shown.out
+    listed = program("plan", plan, "--json").object["estimate"]
+    assert (listed["tasks"], listed["waves"]) == (2, 2)

@@ -148,7 +148,7 @@ def test_by_command_once_and_by_a_setting_always(program: Program, three: Path, 
     assert first == [(first[0][0], seq) for seq in range(1, len(first) + 1)]
     assert program("events", "newest").lines[-1]["seq"] == len(first)
     ended = program("events", "--to", tmp_path / "once")
-    assert (ended.code, ended.out.startswith(f"{len(first)} new events are in ")) == (0, True), ended.err
+    assert (ended.code, ended.out.startswith(f"{len(first)} new events in ")) == (0, True), ended.err
     assert places(tmp_path / "once") == first
     assert program("events").lines[-1]["seq"] == len(first)
     assert program("events", "newest", "--to", tmp_path / "once").code == 2

@@ -145,13 +145,13 @@ async def _start(app: Client, new: NewBuild, output: Output, reporting: Reportin
 
 
 async def _say_estimate(app: Client, new: Build, output: Output) -> None:
-    """Say what a build of a list is likely to take, if builds like it were made here."""
+    """Say what a build of a list is likely to take, from builds before it or from published prices."""
     from buildwright.cli.summary import estimate_words
     from buildwright.wiring.estimate import estimate_for
 
     if new.spec.graph is not None:
         expected = await estimate_for(app.builds, new.spec.graph, new.options, new.user_id)
-        if expected.basis == "history":
+        if expected.is_known:
             output.say(f"  {estimate_words(expected)}", wrap=True)
 
 

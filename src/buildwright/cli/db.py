@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output
+from buildwright.cli.table import count
 from buildwright.cli.verbs import app_of
 from buildwright.settings import Settings
 
@@ -63,7 +64,8 @@ async def rebuild_stats(*, json: _Json = False) -> None:
     if output.json:
         output.data({"total": total.model_dump(mode="json")})
     else:
-        output.print(f"Counted again: {total.tasks:,} tasks, {total.attempts:,} attempts, {total.requests:,} requests.")
+        sums = (count(total.tasks, "task"), count(total.attempts, "attempt"), count(total.requests, "request"))
+        output.print(f"Counted again: {', '.join(sums)}.")
 
 
 async def revision_of(path: Path | str) -> str:

@@ -288,7 +288,7 @@ def _undo(event: e.UndoRequested, build: Build, _at: datetime) -> EventLine:
 
 def _new_base(event: e.BaseChanged, build: Build, _at: datetime) -> EventLine:
     again = sum(build.task(car.task).again == "replay" for car in build.train)
-    rest = f": {again} changes that had landed are put on top of it" if again else ""
+    rest = f": {count(again, 'landed change')} put on top of it again" if again else ""
     return EventLine(
         "again", f"stands on {event.commit[:10]} of {event.branch or event.base or 'the repository'}{rest}"
     )

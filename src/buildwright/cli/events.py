@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import local_session, session
+from buildwright.cli.table import count
 from buildwright.errors import Refused
 
 _PAGE = 1000
@@ -90,4 +91,4 @@ async def _write_files(folder: Path, build: str, others: bool) -> None:
     async with local_session() as app:
         files = EventFiles(folder.absolute(), kept_for(app.settings.environment), masker_of(app.settings))
         written = await files.update(app.builds, app.clock.now())
-        Output(json=False).print(f"{written} new events are in {folder}: {len(files.all())} files.")
+        Output(json=False).print(f"{count(written, 'new event')} in {folder}: {count(len(files.all()), 'file')}.")

@@ -92,7 +92,7 @@ class _Estimating:
     async def _tell(self, build: Build, graph: Graph) -> None:
         with suppress(BuildwrightError):  # an estimate is no reason to hold a build up
             found = await estimate_for(self._app.builds, graph, build.options, build.user_id, build.created_at)
-            if found.basis == "history" or found.cost_usd is not None:
+            if found.is_known:
                 self._view.say(EventLine("dot", estimate_words(found)))
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
+from buildwright.cli.table import count
 from buildwright.cli.verbs import app_of
 from buildwright.errors import BadSpec, NotFound
 
@@ -81,7 +82,8 @@ async def show(lesson: _Id, /, *, json: _Json = False) -> None:
         f"sure to {found.confidence:.2f}, learned {'once' if found.seen == 1 else f'{found.seen} times'}{retired}"
     )
     for name, arm in (("with it", found.given), ("without it", found.held_out)):
-        output.print(f"{name}: {arm.tasks} tasks, {arm.attempts} attempts, {arm.failed} failed, {arm.cost_usd:.4f} USD")
+        tried = f"{count(arm.tasks, 'task')}, {count(arm.attempts, 'attempt')}"
+        output.print(f"{name}: {tried}, {arm.failed} failed, {arm.cost_usd:.4f} USD")
     if found.saved_attempts is not None:
         output.print(
             f"it saves {found.saved_attempts:.2f} attempts a task (90 % interval {found.saved_low:.2f} to"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.editor import edited_list
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import read_spec_or_issue, say_odd_keys, session
 from buildwright.cli.table import Column, table
@@ -69,14 +70,14 @@ async def plan(
         read = await _read(app, spec, tag, repository, output, edit=edit and out is None)
         begins = partial(_say_begin, app, output, given, repo)
         view = await app.plan(NewBuild(read, options, repository), begins)
-    if out is not None:
-        _write(out, plan_text(view.model_dump(mode="json"), read.text))
-        if edit:
-            view = await _edited(out, view, output)
+        if out is not None:
+            _write(out, plan_text(view.model_dump(mode="json"), read.text))
+            if edit:
+                view = await app.plan(NewBuild(await edited_list(out, output), options, repository))
     if output.json:
         output.data({"title": view.title, **view.model_dump(mode="json"), "spec": read.text})
         return
-    _print_plan(output, read.title, view, options.limits.concurrency)
+    _print_plan(output, view.title, view, options.limits.concurrency)
     if read.graph is None and out is None:
         output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
     _say_next(output, out or spec, _next_options("" if out is not None else tag, repo, given))
@@ -121,20 +122,7 @@ async def _read(app: Client, spec: Path, tag: str, repository: str, output: Outp
         return read
     if read.graph is None:
         raise Refused(f"{spec} is not a task list, so its plan needs a file", fix="name one: -o plan.yaml")
-    from buildwright.cli.editor import edited_list
-
     return await edited_list(spec, output)
-
-
-async def _edited(out: Path, view: PlanView, output: Output) -> PlanView:
-    """Open the plan's file and return the plan that it holds then."""
-    from buildwright.cli.editor import edited_list
-    from buildwright.views.overview import plan_view
-
-    read = await edited_list(out, output)
-    assert read.graph is not None
-    fresh = plan_view(read.graph, read.title)
-    return fresh.model_copy(update={"checks": view.checks, "warnings": view.warnings, "spec_notes": view.spec_notes})
 
 
 def _check_new(out: Path | None) -> None:

@@ -53,7 +53,7 @@ async def review(
             if output.json:
                 output.data({"build": build_id, "review": review_id})
                 return
-            output.print(f"Sent review {review_id}: {len(comment)} comments.")
+            output.print(f"Sent review {review_id}: {count(len(comment), 'comment')}.")
             output.say(typed(f"Next: buildwright run {build_id[:8]}"))
             return
     output.data(view.model_dump(mode="json")) if output.json else _print(output, view)

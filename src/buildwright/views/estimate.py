@@ -30,6 +30,11 @@ class EstimateView(Record):
     """Tasks of the history."""
     of_builds: int = 0
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it rests on builds before it or on a price, and not on assumed sizes of tasks alone."""
+        return self.basis == "history" or self.cost_usd is not None
+
 
 class EstimateOutcome(Record):
     """What a build took, beside what was estimated from the builds before it."""

@@ -89,8 +89,7 @@ async def compared(builds: BuildReader, build: Build, now: datetime) -> Estimate
         estimated = await estimate_for(builds, build.plan.graph, build.options, build.user_id, build.created_at)
     except BuildwrightError:
         return None
-    known = estimated.basis == "history" or estimated.cost_usd is not None
-    return outcome(build, seconds_of(build, now), estimated) if known else None
+    return outcome(build, seconds_of(build, now), estimated) if estimated.is_known else None
 
 
 def _model_of(options: Options) -> str:
