@@ -26,6 +26,12 @@ async def project(client: Client, **more: Any) -> str:
     return str(made.json["id"])
 
 
+async def test_a_repository_by_its_name_is_on_the_github_that_the_server_has(tmp_path: Path) -> None:
+    async with serving(tmp_path, GITHUB_API_URL="https://github.example.com/api/v3") as served:
+        good = await checked(served.client, "github_existing", "acme/shop")
+    assert (good["ok"], good["repository"]) == (True, "https://github.example.com/acme/shop.git")
+
+
 async def test_targets_are_checked_while_they_are_typed(served: Served, repository: Path, tmp_path: Path) -> None:
     good = await checked(served.client, "local_path", str(repository))
     assert (good["ok"], good["repository"]) == (True, str(repository))

@@ -85,6 +85,25 @@ def test_an_address_of_an_api_that_is_none_or_readable_on_its_way_is_refused(api
         sites_of({"GITHUB_API_URL": api})
 
 
+@pytest.mark.parametrize(
+    ("environment", "kind", "remote"),
+    [
+        ({}, "github", "https://github.com/acme/shop.git"),
+        (ENTERPRISE, "github", "https://github.example.com/acme/shop.git"),
+        ({"GITHUB_API_URL": "https://api.acme.ghe.com"}, "github", "https://acme.ghe.com/acme/shop.git"),
+        (SELF_HOSTED, "gitlab", "https://git.example.com/gitlab/acme/shop.git"),
+    ],
+)
+def test_a_repository_has_its_remote_on_the_forge_that_is_named(
+    environment: dict[str, str], kind: str, remote: str
+) -> None:
+    (site,) = [one for one in sites_of(environment) if one.kind == kind]
+    assert site.remote_of("acme/shop") == remote
+    found = find_forge(remote, environment)
+    assert found is not None
+    assert (found.site, found.repository) == (site, "acme/shop")
+
+
 def test_a_token_is_named_by_the_kind_of_its_forge() -> None:
     assert [(site.kind, site.variable) for site in sites_of(SELF_HOSTED)] == [
         ("github", "GITHUB_TOKEN"),

@@ -90,7 +90,7 @@ async def start(
     made), ForgeFailed (it could not be made), TooMany.
     """
     target_type = wish.target_type or project.target_type
-    repository = address_of(target_type, wish.target_ref or project.target_ref)
+    repository = address_of(target_type, wish.target_ref or project.target_ref, site.app.settings.environment)
     spec, branch = await _spec(site, project, wish), ""
     if target_type == "github_new":
         begun = await site.records.runs.latest_by_project(project.id) is not None
@@ -114,7 +114,7 @@ async def planned(site: ServerState, caller: Caller, project: ProjectRecord, wis
     """
     await site.rates.take(operations.BUILDS, caller.user_id)
     target_type = wish.target_type or project.target_type
-    repository = address_of(target_type, wish.target_ref or project.target_ref)
+    repository = address_of(target_type, wish.target_ref or project.target_ref, site.app.settings.environment)
     spec = await _spec(site, project, wish)
     if target_type == "github_new":
         row = await site.records.runs.latest_by_project(project.id)

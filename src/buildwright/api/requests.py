@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from buildwright.core.forges import sites_of
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.narrowed import narrowed
 from buildwright.core.spec import Spec
@@ -105,8 +107,11 @@ def check_target(target_type: str, target_ref: str) -> None:
         raise BadRepository("github_existing takes the URL of a repository", fix="name a path as local_path")
 
 
-def address_of(target_type: str, target_ref: str) -> str:
-    """Return the repository of a target; `owner/name` is one on GitHub. Raises BadRepository."""
+def address_of(target_type: str, target_ref: str, environment: Mapping[str, str]) -> str:
+    """Return the repository of a target; `owner/name` is one on the GitHub of the environment.
+
+    Raises BadRepository, and BadSettings as `sites_of`.
+    """
     if not target_type or not target_ref:
         raise BadRepository(
             "there is no repository to build on",
@@ -114,5 +119,6 @@ def address_of(target_type: str, target_ref: str) -> str:
         )
     check_target(target_type, target_ref)
     if target_type == "github_existing" and _FULL_NAME.fullmatch(target_ref):
-        return f"https://github.com/{target_ref.removesuffix('.git')}.git"
+        github = next(site for site in sites_of(environment) if site.kind == "github")
+        return github.remote_of(target_ref.removesuffix(".git"))
     return target_ref

@@ -53,6 +53,10 @@ class ForgeSite(NamedTuple):
         """The user's name that goes with the token where git asks for both."""
         return "x-access-token" if self.kind == "github" else "oauth2"
 
+    def remote_of(self, repository: str) -> str:
+        """Return the address that git has a repository by; `repository` is its full name."""
+        return f"{self.origin}{self.above}/{repository}.git"
+
 
 class ForgeAddress(NamedTuple):
     """A repository on a forge."""

@@ -180,7 +180,7 @@ class PushAuditor:
         from buildwright.workspace.pushed import fetched
 
         site = self._access.site
-        address = f"{site.origin}{site.above}/{row.repository}.git"
+        address = site.remote_of(row.repository)
 
         def weigh(finding: Finding) -> Finding:
             routine = finding.code == _REWRITTEN and row.push.forced and not row.push.on_default

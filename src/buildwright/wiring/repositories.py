@@ -194,7 +194,7 @@ class Connecting:
                     fix="let the first build push its result, which becomes the first branch; deliver it so again later",
                 )
             new = there or await forge.make_repository(name, description, private=True)
-        return f"{site.origin}{site.above}/{new.name}.git", "" if there else new.default_branch
+        return site.remote_of(new.name), "" if there else new.default_branch
 
     async def disconnect(self, user_id: str, repository_id: str) -> str:
         """Remove a connected repository: its webhook, and all that is kept of it here. Returns "", or why the webhook stays.

@@ -106,7 +106,7 @@ async def check_target_as_typed(wish: TargetWish, site: SiteOf, caller: CallerOf
     """Say whether a target is good, while it is typed. Nothing is fetched, made or looked up."""
     environment, own = site.app.settings.environment, is_owner(site, caller)
     try:
-        address = address_of(wish.target_type, wish.target_ref.strip())
+        address = address_of(wish.target_type, wish.target_ref.strip(), environment)
         if wish.target_type == "github_new":
             words = f"{address} is made when the first build begins, as a private repository, and pushed to."
             return TargetChecked(ok=True, words=words, repository=address)
