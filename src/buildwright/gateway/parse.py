@@ -142,7 +142,7 @@ class AnswerStream:
 
     What ends the answer, counts it or fails it is read at once. Its pieces are most of a stream, and all that they say
     is how long it is: they are read when an answer ends uncounted, or is cut. Never those of one that ends counted,
-    unless `whole`, for who needs the text. Up to `MOST_UNREAD` bytes wait; beyond, the oldest are read.
+    unless `whole`, for a recorder, which writes the text down. Up to `MOST_UNREAD` bytes wait; beyond, the oldest are read.
     """
 
     def __init__(self, reader: AnswerReader, *, whole: bool = False) -> None:
