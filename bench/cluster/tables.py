@@ -109,7 +109,7 @@ def _why(
         )
     notes.append(
         "One build does not get faster by more workers when its tasks do nothing: each end of a task is an append to one "
-        "journal, appends to one journal are one after the other, and who decided on an older state decides again."
+        "journal, appends to one journal are one after the other."
     )
     return tuple(notes)
 

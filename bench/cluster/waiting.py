@@ -18,6 +18,7 @@ from buildwright.engine.adapters import Adapters
 from buildwright.engine.commands import PauseBuild, SendMessage, StopBuild
 from buildwright.engine.poll import QUIET_SECONDS
 from buildwright.engine.worker import Worker
+from buildwright.ports import Claim
 from buildwright.store.lease_holders import this_process
 
 RUNNING = 20
@@ -112,8 +113,7 @@ async def _many(cluster: Cluster, hand: Worker, count: int, *, ended: bool) -> N
 async def _running(cluster: Cluster, hand: Worker) -> str:
     build_id = await cluster.start(_GRAPH, Limits())
     await hand.advance(build_id)
-    for row in await cluster.builds.board(build_id):
-        await cluster.builds.take(build_id, row.key, hand.holder, 600.0)
+    await cluster.builds.claim(hand.holder, 600.0, Claim(len(_GRAPH)))
     return build_id
 
 

@@ -64,7 +64,7 @@ class ActionRows:
     def take(self, lease: ActionLease, seconds: float, now: datetime) -> ActionLease | None:
         """Give the row to the lease's holder, if it is to be had; with the time it waited."""
         row = self.rows.get(lease.key)
-        if row is None or not row.wanted or row.live(now):
+        if row is None or not row.wanted or (row.live(now) and row.holder != lease.holder):
             return None
         since = max(row.wanted_at, row.expires_at or row.wanted_at)
         row.holder, row.token, row.beat_at, row.offered_at = lease.holder, lease.token, now, None
@@ -86,6 +86,14 @@ class ActionRows:
                 row.live(now),
             )
             for key, row in self.rows.items()
+        ]
+
+    def free(self, holder: str, now: datetime) -> list[tuple[datetime, str]]:
+        """Rows that a holder may take, with the time since when they are wanted."""
+        return [
+            (row.wanted_at, key)
+            for key, row in self.rows.items()
+            if row.wanted and (row.holder == holder or not row.live(now))
         ]
 
     def waiting(self, quiet: timedelta, now: datetime) -> list[tuple[datetime, str]]:

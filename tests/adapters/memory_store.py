@@ -16,6 +16,7 @@ from buildwright.errors import BuildIsRunning, LostLease, StaleVersion
 from buildwright.ports import (
     ActionLease,
     BuildRow,
+    Claim,
     Due,
     HeldAction,
     Late,
@@ -168,16 +169,24 @@ class MemoryBuilds(SqliteBuilds):
             await super().append(build_id, expected, events, at, after=after)
         return recorded, journal.board.settle(settlement, self._now())
 
-    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-        journal = self._journals(build_id).get(build_id)
-        if journal is None or await self.holder(build_id):
-            return None
+    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+        now, names = self._now(), []
+        for build_id, journal in self._journals().items():
+            if journal.head.control != Control.RUNNING or build_id in claim.left or await self.holder(build_id):
+                continue
+            for at, key in journal.board.free(holder, now):
+                name = (build_id, key)
+                if name not in claim.here and (not claim.kinds or key.partition("/")[0] in claim.kinds):
+                    names.append((name not in claim.first, at, *name))
+        return [self._take(build_id, key, holder, seconds) for _, _, build_id, key in sorted(names)[: claim.limit]]
+
+    def _take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease:
+        journal = self._journals(build_id)[build_id]
         taken = journal.board.take(ActionLease(build_id, key, holder, 0, 0.0), seconds, self._now())
-        if taken is None:
-            return None
-        taken = taken._replace(token=self._memory.at_once(lambda: self._next_token(build_id)))
-        journal.board.rows[key].token = taken.token
-        return taken
+        assert taken is not None
+        token = self._memory.at_once(lambda: self._next_token(build_id))
+        journal.board.rows[key].token = token
+        return taken._replace(token=token, version=journal.head.version)
 
     def _next_token(self, build_id: str) -> Asking[int]:
         ((token,),) = yield Query(
@@ -216,12 +225,6 @@ class MemoryBuilds(SqliteBuilds):
             for posted in journal.board.posted(of, self._now())
         ]
         return sorted(found, key=lambda posted: (posted.wanted_at, posted.build_id, posted.key))
-
-    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
-        now = self._now()
-        running = {of: journal for of, journal in self._journals().items() if journal.head.control == Control.RUNNING}
-        found = [(at, of, key) for of in running for at, key in running[of].board.waiting(timedelta(0), now)]
-        return [(build_id, key) for _, build_id, key in sorted(found)[:limit]]
 
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         now, quiet = self._now(), timedelta(seconds=quiet_seconds)

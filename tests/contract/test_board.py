@@ -13,10 +13,10 @@ import pytest
 from buildwright.core import event as e
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.errors import BuildIsRunning, LostLease, NotFound, StaleVersion
-from buildwright.ports import ActionLease, Lease, QueueUpdate, Settlement, WorkerRow
+from buildwright.ports import ActionLease, Claim, Lease, QueueUpdate, Settlement, WorkerRow
 from buildwright.store.journal_postgres import PostgresBuilds
 from tests.adapters.memory_store import MemoryBuilds
-from tests.store.process import AT, beat, created
+from tests.store.process import AT, beat, created, take
 
 Store: TypeAlias = MemoryBuilds | PostgresBuilds
 ONE, TWO = "elsewhere:1:1.0", "elsewhere:2:1.0"
@@ -76,7 +76,7 @@ async def post(store: Store, build_id: str, *wanted: str, events: tuple[AnyEvent
 
 
 async def taken(store: Store, build_id: str, key: str, holder: str = ONE, seconds: float = LONG) -> ActionLease:
-    lease = await store.take(build_id, key, holder, seconds)
+    lease = await take(store, build_id, key, holder, seconds)
     assert lease is not None
     return lease
 
@@ -129,12 +129,12 @@ async def test_the_same_settlement_sent_twice_counts_once(store: Store) -> None:
 async def test_one_takes_an_action_and_its_facts_need_its_lease(store: Store) -> None:
     build_id = await start(store)
     await post(store, build_id, "a")
-    assert await store.take(build_id, "b", ONE, LONG) is None
-    assert await store.take(str(uuid.uuid4()), "a", ONE, LONG) is None
+    assert await take(store, build_id, "b", ONE, LONG) is None
+    assert await take(store, str(uuid.uuid4()), "a", ONE, LONG) is None
     lease = await taken(store, build_id, "a")
     assert lease[:3] == (build_id, "a", ONE)
     assert lease.waited >= 0
-    assert await store.take(build_id, "a", TWO, LONG) is None
+    assert await take(store, build_id, "a", TWO, LONG) is None
     (posted,) = await store.board(build_id)
     assert (posted.holder, posted.token, posted.live) == (ONE, lease.token, True)
     assert posted.beat_at is not None
@@ -234,7 +234,7 @@ async def test_a_lease_is_kept_as_long_as_its_holder_says_so(store: Store, now: 
     await store.keep(leases, LONG)
     await now.pass_by(11)
     assert [posted.live for posted in await store.board(build_id)] == [True, True]
-    assert await store.take(build_id, "a", TWO, LONG) is None
+    assert await take(store, build_id, "a", TWO, LONG) is None
     await store.keep([], LONG)
 
 
@@ -250,7 +250,7 @@ async def test_a_row_that_is_not_wanted_stays_until_its_holder_lets_go(store: St
     assert await keys(store, build_id) == {"b": False, "d": True}
     await now.pass_by(11)
     assert await keys(store, build_id) == {"d": True}
-    assert await store.take(build_id, "b", TWO, LONG) is None
+    assert await take(store, build_id, "b", TWO, LONG) is None
     await store.due(0)
     assert [held.key for held in await store.holdings(ONE)] == []
 
@@ -317,7 +317,7 @@ async def test_one_who_holds_the_whole_build_excludes_the_board(store: Store, no
     whole = await store.acquire(build_id, ONE, 20 * now.tick)
     with pytest.raises(BuildIsRunning, match=r"by process 1 on elsewhere$"):
         await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",)))
-    assert await store.take(build_id, "a", TWO, LONG) is None
+    assert await take(store, build_id, "a", TWO, LONG) is None
     assert await store.due(0) == ((), ())
     await store.release(whole)
     assert (await store.due(0)).builds == (build_id,)
@@ -341,7 +341,7 @@ async def test_of_many_that_take_one_gets_each_action(store: Store, kind: str, u
     await post(store, build_id, *wanted)
     other = await PostgresBuilds.open(url) if kind == "postgres" else store
     takes = [
-        taker.take(build_id, key, holder, LONG) for key in wanted for taker, holder in ((store, ONE), (other, TWO))
+        take(taker, build_id, key, holder, LONG) for key in wanted for taker, holder in ((store, ONE), (other, TWO))
     ]
     leases = [lease for lease in await asyncio.gather(*takes) if lease is not None]
     assert sorted(lease.key for lease in leases) == sorted(wanted)
@@ -358,8 +358,8 @@ async def test_the_whole_build_and_its_actions_are_never_held_at_once(store: Sto
         await post(store, build_id, "a", "b")
         answers = await asyncio.gather(
             store.acquire(build_id, ONE, LONG),
-            store.take(build_id, "a", TWO, LONG),
-            store.take(build_id, "b", TWO, LONG),
+            take(store, build_id, "a", TWO, LONG),
+            take(store, build_id, "b", TWO, LONG),
             return_exceptions=True,
         )
         whole = isinstance(answers[0], Lease)
@@ -374,7 +374,7 @@ async def test_settlements_and_takers_at_once_leave_a_board_that_is_right(store:
     async def work(holder: str) -> None:
         while (await store.board(build_id)) and (await store.version(build_id)) < 40:
             for key in "abcdef":
-                lease = await store.take(build_id, key, holder, LONG)
+                lease = await take(store, build_id, key, holder, LONG)
                 if lease is None:
                     continue
                 while True:
@@ -409,17 +409,53 @@ async def test_workers_are_listed_until_they_sign_off(store: Store, now: Now) ->
     assert [worker.holder for worker in await store.workers()] == [TWO]
 
 
-async def test_who_has_room_sees_what_has_waited_longest_in_all_builds(store: Store, now: Now) -> None:
+async def test_who_has_room_claims_what_has_waited_longest_in_all_builds(store: Store, now: Now) -> None:
     one, other = await start(store), await start(store)
-    await post(store, one, "b")
+    await post(store, one, "b/1")
     await now.pass_by(1)
-    await post(store, other, "a")
+    await post(store, other, "a/1", "a/2")
     await now.pass_by(1)
-    await post(store, one, "b", "c")
-    await taken(store, one, "b")
-    assert await store.waiting() == [(other, "a"), (one, "c")]
-    assert await store.waiting(limit=1) == [(other, "a")]
-    assert len((await store.due(LONG)).actions) == 2
-    assert await store.waiting() == [(other, "a"), (one, "c")]
-    await post(store, other, "a", events=(e.BuildPaused(reason="user"),), start=False)
-    assert await store.waiting() == [(one, "c")]
+    await post(store, one, "b/1", "c/1")
+
+    async def claimed(holder: str, claim: Claim) -> list[tuple[str, str]]:
+        leases = await store.claim(holder, LONG, claim)
+        assert [lease.version for lease in leases] == [await store.version(lease.build_id) for lease in leases]
+        names = [lease.name for lease in leases]
+        for lease in leases:
+            await store.drop(lease)
+        return sorted(names, key=names.index)
+
+    assert set(await claimed(ONE, Claim(2))) == {(one, "b/1"), (other, "a/1")}
+    assert await claimed(ONE, Claim(kinds=("c", "d"))) == [(one, "c/1")]
+    assert await claimed(ONE, Claim(first=[(one, "c/1")])) == [(one, "c/1")]
+    assert set(await claimed(ONE, Claim(9, left=[other]))) == {(one, "b/1"), (one, "c/1")}
+    held = await store.claim(ONE, LONG, Claim(9))
+    assert len({lease.token for lease in held}) == len(held) == 4
+    assert await store.claim(ONE, LONG, Claim(9, here=[lease.name for lease in held])) == []
+    assert await store.claim(TWO, LONG, Claim(9)) == []
+    (again,) = await store.claim(ONE, LONG, Claim(9, here=[lease.name for lease in held[1:]]))
+    assert again.name == held[0].name, "its answer was lost, as far as the holder knows"
+    assert again.token > held[0].token
+    await post(store, other, "a/1", "a/2", events=(e.BuildPaused(reason="user"),), start=False)
+    for lease in (again, *held[1:]):
+        await store.drop(lease)
+    assert {lease.name for lease in await store.claim(TWO, LONG, Claim(9))} == {(one, "b/1"), (one, "c/1")}
+
+
+async def test_of_many_that_claim_at_once_each_action_goes_to_one(store: Store, kind: str, url: str) -> None:
+    build_id = await start(store)
+    wanted = [f"run-agent/T{number}/1" for number in range(60)]
+    await post(store, build_id, *wanted)
+    other = await PostgresBuilds.open(url) if kind == "postgres" else store
+    leases: list[ActionLease] = []
+
+    async def work(mine: Store, holder: str) -> None:
+        while len(leases) < len(wanted):
+            leases.extend(await mine.claim(holder, LONG, Claim(4, here=[lease.name for lease in leases])))
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(work(store, ONE), work(other, TWO), work(store, "elsewhere:3:1.0"))
+    assert sorted(lease.key for lease in leases) == sorted(wanted)
+    assert len({lease.token for lease in leases}) == len(wanted)
+    if other is not store:
+        await other.close()

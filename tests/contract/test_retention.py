@@ -21,6 +21,7 @@ from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.adapters.memory_store import MemoryBuilds
 from tests.contract.test_builds import AT, Now, beat, start
+from tests.store.process import take
 
 Store = SqliteBuilds | MemoryBuilds | PostgresBuilds
 
@@ -93,7 +94,7 @@ async def test_a_build_that_waits_for_an_action_to_be_let_go_cannot_be_retired(s
     build_id, other = await start(store), await start(store)
     await store.settle(build_id, 1, [], AT, QueueUpdate(("agent/a/1",)))
     await store.settle(other, 1, [], AT, QueueUpdate(("agent/a/1",)))
-    lease = await store.take(build_id, "agent/a/1", "elsewhere:1:1", 60)
+    lease = await take(store, build_id, "agent/a/1", "elsewhere:1:1", 60)
     assert lease is not None
     await store.append(build_id, 1, [e.StopRequested(), e.BuildFinished(outcome="stopped")], AT)
     for question in (store.retire(build_id), store.trim_log(build_id, 1)):
@@ -107,7 +108,7 @@ async def test_a_build_that_waits_for_an_action_to_be_let_go_cannot_be_retired(s
     with pytest.raises(NotFound):
         await store.get_artifact(digest)
     assert [row.build_id for row in await store.board()] == [other]
-    assert await store.take(build_id, "agent/a/1", "elsewhere:1:1", 60) is None
+    assert await take(store, build_id, "agent/a/1", "elsewhere:1:1", 60) is None
     with pytest.raises(NotFound):
         await store.settle(build_id, 3, [], AT, QueueUpdate(("agent/a/1",)))
 

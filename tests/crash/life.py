@@ -45,6 +45,7 @@ from buildwright.ports import (
     Briefing,
     BriefingRequest,
     Builds,
+    Claim,
     Judged,
     Lease,
     Message,
@@ -178,12 +179,12 @@ class NotedBuilds:
         failpoint("store.acquire.noted")
         return lease
 
-    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-        lease: ActionLease | None = await self._builds.take(build_id, key, holder, seconds)  # type: ignore[attr-defined]
-        if lease is not None:
+    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+        leases: list[ActionLease] = await self._builds.claim(holder, seconds, claim)  # type: ignore[attr-defined]
+        for lease in leases:
             self._place.note("taken", lease.token)
-            failpoint("store.take.noted")
-        return lease
+            failpoint("store.claim.noted")
+        return leases
 
 
 def judge(files: Path, _judged: Judged) -> list[str]:

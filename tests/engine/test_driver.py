@@ -30,6 +30,7 @@ from tests.adapters.clock import ManualClock
 from tests.adapters.memory_store import MemoryBuilds
 from tests.adapters.scripted_agent import Sleep
 from tests.engine.harness import make_site, tasks
+from tests.store.process import take
 
 HERE, ELSEWHERE = "here:1:1", "elsewhere:1:1"
 
@@ -94,7 +95,7 @@ class Place:
 
     async def claim(self, build: Build, name: str, holder: str = HERE) -> ClaimedAction:
         action = RunAgent(name, build.task(name).attempt)
-        lease = await self.builds.take(self.build_id, action.key, holder, 60.0)
+        lease = await take(self.builds, self.build_id, action.key, holder, 60.0)
         assert lease is not None
         board: Any = self.board
         return ClaimedAction(board, lease, action, build, asyncio.get_running_loop().time())

@@ -42,6 +42,7 @@ from buildwright.workspace import GitWorkspace
 from tests.adapters.clock import ManualClock
 from tests.adapters.memory_store import MemoryBuilds
 from tests.engine.harness import make_repository, tasks
+from tests.store.process import take
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=400)
@@ -280,9 +281,9 @@ async def test_what_dead_processes_leave_in_the_database_is_mended(builds: Postg
     connection = await asyncpg.connect(settings.database_url)
     try:
         key = await connection.fetchval("SELECT key FROM actions WHERE build_id = $1", board)
-        lease = await builds.take(board, key, DEAD, 600)
+        lease = await take(builds, board, key, DEAD, 600)
         assert lease is not None
-        live = await builds.take(running, key, this_process(), 600)
+        live = await take(builds, running, key, this_process(), 600)
         assert live is not None
         for holder, name in ((DEAD, "dead"), (this_process(), "here"), ("elsewhere:1:1.0", "silent")):
             await builds.beat(WorkerRow(holder, name, 2, 0, NOW, NOW, 5.0, 0.0, "{}"))
@@ -302,7 +303,7 @@ async def test_what_dead_processes_leave_in_the_database_is_mended(builds: Postg
         assert await named(settings) == {}
         assert [row.name for row in await builds.workers()] == ["here"]
         assert await builds.holder(whole) is None
-        assert await builds.take(board, key, this_process(), 600) is not None
+        assert await take(builds, board, key, this_process(), 600) is not None
         assert [posted.token for posted in await builds.board(running)] == [live.token]
     finally:
         await connection.close()

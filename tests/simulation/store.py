@@ -16,6 +16,7 @@ from buildwright.ports import (
     ActionLease,
     ActionQueue,
     BuildRow,
+    Claim,
     Due,
     HeldAction,
     Late,
@@ -161,14 +162,14 @@ class SimulatedBoard:
 
         return await self._send("settle", effect)
 
-    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-        def effect() -> ActionLease | None:
-            lease = at_once(self._board.take(build_id, key, holder, seconds))
-            if lease is not None:
-                self._process.trace.note(self._process.name, f"takes {key} by token {lease.token}")
-            return lease
+    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+        def effect() -> list[ActionLease]:
+            leases = at_once(self._board.claim(holder, seconds, claim))
+            for lease in leases:
+                self._process.trace.note(self._process.name, f"claims {lease.key} by token {lease.token}")
+            return leases
 
-        return await self._send("take", effect)
+        return await self._send("claim", effect)
 
     async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
         await self._ask("keep", lambda: self._board.keep(leases, seconds))
@@ -181,9 +182,6 @@ class SimulatedBoard:
 
     async def board(self, build_id: str = "") -> list[QueuedAction]:
         return await self._ask("board", lambda: self._board.board(build_id))
-
-    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
-        return await self._ask("waiting", lambda: self._board.waiting(limit))
 
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         return await self._ask("due", lambda: self._board.due(quiet_seconds, limit))

@@ -18,12 +18,12 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
-from buildwright.ports import ActionLease, LogEntry, QueueUpdate, WorkerRow
+from buildwright.ports import ActionLease, Claim, LogEntry, QueueUpdate, WorkerRow
 from buildwright.store import postgres_queue
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.lease_holders import holder_of, this_host, this_process
 from tests.servers import PostgresServer
-from tests.store.process import AT, beat, created, start
+from tests.store.process import AT, beat, created, start, take
 from tests.store.proxy import proxy_to
 
 LONG = 600.0
@@ -148,18 +148,18 @@ async def test_what_was_committed_when_the_connection_broke_is_not_written_again
         proxy.mark, proxy.swallow = b"COMMIT", 1
         _, free = await store.settle(build_id, 4, [beat("4")], AT, QueueUpdate(("a", "b")))
         assert free == ["a", "b"]
-        lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+        lease = await take(store, build_id, "a", ELSEWHERE, LONG)
         assert lease is not None
         proxy.swallow = 2
         await store.settle(build_id, 5, [beat("5")], AT, QueueUpdate(("b",), leases=(lease,), ended=(lease.key,)))
-        lease = await store.take(build_id, "b", ELSEWHERE, LONG)
+        lease = await take(store, build_id, "b", ELSEWHERE, LONG)
         assert lease is not None
         proxy.swallow = 1
         update = QueueUpdate(("b",), leases=(lease,), ended=(lease.key,))
         assert (await store.settle(build_id, 6, [], AT, update))[1] == ["b"]
         assert proxy.swallowed == 8
         assert await statuses(store, build_id) == ["1", "2", "3", "4", "5"]
-        assert await store.take(build_id, "b", ELSEWHERE, LONG) is not None
+        assert await take(store, build_id, "b", ELSEWHERE, LONG) is not None
         await store.close()
 
 
@@ -168,13 +168,12 @@ async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: st
         store = await PostgresBuilds.open(url, connections=1)
         build_id = await start(store)
         await store.settle(build_id, 1, [], AT, QueueUpdate(("a", "b")))
-        assert await store.take(build_id, "b", ELSEWHERE, LONG)
+        assert await take(store, build_id, "b", ELSEWHERE, LONG)
         proxy.mark, proxy.swallow = build_id.encode(), 1
-        lease = await store.take(build_id, "a", ELSEWHERE, LONG)
-        assert lease is not None
+        (lease,) = await store.claim(ELSEWHERE, LONG, Claim(here=[(build_id, "b")]))
         assert {held.token for held in await store.holdings(ELSEWHERE)} > {lease.token}
         proxy.swallow = 1
-        assert await store.take(build_id, "b", ELSEWHERE, LONG) is None
+        assert await store.claim(ELSEWHERE, LONG, Claim(here=[(build_id, "a"), (build_id, "b")])) == []
         await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), leases=(lease,)))
         whole = await start(store)
         proxy.mark, proxy.swallow = b"COMMIT", 1
@@ -196,8 +195,8 @@ async def test_an_action_is_taken_while_the_lease_of_its_build_is_locked(
         async with settling.transaction():
             await settling.execute("SELECT 1 FROM leases WHERE build_id = $1 FOR UPDATE", build_id)
             async with asyncio.timeout(10):
-                first = await store.take(build_id, "a", ELSEWHERE, LONG)
-                second = await store.take(build_id, "b", ELSEWHERE, LONG)
+                first = await take(store, build_id, "a", ELSEWHERE, LONG)
+                second = await take(store, build_id, "b", ELSEWHERE, LONG)
         assert first is not None
         assert second is not None
         assert second.token > first.token
@@ -237,7 +236,7 @@ async def test_an_action_that_another_takes_while_its_end_is_settled_is_not_free
 ) -> None:
     build_id = await start(store)
     await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
-    lease = await store.take(build_id, "a", ELSEWHERE, 0.0)
+    lease = await take(store, build_id, "a", ELSEWHERE, 0.0)
     assert lease is not None
     async with taking(postgres_url, build_id, "a", "elsewhere:2:1.0") as other:
         update = QueueUpdate((), leases=(lease,), ended=("a",))
@@ -273,7 +272,7 @@ async def test_locks_are_taken_in_one_order(postgres_url: str, store: PostgresBu
     try:
         async with connection.transaction():
             await connection.execute("SELECT 1 FROM leases WHERE build_id = $1 FOR UPDATE", build_id)
-            taking = asyncio.create_task(store.take(build_id, "a", "elsewhere:2:1.0", LONG))
+            taking = asyncio.create_task(take(store, build_id, "a", "elsewhere:2:1.0", LONG))
             await until_one_waits(postgres_url)
             await connection.execute("SELECT 1 FROM actions WHERE build_id = $1 FOR UPDATE NOWAIT", build_id)
         lease = await taking
@@ -297,7 +296,7 @@ async def test_many_that_take_settle_and_own_a_build_leave_no_two_holders(
             version = await mine.version(build_id)
             try:
                 await mine.settle(build_id, version, [], AT, QueueUpdate(keys))
-                leases = [await mine.take(build_id, key, holder, 0.005 if turn % 2 else LONG) for key in keys]
+                leases = [await take(mine, build_id, key, holder, 0.005 if turn % 2 else LONG) for key in keys]
                 for lease in leases:
                     if lease is not None:
                         update = QueueUpdate(keys, leases=(lease,), ended=(lease.key,))
@@ -363,16 +362,14 @@ async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: Postg
     lease = await store.acquire(whole, holder, LONG)
     await store.settle(parts, 1, [], AT, QueueUpdate(("a", "b")))
     for key in "ab":
-        assert await store.take(parts, key, holder, LONG)
+        assert await take(store, parts, key, holder, LONG)
     await store.beat(WorkerRow(holder, "child", 1, 1, AT, AT, 30.0, 0.0, "{}"))
     assert await store.due(0) == ((), ())
     child.kill()
     child.wait()
     assert await store.holder(whole) is None
-    taken = await store.take(parts, "a", this_process(), LONG)
-    assert taken is not None
-    due = await store.due(0)
-    assert due == ((whole,), ((parts, "b"),))
+    assert await store.due(0) == ((whole,), ((parts, "a"), (parts, "b")))
+    assert await take(store, parts, "a", this_process(), LONG)
     await store.settle(whole, 1, [], AT, QueueUpdate(()))
     with pytest.raises(LostLease):
         await store.renew(lease, LONG)
@@ -385,7 +382,7 @@ async def test_a_build_whose_runner_died_settles_at_once(store: PostgresBuilds) 
     gone = f"{this_host()}:{os.getpid()}:1"
     await store.acquire(build_id, gone, LONG)
     assert (await store.settle(build_id, 1, [], AT, QueueUpdate(("a",))))[1] == ["a"]
-    assert await store.take(build_id, "a", gone, LONG)
+    assert await take(store, build_id, "a", gone, LONG)
     assert (await store.acquire(build_id, this_process(), LONG)).holder == this_process()
 
 
@@ -421,7 +418,7 @@ async def test_what_ends_an_action_waits_a_moment_for_the_log_of_its_build_alone
     connection = await asyncpg.connect(postgres_url)
     try:
         for number, (key, locked) in enumerate((("a", build_id), ("b", busy)), 1):
-            lease = await store.take(build_id, key, ELSEWHERE, LONG)
+            lease = await take(store, build_id, key, ELSEWHERE, LONG)
             assert lease is not None
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", locked)

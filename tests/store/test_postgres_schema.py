@@ -19,7 +19,7 @@ from buildwright.store.build_queries import BuildQueries
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.postgres_pool import address_of
 from buildwright.store.tables import metadata
-from tests.store.process import AT, start
+from tests.store.process import AT, start, take
 
 ELSEWHERE = "elsewhere:1:1.0"
 LONG = 600.0
@@ -106,7 +106,7 @@ async def test_up_and_down_with_data(postgres_url: str) -> None:
     build_id, ended = await start(store), await start(store)
     await store.append(ended, 1, [e.BuildFinished(outcome="failed")], AT)
     await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
-    lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+    lease = await take(store, build_id, "a", ELSEWHERE, LONG)
     assert lease is not None
     with pytest.raises(Conflict, match="in use"):
         await revisions.rollback(postgres_url)

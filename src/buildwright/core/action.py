@@ -20,19 +20,20 @@ class _Action:
 
     mode: ClassVar[StepMode]
     """The mode, beside `auto`, that allows the action as a step of a build driven by hand."""
-    _name: ClassVar[str]
+    kind: ClassVar[str]
+    """The first part of the key."""
     _parts: ClassVar[tuple[str, ...]]
 
     def __init_subclass__(cls, *, mode: StepMode = "verify_only", key: tuple[str, ...] | None = None) -> None:
         dataclass(frozen=True)(cls)
         cls.mode = mode
-        cls._name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+        cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
         cls._parts = tuple(cls.__annotations__) if key is None else key
 
     @property
     def key(self) -> str:
         """Return the effect's name: its class in lower case with hyphens, then its fields (or those of `key=`)."""
-        return "/".join([self._name, *[str(getattr(self, part)) for part in self._parts]])
+        return "/".join([self.kind, *[str(getattr(self, part)) for part in self._parts]])
 
 
 class PrepareTarget(_Action, mode="plan_only"):

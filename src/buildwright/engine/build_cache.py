@@ -35,6 +35,11 @@ class BuildCache:
         self._snapshots: dict[str, Snapshots] = {}
         self._questions = WeakValueDictionary[str, OneQuestion[Build]]()
 
+    async def at_least(self, build_id: str, version: int) -> Build:
+        """Return the build as of that event or a later one, without reading the store if that is known."""
+        known = self.glance(build_id)
+        return known if known is not None and known.version >= version else await self.newest(build_id)
+
     async def newest(self, build_id: str) -> Build:
         """Return the build as of its last event. Raises NotFound, StoreFailed."""
         question = self._questions.get(build_id)

@@ -54,7 +54,7 @@ async def _renew(worker: Worker, claimed_actions: list[ClaimedAction]) -> None:
         if not row.wanted:
             claimed.end()
         elif row.version > claimed.build.version:
-            claimed.catch_up(await worker.known.newest(claimed.lease.build_id))
+            claimed.catch_up(await worker.known.at_least(row.build_id, row.version))
         if claimed in overdue:
             claimed.kept.renewed(asked_at)
             worker.report_alive(claimed)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import get_args
 
 from buildwright.core.action import Action, Diagnose, MakePlan, RevisePlan, RunAgent, SealTests
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.engine.messages import Inboxes
 from buildwright.errors import LostLease
-from buildwright.ports import ActionLease, ActionQueue
+from buildwright.ports import ActionLease, ActionName, ActionQueue
 
 
 class RunningAction:
@@ -60,8 +61,8 @@ class ClaimedAction(RunningAction):
         self._board = board
 
     @property
-    def name(self) -> tuple[str, str]:
-        return self.lease.build_id, self.lease.key
+    def name(self) -> ActionName:
+        return self.lease.name
 
     def catch_up(self, build: Build) -> None:
         """Take in a newer state of the build: pass the user's new messages on to the agent."""
@@ -120,11 +121,9 @@ def lease_seconds(build: Build) -> float:
 
 def is_long(key: str) -> bool:
     """Return whether an action of that key waits for a model: such actions must not hold up checks and merges."""
-    return key.startswith((_AGENT, _PLAN, _REVISION, _DIAGNOSIS, _SEALING))
+    return key.partition("/")[0] in LONG_KINDS
 
 
-_AGENT = RunAgent("", 0).key.partition("/")[0]
-_PLAN = MakePlan().key
-_REVISION = RevisePlan(0).key.partition("/")[0]
-_DIAGNOSIS = Diagnose(0).key.partition("/")[0]
-_SEALING = SealTests("").key.partition("/")[0]
+LONG_KINDS = frozenset(kind.kind for kind in (RunAgent, MakePlan, RevisePlan, Diagnose, SealTests))
+"""First parts of the keys of long actions."""
+SHORT_KINDS = frozenset(kind.kind for kind in get_args(Action)) - LONG_KINDS

@@ -1,7 +1,7 @@
 """The engine of many processes: `advance` decides and posts wanted actions, `perform` takes one and does it.
 
     advance(build):       have the driver look at it, which posts the wanted actions and hints at them
-    perform(build, key):  take the action by a lease ──▶ effect ──▶ hand its facts to the driver
+    perform(build, key):  claim the action by a lease ──▶ effect ──▶ hand its facts to the driver
 
 Both may be called at any time, twice, late or never: the store has the truth, and `poll` finds what was forgotten.
 Must never trust a hint, nor record anything itself (see `driver`).
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 
 from buildwright.core.action import Action, JudgeMerge, JudgePatch, RunAgent
 from buildwright.core.build import Build
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent
-from buildwright.core.limits import Options
+from buildwright.core.limits import Limits, Options
 from buildwright.core.secrets import mask
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
@@ -27,11 +28,13 @@ from buildwright.engine.build_log import BuildLog
 from buildwright.engine.driver import NOT_OURS
 from buildwright.engine.one_question import OneQuestion
 from buildwright.engine.perform import perform
-from buildwright.engine.running_action import ClaimedAction, is_long, lease_seconds
+from buildwright.engine.running_action import LONG_KINDS, SHORT_KINDS, ClaimedAction, is_long, lease_seconds
 from buildwright.engine.shared_build import Log, OnEvent, SharedBuilds
 from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, NotFound, Refused
-from buildwright.ports import ActionQueue, Builds, Clock, Hints, LogEntry
+from buildwright.ports import ActionLease, ActionName, ActionQueue, Builds, Claim, Clock, Hints, LogEntry
 
+CLAIMED_SECONDS = 3 * Limits().heartbeat_seconds
+"""For how long actions are claimed; then their build says for how long."""
 DECLINED_SECONDS = 15.0
 """How long a build is left to others before it is tried here again: the missing program may have been installed."""
 
@@ -58,19 +61,20 @@ class Worker:
         self.clock = clock
         self.holder = holder
         self.slots = slots
-        self.claimed_actions: dict[tuple[str, str], ClaimedAction] = {}
+        self.claimed_actions: dict[ActionName, ClaimedAction] = {}
         self.waited: deque[float] = deque(maxlen=2000)
         """Queue latencies of the newest actions, in seconds."""
         self.performed = 0
         self.log = log
-        self._waiting = OneQuestion(board.waiting)
         self._shared = SharedBuilds(builds, board, jobs, clock, log)
         self.known, self.say = self._shared.known, self._shared.say
         self._worlds = worlds
-        self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
+        self._judging = asyncio.Semaphore(slots)
         self._declined = DeclinedBuilds(builds, board, self.say)
-        self._begun: set[tuple[str, str]] = set()
-        """Actions that are carried out here, or wait for a slot or their lease."""
+        self._begun: set[ActionName] = set()
+        """Actions that are carried out here. Never one of them twice, not even when its lease was lost: both would use
+        the same lane."""
+        self._long, self._short = (Room(slots, partial(self._claim, kinds)) for kinds in (LONG_KINDS, SHORT_KINDS))
         self._closing = False
 
     def listen(self, on_event: OnEvent | None) -> None:
@@ -95,78 +99,66 @@ class Worker:
     # --- perform ----------------------------------------------------------------------------------------------------
 
     async def perform(self, build_id: str, key: str) -> None:
-        """Carry out an action if it is wanted and free; returns when that is over.
+        """Carry out an action if it is wanted and free, and after it what has waited longest, until nothing waits.
 
-        Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record the result.
+        Raises StoreFailed, DiskFull before an action was claimed; afterwards it keeps trying to record the result.
         """
-        name = (build_id, key)
-        if name in self._begun or self._closing or self._declined.has(build_id):
-            return  # never twice here, not even when the lease was lost: both would use the same lane
+        name: ActionName | None = (build_id, key)
+        if name in self._begun or self._closing or build_id in self._declined.now():
+            return
         room = self._long if is_long(key) else self._short
-        self._begun.add(name)
-        try:
-            async with room:
-                await self._take_up(build_id, key)
-        finally:
-            self._begun.discard(name)
-        # A process that has become free takes up what has waited longest: fair to all builds, and quicker than a hint.
-        # An action that waits here for a slot goes first; the board is looked at afterwards.
-        done = True
-        while done and not room.locked():
-            async with room:
-                done = await self._take_up_oldest(is_long(key))
+        while True:
+            async with room.slots:
+                found = None if self._closing else await room.claim(name)
+                done = found is not None and await self._take_up(*found)
+            # An action that waits here for a slot goes first.
+            if not done or room.slots.locked():
+                return
+            name = None
 
-    async def _take_up_oldest(self, long: bool) -> bool:
-        if self._closing:
-            return False
-        waiting = [name for name in await self._waiting.answer() if is_long(name[1]) is long]
-        near = waiting[: 2 * self.slots]
-        # Processes that look at once begin in different places, else all but one would come too late for each.
-        first = self.performed % len(near) if near else 0
-        for name in (*near[first:], *near[:first]):
-            if name in self._begun or self._declined.has(name[0]):
-                continue
-            self._begun.add(name)
+    async def _claim(self, kinds: Collection[str], first: Sequence[ActionName], limit: int) -> list[ActionLease]:
+        claim = Claim(limit, kinds, first, tuple(self._begun), self._declined.now())
+        leases = await self.board.claim(self.holder, CLAIMED_SECONDS, claim)
+        self._begun.update(lease.name for lease in leases)
+        return leases
+
+    async def _take_up(self, lease: ActionLease, asked_at: float) -> bool:
+        """Carry out an action that was claimed. Returns whether it was, once all its facts are recorded."""
+        build_id, key = lease.name
+        try:
+            action, build = await self._wanted(lease)
+            if action is None or build is None or self._closing:
+                await self.board.drop(lease)
+                return False
+            if lease_seconds(build) != CLAIMED_SECONDS:
+                asked_at = asyncio.get_running_loop().time()
+                await self.board.keep([lease], lease_seconds(build))
+            self.waited.append(lease.waited)
+            claimed = ClaimedAction(self.board, lease, action, build, asked_at)
+            self.claimed_actions[lease.name] = claimed
+            self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
             try:
-                if await self._take_up(*name):
-                    return True
+                return await self._carry_out(claimed)
             finally:
-                self._begun.discard(name)
-        return False
-
-    async def _take_up(self, build_id: str, key: str) -> bool:
-        """Carry out an action if it is free. Returns whether it was, once all its facts are recorded."""
-        action, build = await self._wanted(build_id, key)
-        if action is None or build is None or self._closing:
-            return False
-        asked_at = asyncio.get_running_loop().time()
-        lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
-        if lease is None:
-            return False
-        self.waited.append(lease.waited)
-        claimed = ClaimedAction(self.board, lease, action, build, asked_at)
-        self.claimed_actions[claimed.name] = claimed
-        self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
-        try:
-            return await self._carry_out(claimed)
+                del self.claimed_actions[lease.name]
+                claimed.over.set()
+                self.performed += 1
         finally:
-            del self.claimed_actions[claimed.name]
-            claimed.over.set()
-            self.performed += 1
+            self._begun.discard(lease.name)
 
-    async def _wanted(self, build_id: str, key: str) -> tuple[Action | None, Build | None]:
-        """Return the action of that key if it may begin now, and the build it is wanted for."""
+    async def _wanted(self, lease: ActionLease) -> tuple[Action | None, Build | None]:
+        """Return the action of a lease if it may begin now, and the build it is wanted for."""
         try:
-            build = await self.known.newest(build_id)
+            build = await self.known.at_least(lease.build_id, lease.version)
         except NotFound:
             return None, None
         decision = decide(build)
         if decision.facts:
-            advanced = await self.advance(build_id)
+            advanced = await self.advance(lease.build_id)
             if advanced is None:
                 return None, None
             build, decision = advanced, decide(advanced)
-        action = next((action for action in decision.actions if action.key == key), None)
+        action = next((action for action in decision.actions if action.key == lease.key), None)
         return (action if decision.start else None), build
 
     async def _carry_out(self, claimed: ClaimedAction) -> bool:
@@ -244,6 +236,30 @@ class Worker:
             await claimed.over.wait()
 
 
+class Room:
+    """Slots for actions of one kind, and the claims for those that are free: one for all that ask at once."""
+
+    def __init__(self, slots: int, claim: Callable[[Sequence[ActionName], int], Awaitable[list[ActionLease]]]) -> None:
+        self.slots = asyncio.Semaphore(slots)
+        self._claim = claim
+        self._asking: list[ActionName | None] = []
+        self._claims = OneQuestion(self._ask)
+
+    async def claim(self, first: ActionName | None) -> tuple[ActionLease, float] | None:
+        """Return a lease for a slot, and when it was asked for, on the event loop's clock; None when nothing waits.
+
+        What is claimed for all that ask at once may be another action than `first`. Raises StoreFailed, DiskFull.
+        """
+        self._asking.append(first)
+        leases, asked_at = await self._claims.answer()
+        return (leases.pop(0), asked_at) if leases else None
+
+    async def _ask(self) -> tuple[list[ActionLease], float]:
+        asking, self._asking = self._asking, []
+        asked_at = asyncio.get_running_loop().time()
+        return await self._claim([first for first in asking if first is not None], len(asking)), asked_at
+
+
 class DeclinedBuilds:
     """Builds that this machine cannot carry out, without an agent or a sandbox: logged with `say`, and left to others.
 
@@ -257,11 +273,11 @@ class DeclinedBuilds:
         self._until: dict[str, float] = {}
         """By build: when the time ends, on the event loop's clock."""
 
-    def has(self, build_id: str) -> bool:
-        """Return whether the build is left to other workers now."""
+    def now(self) -> Collection[str]:
+        """Return the builds that are left to other workers now."""
         now = asyncio.get_running_loop().time()
         self._until = {build: until for build, until in self._until.items() if until > now}
-        return build_id in self._until
+        return self._until
 
     async def decline(self, claimed: ClaimedAction, lacking: BuildwrightError, at: datetime) -> None:
         """Release an action that cannot begin here, and write in the build's log what is lacking."""

@@ -87,8 +87,11 @@ from buildwright.ports.ledger import (
 )
 from buildwright.ports.lessons import LessonBook, LessonWriter
 from buildwright.ports.queue import (
+    MOST_CLAIMED,
     ActionLease,
+    ActionName,
     ActionQueue,
+    Claim,
     Due,
     HeldAction,
     Hints,
@@ -106,7 +109,9 @@ __all__ = [
     "BUILD_TRAILER",
     "GO_ON",
     "HOLD_SECONDS",
+    "MOST_CLAIMED",
     "ActionLease",
+    "ActionName",
     "ActionQueue",
     "Agent",
     "Annotation",
@@ -120,6 +125,7 @@ __all__ = [
     "BuildRow",
     "Builds",
     "Checkpoint",
+    "Claim",
     "Clock",
     "Command",
     "CommitMark",

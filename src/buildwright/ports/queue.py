@@ -9,11 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.core.event import AnyEvent, Recorded
+
+
+ActionName: TypeAlias = tuple[str, str]
+"""Build id and key of an action."""
+
+
+class Claim(NamedTuple):
+    """Which actions a process has room for."""
+
+    limit: int = 1
+    """The most actions, up to `MOST_CLAIMED`."""
+    kinds: Collection[str] = ()
+    """First parts of their keys; none for all kinds."""
+    first: Collection[ActionName] = ()
+    """Those that go before what has waited longer."""
+    here: Collection[ActionName] = ()
+    """Those that the process carries out now. What else it holds was claimed by an answer that was lost."""
+    left: Collection[str] = ()
+    """Builds that are left to other processes."""
+
+
+MOST_CLAIMED = 1000
 
 
 class ActionLease(NamedTuple):
@@ -25,6 +47,12 @@ class ActionLease(NamedTuple):
     token: int
     waited: float
     """Seconds by the store's clock from the action being wanted (or free again) to this lease: the queue latency."""
+    version: int = 0
+    """The build's version when the action was claimed."""
+
+    @property
+    def name(self) -> ActionName:
+        return self.build_id, self.key
 
 
 class QueuedAction(NamedTuple):
@@ -78,7 +106,7 @@ class Due(NamedTuple):
     """Work that waits for a process: builds to advance, actions to perform (build id and key)."""
 
     builds: tuple[str, ...]
-    actions: tuple[tuple[str, str], ...]
+    actions: tuple[ActionName, ...]
 
 
 class HeldAction(NamedTuple):
@@ -144,10 +172,12 @@ class ActionQueue(Protocol):
         BuildIsRunning while a live process holds the whole build (`Builds.acquire`); NotFound.
         """
 
-    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-        """Take a wanted action that no live process holds, for `seconds`.
+    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+        """Take wanted actions of running builds for `seconds`, as many as there are up to the limit: those that have
+        waited longest, of all builds.
 
-        Returns None when it is not wanted, is held, or a live process holds the whole build.
+        Not those that another live process holds, nor of a build that a live process holds as a whole. Waits for no
+        other process: what one changes at this moment is left out.
         """
 
     async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
@@ -161,12 +191,6 @@ class ActionQueue(Protocol):
 
     async def board(self, build_id: str = "") -> list[QueuedAction]:
         """Return the rows of one build, or of all, oldest first (a released row counts as wanted from then on)."""
-
-    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
-        """Return wanted actions (build id and key) of running builds that no live process holds, longest waiting first.
-
-        Only reads: it does not count as an offer, as `due` does.
-        """
 
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         """Return what is due and was not offered for `quiet_seconds`, and mark it as offered now.

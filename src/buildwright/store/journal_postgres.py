@@ -16,6 +16,7 @@ from buildwright.core.event import AnyEvent, Recorded
 from buildwright.errors import BuildIsRunning
 from buildwright.ports import (
     ActionLease,
+    Claim,
     Due,
     HeldAction,
     Late,
@@ -35,9 +36,11 @@ from buildwright.store.journal_rows import recorded
 from buildwright.store.postgres_opening import prepare
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Connection, Pool, address_of, transaction
 from buildwright.store.postgres_workers import workers
-from buildwright.store.rows import EventRow, recorded_from
+from buildwright.store.rows import recorded_from
 
 T = TypeVar("T")
+_LOOKS = 8
+"""Settlements of a build that see first what is new, after one that came too late."""
 
 
 class PostgresConnection:
@@ -78,8 +81,8 @@ class PostgresBuilds(Journal):
     def __init__(self, pool: Pool) -> None:
         super().__init__(PostgresConnection(pool))
         self._pool = pool
-        self._tokens: dict[tuple[str, str], int] = {}
-        """Newest token by build and action of each action taken here that, as far as we know, is not over."""
+        self._busy: dict[str, int] = {}
+        """Builds that other processes settle too: of how many settlements it is still seen first what is new."""
 
     @classmethod
     async def open(
@@ -130,41 +133,32 @@ class PostgresBuilds(Journal):
     ) -> tuple[list[Recorded], list[str]]:
         newest = Settlement(expected, events, at, settlement, after)
 
-        def anew(found: Sequence[EventRow], live: Sequence[str]) -> board.Entry:
+        def anew(news: board.News) -> board.Entry:
             nonlocal newest  # a later try sends this one: it may have arrived
             assert late is not None
-            newest = late(recorded_from(self._connection.where, build_id, newest.expected, found), live)
+            found = recorded_from(self._connection.where, build_id, newest.expected, news.rows)
+            newest = late(found, news.live)
             return _entry(build_id, newest)
 
-        async def work(conn: Connection, again: bool) -> list[str]:
+        async def work(conn: Connection, again: bool) -> board.Settled:
+            look = build_id in self._busy and late is not None
             try:
-                return await board.settle(
-                    conn, str(self._connection.where), _entry(build_id, newest), again, late and anew
-                )
+                return await board.settle(conn, _entry(build_id, newest), again, late and anew, look=look)
             except BuildIsRunning:
                 if not await board.bury_the_dead(conn, await board.holders_of(conn, build_id)):
                     raise
-            return await board.settle(conn, str(self._connection.where), _entry(build_id, newest), again, late and anew)
+            return await board.settle(conn, _entry(build_id, newest), again, late and anew, look=look)
 
         # With the last action to end, another process may be the one that ends the build.
         await self._logs.before(build_id, events, ended=bool(settlement.ended))
-        free = await self._pool.run(work)
-        for key in settlement.ended:
-            self._tokens.pop((build_id, key), None)
-        return recorded(newest.events, newest.expected, newest.at), free
+        settled = await self._pool.run(work)
+        busy = _LOOKS if settled.late else self._busy.pop(build_id, 0) - 1
+        if busy > 0 and newest.settlement.wanted:
+            self._busy[build_id] = busy
+        return recorded(newest.events, newest.expected, newest.at), settled.free
 
-    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-        async def work(conn: Connection, again: bool) -> ActionLease | None:
-            known = self._tokens.get((build_id, key), 0) if again else None
-            lease = await board.take(conn, build_id, key, holder, seconds, known)
-            if lease is None and await board.bury_the_dead(conn, await board.holders_of(conn, build_id, key)):
-                lease = await board.take(conn, build_id, key, holder, seconds, known)
-            return lease
-
-        lease = await self._pool.run(work)
-        if lease is not None:
-            self._tokens[build_id, key] = lease.token
-        return lease
+    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+        return await self._run(lambda conn: board.claim(conn, holder, seconds, claim))
 
     async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
         if leases:
@@ -172,16 +166,12 @@ class PostgresBuilds(Journal):
 
     async def drop(self, lease: ActionLease) -> None:
         await self._run(lambda conn: board.drop(conn, lease))
-        self._tokens.pop((lease.build_id, lease.key), None)
 
     async def holdings(self, holder: str) -> list[HeldAction]:
         return await self._run(lambda conn: board.holdings(conn, holder))
 
     async def board(self, build_id: str = "") -> list[QueuedAction]:
         return await self._run(lambda conn: board.board(conn, build_id))
-
-    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
-        return await self._run(lambda conn: board.waiting(conn, limit))
 
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         return await self._run(lambda conn: board.due(conn, quiet_seconds, limit))

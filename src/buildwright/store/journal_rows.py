@@ -32,7 +32,7 @@ _READ = """
 SELECT h.version, e.seq, e.at, e.type, e.data, e.crc FROM build_runs h
 LEFT JOIN events e ON e.build_id = h.build_id AND e.seq > $2 WHERE h.build_id = $1 ORDER BY e.seq LIMIT $3
 """
-_THERE = "SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+_THERE = "SELECT seq, at, type, data, crc FROM events WHERE build_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
 _SNAPSHOTS = "SELECT seq, data, crc FROM snapshots WHERE build_id = $1 AND seq <= $2 ORDER BY seq DESC"
 _KEEP_SNAPSHOT = (
     "INSERT INTO snapshots (build_id, seq, data, crc) VALUES ($1, $2, $3, $4)"
@@ -87,8 +87,13 @@ def append(dialect: Dialect, entry: JournalEntry, token: int | None, *, again: b
 def is_there(dialect: Dialect, entry: JournalEntry) -> Asking[bool]:
     """Return whether exactly these events are in the journal: then an append with a lost answer had succeeded."""
     found = yield Query(_THERE, (entry.build_id, entry.expected, len(entry.rows)))
-    stored = [(entry.build_id, seq, dialect.text(at), kind, data) for seq, at, kind, data in found]
-    return bool(entry.rows) and stored == [row[:5] for row in entry.rows]
+    stored = [(seq, dialect.text(at), *event) for seq, at, *event in found]
+    return bool(entry.rows) and stored == recorded_rows(entry)
+
+
+def recorded_rows(entry: JournalEntry) -> list[EventRow]:
+    """Return the entry's events as they are read from the journal."""
+    return [(seq, at, kind, data, crc) for _, seq, at, kind, data, crc in entry.rows]
 
 
 def stale(entry: JournalEntry, version: int) -> StaleVersion:

@@ -1,11 +1,11 @@
 """The board and the leases on PostgreSQL. Functions of a connection; must never decide by a clock but the server's.
 
-Locks are taken in one order: the build's row in `leases`, its rows in `actions` by key, its row in `build_runs`.
-`settle` and `acquire` first lock all of the first two, and read the board in a later statement, so that they see all
-earlier changes, and none comes between. `take` is one statement: it locks the action's row only (before it the build's
-lease, if that has run out), and PostgreSQL checks the conditions on a row again when it had to wait for it. Tokens are
-numbers of transactions, which only grow; where the server is a new one, whose numbers are smaller, a token is one more
-than the row had.
+`settle` and `acquire` first lock the build's row in `leases`, so that one process at a time decides about a build, and
+read what is new in later statements. Of the rows in `actions` a settlement then locks, by key, those that its own
+holder has, and those that are no longer wanted: never what waits for a process. `claim` waits for no row in `actions`:
+what another has locked is left out (before it locks any, it takes away leases on whole builds that have run out).
+Whoever waits for locks of several rows asks for them by build and key. Tokens are made of the numbers of transactions,
+which only grow; where the server is a new one, whose numbers are smaller, a token is one more than the row had.
 
 A row that is not wanted and not held counts as gone: no answer shows it, and the next settlement or `due` removes it.
 """
@@ -16,10 +16,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from buildwright.errors import BuildIsRunning, LostLease
-from buildwright.ports import ActionLease, Due, HeldAction, Lease, QueuedAction, QueueUpdate, WorkerRow
-from buildwright.store.asking import run_on_postgres
+from buildwright.ports import (
+    MOST_CLAIMED,
+    ActionLease,
+    Claim,
+    Due,
+    HeldAction,
+    Lease,
+    QueuedAction,
+    QueueUpdate,
+    WorkerRow,
+)
 from buildwright.store.entry import JournalEntry
-from buildwright.store.journal_rows import find_version, is_there, not_found, select_events, stale
+from buildwright.store.journal_rows import not_found, recorded_rows, stale
 from buildwright.store.lease_holders import in_words, may_live, this_host
 from buildwright.store.postgres_pool import Connection, literal, transaction
 from buildwright.store.postgres_rows import CHANGED_HEAD, DIALECT, PUT_EVENTS, parameters, text_of
@@ -48,10 +57,17 @@ head AS (
     WHERE build_id = $1 AND version = $2 AND EXISTS (SELECT 1 FROM allowed) RETURNING 1
 ),
 put AS ({PUT_EVENTS}),
-rows AS MATERIALIZED (
+locked AS MATERIALIZED (
     SELECT a.key, a.wanted, a.token, a.key = ANY($16::text[]) AS ended, a.key = ANY($11::text[]) AS asked,
         {_LIVE_ACTION} AS live
-    FROM actions a, now, head WHERE a.build_id = $1
+    FROM actions a, now, head WHERE a.build_id = $1 AND (a.key = ANY($16::text[]) OR NOT a.key = ANY($11::text[])
+        OR NOT a.wanted OR NOT $12)
+    ORDER BY a.key FOR UPDATE OF a
+),
+rows AS MATERIALIZED (
+    SELECT * FROM locked
+    UNION ALL SELECT a.key, true, a.token, false, true, {_LIVE_ACTION} FROM actions a, now, head
+    WHERE a.build_id = $1 AND a.wanted AND a.key NOT IN (SELECT key FROM locked)
 ),
 ended AS (
     UPDATE actions a SET wanted = rows.asked AND $12, wanted_at = now.at, holder = '', beat_at = NULL, expires_at = NULL,
@@ -79,27 +95,43 @@ SELECT (SELECT version FROM build_runs WHERE build_id = $1),
     ) LIMIT 1),
     (SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE})
 """  # noqa: S608  constants
+_NEWS = f"""
+WITH {_NOW}
+SELECT (SELECT version FROM build_runs WHERE build_id = $1),
+    ARRAY(SELECT a.key FROM actions a, now WHERE a.build_id = $1 AND {_LIVE_ACTION}),
+    ARRAY(SELECT (seq, at, type, data, crc) FROM events WHERE build_id = $1 AND seq > $2 ORDER BY seq)
+"""  # noqa: S608  constants
 _SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
-_LOCK = """SELECT 1 FROM leases WHERE build_id = {0} FOR UPDATE;
-SELECT 1 FROM actions WHERE build_id = {0} ORDER BY key FOR UPDATE"""
-_NEXT = "greatest({0}.token + 1, txid_current())"
-_FREE_FOR = f"(NOT {_LIVE_ACTION} OR (a.holder = $3 AND a.token <> $5::bigint))"
-_TAKE = f"""
+_LOCK = "SELECT 1 FROM leases WHERE build_id = {0} FOR UPDATE"
+_LOCK_ACTIONS = "; SELECT 1 FROM actions WHERE build_id = {0} {1} ORDER BY key FOR UPDATE"
+_NEXT = f"greatest({{0}}.token + 1, txid_current() * {MOST_CLAIMED} + {{1}})"
+"""A token; the second number tells apart those of one transaction, from 0."""
+_CLAIM = f"""
 WITH {_NOW},
-found AS (
-    SELECT a.build_id, greatest(a.wanted_at, CASE WHEN a.expires_at <= now.at THEN a.expires_at END) AS free_since
-    FROM actions a, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
-    AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.build_id = $1 AND {_LIVE_LEASE})
+near AS MATERIALIZED (
+    SELECT a.build_id, a.key FROM now, actions a JOIN build_runs b USING (build_id)
+    WHERE a.wanted AND b.control = 'running' AND (a.holder = $1 OR NOT {_LIVE_ACTION})
+    AND (cardinality($4::text[]) = 0 OR split_part(a.key, '/', 1) = ANY($4)) AND a.build_id <> ALL($5::text[])
+    AND (a.build_id, a.key) NOT IN (SELECT * FROM unnest($6::text[], $7::text[]))
+    AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.build_id = a.build_id AND {_LIVE_LEASE})
 ),
 whole AS (
-    UPDATE leases l SET token = {_NEXT.format("l")}, holder = '' FROM found, now
-    WHERE l.build_id = found.build_id AND l.holder <> '' AND NOT {_LIVE_LEASE} RETURNING 1
-)
-UPDATE actions a SET holder = $3, token = {_NEXT.format("a")}, beat_at = now.at, offered_at = NULL,
-    expires_at = now.at + make_interval(secs => $4)
-FROM found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
-    AND (SELECT count(*) FROM whole) >= 0  -- so that the lease is locked first
-RETURNING a.token, extract(epoch FROM now.at - found.free_since)::float8
+    UPDATE leases l SET token = {_NEXT.format("l", 0)}, holder = '' FROM now
+    WHERE l.build_id IN (SELECT build_id FROM near) AND l.holder <> '' AND NOT {_LIVE_LEASE} RETURNING 1
+),
+found AS MATERIALIZED (
+    SELECT a.build_id, a.key, greatest(a.wanted_at, CASE WHEN a.expires_at <= now.at THEN a.expires_at END) AS free_since
+    FROM now, near JOIN actions a USING (build_id, key)
+    WHERE a.wanted AND (a.holder = $1 OR NOT {_LIVE_ACTION})
+    AND (SELECT count(*) FROM whole) >= 0  -- so that the leases are locked first
+    ORDER BY (build_id, key) IN (SELECT * FROM unnest($8::text[], $9::text[])) DESC, a.wanted_at, build_id, key
+    LIMIT $3 FOR UPDATE OF a SKIP LOCKED
+),
+numbered AS (SELECT *, row_number() OVER () - 1 AS n FROM found)
+UPDATE actions a SET holder = $1, token = {_NEXT.format("a", "n.n")}, beat_at = now.at, offered_at = NULL,
+    expires_at = now.at + make_interval(secs => $2)
+FROM now, numbered n JOIN build_runs b USING (build_id) WHERE a.build_id = n.build_id AND a.key = n.key
+RETURNING a.build_id, a.key, a.token, greatest(extract(epoch FROM now.at - n.free_since)::float8, 0), b.version
 """  # noqa: S608  constants
 _KEEP = f"""
 UPDATE actions a SET beat_at = clock_timestamp(), expires_at = {_UNTIL.format("$4")}
@@ -129,41 +161,35 @@ _OFFER = f"""
     (b.offered_at IS NULL OR b.offered_at <= (SELECT at FROM now) - make_interval(secs => $1))
     AND (SELECT {_LIVE_LEASE} FROM leases l, now WHERE l.build_id = b.build_id) IS NOT TRUE
 """  # noqa: S608  constants
-_DUE_BUILDS = f"""
-WITH {_NOW},
-chosen AS (
-    SELECT build_id FROM build_runs b WHERE (NOT settled OR control = 'stopping') AND {_OFFER}
-    ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
-),
-woken AS (
-    SELECT build_id FROM build_runs b WHERE wake_at <= (SELECT at FROM now) AND {_OFFER}
-    ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-UPDATE build_runs SET offered_at = (SELECT at FROM now)
-WHERE build_id = ANY(ARRAY(SELECT build_id FROM chosen UNION SELECT build_id FROM woken LIMIT $2)) RETURNING build_id
-"""  # noqa: S608  constants
-_DUE_ACTIONS = f"""
+_DUE = f"""
 WITH {_NOW},
 gone AS (
     DELETE FROM actions a USING (
         SELECT a.build_id, a.key FROM actions a, now WHERE NOT a.wanted AND NOT {_LIVE_ACTION} FOR UPDATE OF a SKIP LOCKED
     ) AS old WHERE a.build_id = old.build_id AND a.key = old.key
 ),
-chosen AS (
+waiting AS MATERIALIZED (
     SELECT a.build_id, a.key, a.wanted_at FROM now, actions a JOIN build_runs b USING (build_id)
     WHERE a.wanted AND NOT {_LIVE_ACTION} AND b.control = 'running'
     AND (a.offered_at IS NULL OR a.offered_at <= now.at - make_interval(secs => $1))
     ORDER BY a.wanted_at, a.build_id, a.key LIMIT $2 FOR UPDATE OF a SKIP LOCKED
 ),
 offered AS (
-    UPDATE actions a SET offered_at = now.at FROM chosen c, now WHERE a.build_id = c.build_id AND a.key = c.key
+    UPDATE actions a SET offered_at = now.at FROM waiting w, now WHERE a.build_id = w.build_id AND a.key = w.key
+),
+unsettled AS (
+    SELECT build_id FROM build_runs b WHERE (NOT settled OR control = 'stopping') AND {_OFFER}
+    ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
+),
+woken AS (
+    SELECT build_id FROM build_runs b WHERE wake_at <= (SELECT at FROM now) AND {_OFFER}
+    ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
+),
+builds AS (
+    UPDATE build_runs SET offered_at = (SELECT at FROM now)
+    WHERE build_id = ANY(ARRAY(SELECT build_id FROM unsettled UNION SELECT build_id FROM woken LIMIT $2)) RETURNING build_id
 )
-SELECT build_id, key FROM chosen ORDER BY wanted_at, build_id, key
-"""  # noqa: S608  constants
-_WAITING = f"""
-WITH {_NOW}
-SELECT a.build_id, a.key FROM now, actions a JOIN build_runs b USING (build_id)
-WHERE a.wanted AND NOT {_LIVE_ACTION} AND b.control = 'running' ORDER BY a.wanted_at, a.build_id, a.key LIMIT $1
+SELECT ARRAY(SELECT build_id FROM builds), ARRAY(SELECT (build_id, key) FROM waiting ORDER BY wanted_at, build_id, key)
 """  # noqa: S608  constants
 _BEAT = """
 INSERT INTO workers (holder, name, slots, busy, started_at, beat_at, heartbeat_seconds, report)
@@ -182,7 +208,8 @@ async def acquire(connection: Connection, build_id: str, holder: str, seconds: f
     `again`: an earlier try may have succeeded, so the holder itself does not count.
     """
     await bury_the_dead(connection, await holders_of(connection, build_id))
-    async with transaction(connection, _LOCK.format(literal(build_id))):
+    lock = (_LOCK + _LOCK_ACTIONS).format(literal(build_id), "")
+    async with transaction(connection, lock):
         found = await connection.fetch(
             f"WITH {_NOW} SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE}"  # noqa: S608
             f" UNION ALL SELECT holder FROM actions a, now WHERE build_id = $1 AND {_LIVE_ACTION}",
@@ -194,7 +221,7 @@ async def acquire(connection: Connection, build_id: str, holder: str, seconds: f
         token = await connection.fetchval(
             "WITH board AS (DELETE FROM actions WHERE build_id = $1),"  # noqa: S608  a constant
             " head AS (UPDATE build_runs SET settled = false WHERE build_id = $1)"
-            f" UPDATE leases SET holder = $2, token = {_NEXT.format('leases')}, expires_at = {_UNTIL.format('$3')}"
+            f" UPDATE leases SET holder = $2, token = {_NEXT.format('leases', 0)}, expires_at = {_UNTIL.format('$3')}"
             " WHERE build_id = $1 RETURNING token",
             build_id,
             holder,
@@ -224,35 +251,69 @@ class Entry(NamedTuple):
     update: QueueUpdate
 
 
-Anew = Callable[[Sequence[EventRow], Sequence[str]], Entry]
-"""Makes an entry anew that came too late: from the rows after the version it was made for, and the live actions."""
+class News(NamedTuple):
+    """What has happened to a build since the version that an entry was made for."""
+
+    live: Sequence[str]
+    """Keys of the actions that are held."""
+    rows: Sequence[EventRow]
+    """Its events after that version."""
 
 
-async def settle(connection: Connection, shown: str, entry: Entry, again: bool, anew: Anew | None = None) -> list[str]:
-    """Append and update the board, in three round trips; return the keys that now wait for a process.
+Anew = Callable[[News], Entry]
+"""Makes an entry anew that came too late."""
 
-    An entry that comes too late is made anew, under the lock. Raises StaleVersion (without `anew`), LostLease,
-    BuildIsRunning, NotFound, and has written nothing then.
+
+class Settled(NamedTuple):
+    """What has become of an entry."""
+
+    free: list[str]
+    """The keys that now wait for a process."""
+    late: bool
+    """Whether another process had appended since the version that it was made for."""
+
+
+async def settle(
+    connection: Connection, entry: Entry, again: bool, anew: Anew | None = None, *, look: bool = False
+) -> Settled:
+    """Append and update the board, in three round trips; with `look`, see first whether the entry comes too late.
+
+    One that does is made anew, under the lock. Raises StaleVersion (without `anew`), LostLease, BuildIsRunning,
+    NotFound, and has written nothing then.
     """
+    build_id, leases = entry.event.build_id, entry.update.leases
+    lock = _LOCK.format(literal(build_id))
+    if leases:
+        lock += _LOCK_ACTIONS.format(literal(build_id), f"AND holder = {literal(leases[0].holder)}")
+    async with transaction(connection, lock):
+        news = await _news(connection, entry) if look else None
+        late = news is not None and bool(news.rows)
+        known = None if late else await _apply(connection, entry)
+        if known is None:
+            news = news or await _news(connection, entry)
+            late = bool(news.rows)
+            if _was_done(entry, news, again):
+                known = news.live
+            elif late and anew is not None:
+                entry = anew(news)
+                known = await _apply(connection, entry)
+        if known is None:
+            raise await _refusal(connection, entry)
+        await connection.execute(f"{_SWEEP} AND build_id = {literal(build_id)}; COMMIT")
+    update, taken = entry.update, set(known)
+    return Settled([key for key in update.wanted if key not in taken] if update.start else [], late)
+
+
+async def _news(connection: Connection, entry: Entry) -> News:
     build_id = entry.event.build_id
-    async with transaction(connection, _LOCK.format(literal(build_id))):
-        done, known = await _apply(connection, entry)
-        if not done and anew is not None and not await _was_done(connection, entry, again):
-            ask = select_events(DIALECT, shown, build_id, entry.event.expected)
-            news = await run_on_postgres(connection, ask)
-            if news:
-                entry = anew(news, [row.key for row in await board(connection, build_id) if row.live])
-                done, known = await _apply(connection, entry)
-        if done:
-            await connection.execute(f"{_SWEEP} AND build_id = {literal(build_id)}; COMMIT")
-        elif not await _was_done(connection, entry, again):
-            raise await _refusal(connection, entry.event, entry.update.leases)
-        else:
-            known = [row.key for row in await board(connection, build_id) if row.live]
-    return [key for key in entry.update.wanted if key not in set(known)] if entry.update.start else []
+    version, live, rows = await connection.fetchrow(_NEWS, build_id, entry.event.expected)
+    if version is None:
+        raise not_found(build_id)
+    return News(live, [(seq, DIALECT.text(at), kind, data, crc) for seq, at, kind, data, crc in rows])
 
 
-async def _apply(connection: Connection, entry: Entry) -> tuple[bool, list[str]]:
+async def _apply(connection: Connection, entry: Entry) -> Sequence[str] | None:
+    """Return the keys of the board that are wanted or held then; None, and change nothing, when that is not possible."""
     update = entry.update
     done, known = await connection.fetchrow(
         _SETTLE,
@@ -263,42 +324,39 @@ async def _apply(connection: Connection, entry: Entry) -> tuple[bool, list[str]]
         *_columns(update.leases),
         list(update.ended),
     )
-    return done, known
+    return known if done else None
 
 
-async def _was_done(connection: Connection, entry: Entry, again: bool) -> bool:
+def _was_done(entry: Entry, news: News, again: bool) -> bool:
     """Return whether an earlier try of this entry had succeeded."""
     if entry.event.rows:
-        return await run_on_postgres(connection, is_there(DIALECT, entry.event))
+        return recorded_rows(entry.event) == list(news.rows[: len(entry.event.rows)])
     # It appended nothing. After a lost answer, an action that is no longer ours is over, as intended.
-    version = await run_on_postgres(connection, find_version(DIALECT, entry.event.build_id))
-    return again and bool(entry.update.ended) and version == entry.event.expected
+    return again and bool(entry.update.ended) and not news.rows
 
 
-async def _refusal(connection: Connection, entry: JournalEntry, leases: Sequence[ActionLease]) -> Exception:
-    # Being late is common, and other processes wait for the lock meanwhile: one query.
-    version, lost, holder = await connection.fetchrow(_WHY_NOT, entry.build_id, *_columns(leases))
+async def _refusal(connection: Connection, entry: Entry) -> Exception:
+    build_id = entry.event.build_id
+    version, lost, holder = await connection.fetchrow(_WHY_NOT, build_id, *_columns(entry.update.leases))
     if version is None:
-        return not_found(entry.build_id)
+        return not_found(build_id)
     if lost is not None:
-        return LostLease(f"the lease on {lost} of build {entry.build_id} went to another holder, or is over")
-    return _is_running(entry.build_id, holder) if holder else stale(entry, version)
+        return LostLease(f"the lease on {lost} of build {build_id} went to another holder, or is over")
+    return _is_running(build_id, holder) if holder else stale(entry.event, version)
 
 
 def _columns(leases: Sequence[ActionLease]) -> tuple[list[str], list[int]]:
     return [lease.key for lease in leases], [lease.token for lease in leases]
 
 
-async def take(
-    connection: Connection, build_id: str, key: str, holder: str, seconds: float, known: int | None
-) -> ActionLease | None:
-    """Take an action that is wanted and not held, in one round trip.
-
-    `known` is given when an answer was lost: the last token for this action that did reach the holder (0: none). If the
-    holder has the row with another token, that was the lost answer, and it is taken once more.
-    """
-    row = await connection.fetchrow(_TAKE, build_id, key, holder, seconds, known)
-    return ActionLease(build_id, key, holder, row[0], max(row[1], 0.0)) if row else None
+async def claim(connection: Connection, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+    """Take actions that are wanted and not held, in one round trip."""
+    here, first = ([[name[place] for name in names] for place in (0, 1)] for names in (claim.here, claim.first))
+    limit = min(claim.limit, MOST_CLAIMED)
+    found = await connection.fetch(_CLAIM, holder, seconds, limit, list(claim.kinds), list(claim.left), *here, *first)
+    return [
+        ActionLease(build_id, key, holder, token, waited, version) for build_id, key, token, waited, version in found
+    ]
 
 
 async def keep(connection: Connection, leases: Sequence[ActionLease], seconds: float) -> None:
@@ -332,18 +390,12 @@ async def board(connection: Connection, build_id: str) -> list[QueuedAction]:
     return [QueuedAction(*row) for row in await connection.fetch(_BOARD, text_of(build_id))]
 
 
-async def waiting(connection: Connection, limit: int) -> list[tuple[str, str]]:
-    """Return wanted actions of running builds that are not held, oldest first; it counts as no offer."""
-    return [(build_id, key) for build_id, key in await connection.fetch(_WAITING, limit)]
-
-
 async def due(connection: Connection, quiet_seconds: float, limit: int) -> Due:
     """Return builds and actions that wait for a process, and mark them as offered."""
     here = await connection.fetch(_HOLDERS_HERE, f"{this_host()}:")
     await bury_the_dead(connection, [holder for (holder,) in here])
-    actions = await connection.fetch(_DUE_ACTIONS, quiet_seconds, limit)
-    builds = await connection.fetch(_DUE_BUILDS, quiet_seconds, limit)
-    return Due(tuple(build_id for (build_id,) in builds), tuple((build_id, key) for build_id, key in actions))
+    builds, actions = await connection.fetchrow(_DUE, quiet_seconds, limit)
+    return Due(tuple(builds), tuple((build_id, key) for build_id, key in actions))
 
 
 # --- Which processes live ------------------------------------------------------------------------------------------
