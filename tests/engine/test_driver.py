@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -247,6 +247,44 @@ async def test_a_worker_raises_the_bug_by_which_a_report_was_not_recorded(tmp_pa
         await asyncio.wait_for(performing, 20)
 
 
+async def seconds(place: Place, number: int, until: asyncio.Task[Build] | None = None) -> None:
+    """Let so many seconds pass, one by one."""
+    for _ in range(number):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        if until is not None and until.done():
+            break
+        await place.clock.advance(1.0)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_fact_that_the_store_refuses_for_good_is_tried_less_and_less_often(alone: bool) -> None:
+    place = Place()
+    bad, *others = await place.begin(*("a" if alone else "abc"))
+    refused, tries = paid(bad), []
+
+    def refusal(events: Sequence[AnyEvent]) -> Exception | None:
+        if refused not in events:
+            return None
+        tries.append(events)
+        return Unstorable("invalid value")
+
+    place.board.refusal = refusal
+    driver = place.driver
+    waiting = asyncio.create_task(driver.record([refused, *finished(bad)], bad, ended=True))
+    for one in others:
+        driver.hand_in(finished(one), one, ended=True)
+    await seconds(place, 600)
+    assert 10 < len(tries) < 25
+    assert place.said.count(("not-recorded", "warning")) == len(tries)
+    late = asyncio.create_task(driver.record())
+    await seconds(place, 3, until=late)
+    assert late.done(), "what arrives meanwhile waits no longer for it than before"
+    place.board.refusal = lambda _: None
+    await seconds(place, 70, until=waiting)
+    assert (await waiting).outcome == "succeeded"
+
+
 async def test_a_fact_that_the_store_refuses_for_good_holds_up_no_other() -> None:
     place = Place()
     bad, *others = await place.begin(*"abc")
@@ -266,9 +304,7 @@ async def test_a_fact_that_the_store_refuses_for_good_holds_up_no_other() -> Non
     assert not waiting.done(), "what was paid is not forgotten"
     assert not bad.lost
     place.board.refusal = lambda _: None
-    for _ in range(20):
-        await asyncio.sleep(0)
-    await place.clock.advance(1.0)
+    await seconds(place, 64, until=waiting)
     assert (await waiting).outcome == "succeeded"
     assert (await place.builds.load(place.build_id)).usage.cost_usd == Decimal("0.25")
 

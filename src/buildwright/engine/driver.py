@@ -47,6 +47,8 @@ NOT_OURS = (LostLease, BuildIsRunning, NotFound, CouldNot)
 """Errors by which facts are not recorded though nothing of ours is wrong."""
 _REFUSALS = 3
 """Tries of a commit that a store which answers refuses, before its arrivals are committed one by one."""
+_LONGEST_WAIT = 64
+"""Waits between two tries of facts that are refused for good, at most. Each time twice as many as before."""
 
 
 class BuildQueue(Protocol):
@@ -85,8 +87,11 @@ class BuildQueue(Protocol):
     def refused(self, error: BaseException) -> None:
         """Note an error by which facts are not recorded that no caller waits for."""
 
-    async def goes_on(self, trouble: CouldNot) -> bool:
-        """Wait before facts of actions are committed once more; return False, at once, to give up with the trouble."""
+    async def goes_on(self, trouble: CouldNot, *, told: bool) -> bool:
+        """Wait a little before facts of actions are committed once more; return False, at once, to give up.
+
+        Tells of the trouble unless it was `told` already.
+        """
 
 
 class Commitment(NamedTuple):
@@ -176,6 +181,8 @@ class Driver:
         self._batch: list[Arrival] = []
         self._refusals = 0
         """How often the store has refused the batch."""
+        self._refused = 0
+        """How often the store has refused facts since all that had arrived was committed."""
         self._unsure = False
         """Whether a try to commit the batch broke, and may have arrived: made anew, its facts might count twice."""
         self._apart = False
@@ -234,7 +241,7 @@ class Driver:
                 self._set_aside()
             self._turn.set_result(None)
             self._turn = asyncio.get_running_loop().create_future()
-        self._apart = False
+        self._apart, self._refused = False, 0
 
     async def _commit_batch(self) -> None:
         try:
@@ -302,13 +309,16 @@ class Driver:
         """Wait before the batch is committed once more; return False to give up. Raises _SetAside for others to go first."""
         if isinstance(trouble, Unstorable):
             self._refusals += 1
+            self._refused += 1
         else:
             self._unsure = True
-        if not await self._queue.goes_on(trouble):
-            return False
-        others = len(self._batch) + len(self._arrived) > 1
-        if others and not self._unsure and self._refusals >= (1 if self._apart else _REFUSALS):
-            raise _SetAside
+        waits = 1 if self._unsure else min(2 ** max(self._refused - _REFUSALS, 0), _LONGEST_WAIT)
+        for waited in range(waits):
+            if not await self._queue.goes_on(trouble, told=waited > 0):
+                return False
+            others = len(self._batch) + len(self._arrived) > 1
+            if others and not self._unsure and self._refusals >= (1 if self._apart else _REFUSALS):
+                raise _SetAside  # nothing that arrives waits longer than the least
         return True
 
     async def _settle_once(self, batch: Sequence[Arrival]) -> Build:

@@ -160,7 +160,7 @@ class HeldBuild:
     def refused(self, error: BaseException) -> None:
         self._logbook.note("engine", f"not recorded: {error}")
 
-    async def goes_on(self, _trouble: CouldNot) -> bool:
+    async def goes_on(self, trouble: CouldNot, *, told: bool) -> bool:  # noqa: ARG002  it never does
         """Return False: the next run goes on from the newest event."""
         return False
 

@@ -130,10 +130,11 @@ class SharedBuild:
     def refused(self, error: BaseException) -> None:
         self._shared.say("not-recorded", self._build_id, why=f"{type(error).__name__}: {error}", level="error")
 
-    async def goes_on(self, trouble: CouldNot) -> bool:
+    async def goes_on(self, trouble: CouldNot, *, told: bool) -> bool:
         shared = self._shared
-        if shared.patient:
+        if shared.patient and not told:
             shared.say("not-recorded", self._build_id, why=str(trouble), level="warning")
+        if shared.patient:
             await shared.clock.sleep(SLOW_SECONDS)
         return shared.patient
 
