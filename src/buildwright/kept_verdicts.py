@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -161,6 +160,9 @@ class KeptVerdicts:
         self, question: Mapping[str, Any], answer: Mapping[str, Any], commands: Iterable[str] = (), path: str = ""
     ) -> None:
         """Keep an answer that came of `commands`, whose programs are on `path`. What cannot be kept is asked again."""
+
+        import tempfile  # for what is new alone: an answer that is kept is told without it
+
         words = {word for command in commands for word in command.split()} | {"python3", "node"}
         programs = filter(None, (shutil.which(word, path=path) for word in sorted(words) if "/" not in word))
         kept = {"programs": {program: _stamp(program) for program in programs}, "answer": answer}

@@ -31,6 +31,9 @@ FROM_DOTENV = KEYS
 """All that a `.env` file may add to the environment. A repository may bring a `.env`, so it never says where keys, code and
 builds are sent: the addresses of providers and of a cluster come from the environment alone."""
 
+PROJECT_FILE = "buildwright.toml"
+"""The file of a repository that says how it is built."""
+
 _CORRELATION = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "rediss")}
 
@@ -152,6 +155,19 @@ class Settings:
     @property
     def artifacts(self) -> Path:
         return self.home / "artifacts"
+
+
+def project_file(repository: str) -> Path | None:
+    """Return the `buildwright.toml` of a folder: its own, else the nearest above it in the same repository."""
+    folder = Path(repository).expanduser()
+    if "://" in repository or not folder.is_dir():
+        return None
+    for place in (folder.resolve(), *folder.resolve().parents):
+        if (place / PROJECT_FILE).is_file():
+            return place / PROJECT_FILE
+        if (place / ".git").exists():
+            return None
+    return None
 
 
 def tag_of(home: Path) -> str:

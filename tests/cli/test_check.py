@@ -36,12 +36,49 @@ def test_what_passed_costs_once_for_check_and_build(program: Program, repository
     assert {**second.object, "kept": False} == first.object
     traced = program("check", *given, PYTHONPROFILEIMPORTTIME="1")
     assert "buildwright.kept_verdicts" in traced.err
-    heavy = ("buildwright.wiring.adapters", "buildwright.core.event", "buildwright.store.thread", "sqlalchemy")
+    heavy = ("asyncio", "cyclopts", "pydantic", "tempfile", "sqlalchemy")
     assert [name for name in heavy if f" {name}\n" in traced.err] == [], "a kept answer needs none of these"
     tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
     built = program("build", tasks, "--repo", repository, *shell(WRITES), "--check", command)
     assert built.code == 0, built.err
     assert "the same tree passed before" in program("logs", "").out
+
+
+def test_a_kept_answer_is_told_quickly_whatever_files_of_options_count(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    """By the same options as the verb itself reads: typed ones go before the project's, those before the user's own."""
+    (repository / "part").mkdir()
+    commit(repository, {"part/test_a.py": PASSES, "part/pyproject.toml": "", "buildwright.toml": "gate_time = 90\n"})
+    own = tmp_path / "settings" / "buildwright" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('gate_time = 70\nsandbox = "none"\nbranch = "of-the-user"\n')
+
+    def asked(*more: str) -> tuple[bool, bool]:
+        """Whether the answer was kept, and whether it was told without reading all that the verb knows."""
+        given = ("check", "--repo", "part", *more, "--json")
+        program.directory = repository
+        ended = program(*given, PYTHONPROFILEIMPORTTIME="1", XDG_CONFIG_HOME=str(tmp_path / "settings"))
+        assert ended.code == 0, ended.err
+        return ended.object["kept"], " cyclopts\n" not in ended.err
+
+    assert asked() == (False, False)
+    assert asked() == (True, True)
+    assert asked("--gate-time=90", "--branch", "of-the-user") == (True, True), "as the files say"
+    assert asked("--gate-time", "70") == (False, False), "the project's word goes before the user's"
+    assert asked("--sandbox", "auto") == (False, False)
+    assert asked("--check=test:t=true", "--check", "test:u=true") == (False, False)
+    assert asked("--check", "test:t=true", "--check=test:u=true") == (True, True)
+    assert asked("--check", "test:u=true", "--check=test:t=true") == (False, False)
+    assert asked("--verbose", "--base=HEAD") == (True, True)
+    assert asked("--verbose=true") == (True, False), "what is written otherwise is read by the verb"
+    own.write_text('sandbox = "none"\n')
+    assert asked() == (False, False), "another file may say otherwise"
+    (repository / "buildwright.toml").write_text("gate_tiem = 90\n")
+    wrong = program("check", "--repo", "part", XDG_CONFIG_HOME=str(tmp_path / "settings"))
+    assert (wrong.code, "gate_tiem" in wrong.err) == (78, True), wrong.err
+    twice = program("check", "--repo", "part", "--repo", "part")
+    assert (twice.code, twice.out) == (2, "")
 
 
 def test_what_refuses_it_is_shown_with_its_last_lines_and_is_not_kept(program: Program, repository: Path) -> None:

@@ -10,8 +10,7 @@ import pytest
 from buildwright.cli.app import run
 from buildwright.cli.settings_files import read_files
 from buildwright.errors import BadSettings
-from buildwright.settings import Settings
-from buildwright.wiring.own_agents import project_file
+from buildwright.settings import Settings, project_file
 from tests.cli.conftest import WRITES, Program, shell
 
 LIST = '[{"id": "a", "title": "A", "goal": "Write a.txt."}]'

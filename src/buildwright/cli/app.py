@@ -106,18 +106,9 @@ def _dispatch(argv: list[str]) -> int:
     if argv[0] in {"-V", "--version"}:
         argv = ["version", *argv[1:]]
     argv = [OTHER_NAMES.get(argv[0], argv[0]), *argv[1:]]
-    if argv[0] == "status":
-        from buildwright.cli.quick_status import quick_status
-
-        shown = quick_status(argv[1:])
-        if shown is not None:
-            return shown
-    if argv[0] == "logs":
-        from buildwright.cli.quick_logs import quick_logs
-
-        shown = quick_logs(argv[1:])
-        if shown is not None:
-            return shown
+    shown = _shown_quickly(argv[0], argv[1:])
+    if shown is not None:
+        return shown
     from cyclopts import CycloptsError
 
     from buildwright.cli.options import with_all_named
@@ -132,6 +123,23 @@ def _dispatch(argv: list[str]) -> int:
 
         result = asyncio.run(result)
     return int(result or 0)
+
+
+def _shown_quickly(verb: str, argv: Sequence[str]) -> int | None:
+    """Carry out what needs no parser of command lines, and return the exit code; None for all other command lines."""
+    if verb == "status":
+        from buildwright.cli.quick_status import quick_status
+
+        return quick_status(argv)
+    if verb == "logs":
+        from buildwright.cli.quick_logs import quick_logs
+
+        return quick_logs(argv)
+    if verb == "check":
+        from buildwright.cli.quick_check import quick_check
+
+        return quick_check(argv)
+    return None
 
 
 def _misused(error: Exception, argv: list[str]) -> int:

@@ -78,6 +78,7 @@ async def _begin(client: Client, build_id: str) -> None:
 
 
 async def _check(wanted: CheckWanted) -> PrecheckView:
-    from buildwright.cli.check import CheckOptions, look
+    from buildwright.cli.check import look
+    from buildwright.cli.quick_check import CheckOptions
 
     return await look(Output(True), wanted.repository, wanted.base, CheckOptions(wanted.checks, wanted.setup))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from buildwright.errors import BadSettings, Refused
-from buildwright.settings import Settings
+from buildwright.settings import Settings, project_file
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -50,8 +50,6 @@ def read_files(settings: Settings, repository: str) -> list[OptionsFile]:
 
     Of a repository elsewhere, and of none (""), only the user's own file counts.
     """
-    from buildwright.wiring.own_agents import project_file
-
     found = []
     project = project_file(repository) if repository else None
     if project is not None:

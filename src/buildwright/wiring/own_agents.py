@@ -21,9 +21,8 @@ from buildwright.core.limits import Options
 from buildwright.core.own_names import MODEL_ADDRESSES
 from buildwright.errors import BadSettings
 from buildwright.gates.needs import check_variable, unknown_key
-from buildwright.settings import Settings
+from buildwright.settings import Settings, project_file
 
-PROJECT: Final = "buildwright.toml"
 KEYS: Final = ("agents", "agent_rules")
 _OF_AGENT: Final = ("agent", "arguments", "model", "command", "env")
 _OF_RULE: Final = tuple(AgentRule.model_fields)
@@ -70,19 +69,6 @@ def with_own_agents(options: Options, settings: Settings, repository: str, user:
     given = {one.name for one in options.agents}
     agents = (*options.agents, *(one for one in found.agents if one.name not in given))
     return options.model_copy(update={"agents": agents, "agent_rules": options.agent_rules or found.rules})
-
-
-def project_file(repository: str) -> Path | None:
-    """Return the `buildwright.toml` of a folder: its own, else the nearest above it in the same repository."""
-    folder = Path(repository).expanduser()
-    if "://" in repository or not folder.is_dir():
-        return None
-    for place in (folder.resolve(), *folder.resolve().parents):
-        if (place / PROJECT).is_file():
-            return place / PROJECT
-        if (place / ".git").exists():
-            return None
-    return None
 
 
 def read_agents(path: Path, *, of_project: bool) -> OwnAgents:

@@ -17,8 +17,8 @@ from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.core.models import AUTO, LADDER, NamedModel, named, sizes
 from buildwright.errors import BadSettings
 from buildwright.gates.needs import unknown_key
-from buildwright.settings import Settings
-from buildwright.wiring.own_agents import document, project_file
+from buildwright.settings import Settings, project_file
+from buildwright.wiring.own_agents import document
 
 KEY: Final = "models"
 _FALLBACK: Final = "fallback"
