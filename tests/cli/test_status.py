@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -270,3 +271,60 @@ def test_the_list_of_builds_has_project_time_and_cost_and_is_filtered(
     assert "$1.25  Sample" in program("status", "--all").out
     ended.unlink()
     assert program("status", "--all").out == kept.out
+
+
+def test_the_next_command_fits_whether_a_process_runs_the_build(
+    program: Program, repository: Path, three: Path, tmp_path: Path
+) -> None:
+    """In every verb that tells it, as an object and in words: what runs is watched, what nothing runs is run."""
+    hold = program.directory / "hold"
+    hold.touch()
+    agent = shell(f"while [ -e '{hold}' ]; do sleep 0.1; done", "--no-gates", "--json")
+    process = program.start("build", three, "--repo", repository, *agent)
+    assert process.stdout is not None
+    while '"task.started"' not in process.stdout.readline():
+        assert process.poll() is None
+    try:
+        manned = program("status", "--json").object
+        build, runs, watches = manned["id"], f"run {manned['id'][:8]}", f"status {manned['id'][:8]} --watch"
+        assert manned["next"].endswith(watches)
+        assert watches in program("status").out
+    finally:
+        process.kill()
+        process.communicate()
+        hold.unlink()
+    (path,) = (program.home / FOLDER).iterdir()
+    for _ in "kept", "made":
+        unmanned = program("status", "--json").object
+        assert unmanned["next"].endswith(runs), unmanned["next"]
+        assert runs in program("status").err
+        path.unlink(missing_ok=True)
+    paused = program("pause", build, "--json").object
+    assert f"resume {build[:8]}" in paused["next"]
+    assert f"resume {build[:8]}" in program("status", "--json").object["next"]
+    resumed = program("resume", build, "--no-run", "--json").object
+    assert resumed["next"].endswith(runs)
+    program("pause", build)
+    told = program("resume", build, "--no-run")
+    assert (runs in told.err, "Next: " in told.err) == (True, False), told.err
+    stopped = program("stop", build, "--json").object
+    assert stopped["next"].endswith(f"logs {build[:8]} --tail 50"), "nothing is left to run"
+    assert program("status", "--json").object["next"] == stopped["next"]
+
+
+def test_the_next_command_of_a_build_that_was_left_runs_it(program: Program, repository: Path, three: Path) -> None:
+    hold = program.directory / "hold"
+    hold.touch()
+    agent = shell(f"while [ -e '{hold}' ]; do sleep 0.1; done", "--no-gates", "--json")
+    process = program.start("build", three, "--repo", repository, *agent)
+    assert process.stdout is not None
+    while '"task.started"' not in process.stdout.readline():
+        assert process.poll() is None
+    try:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    finally:
+        hold.unlink()
+    left = json.loads(out.splitlines()[-1])
+    assert (left["type"], left["control"]) == ("summary", "running"), err
+    assert left["next"].endswith(f"run {left['id'][:8]}"), left["next"]

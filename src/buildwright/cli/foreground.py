@@ -18,7 +18,7 @@ from buildwright.cli.github_actions import ActionsGroups, in_actions
 from buildwright.cli.live import LiveView, status_line
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.reporting import PLAIN, Reporting, report_end
-from buildwright.cli.runners_text import nobody
+from buildwright.cli.runners_text import nobody, nobody_there
 from buildwright.cli.summary import estimate_words, outcome_words, print_summary, summary_fields
 from buildwright.core.build import Build
 from buildwright.core.event import PlanMade, Recorded
@@ -136,7 +136,9 @@ async def tell_end(app: Client, build: Build, output: Output) -> tuple[Build, Ex
     code = late or exit_of(build)
     known = await outcome_of(app.builds, build)
     if output.json:
-        fields = {**summary_fields(build, app.clock.now()), "estimated": known and known.model_dump(mode="json")}
+        missing = nobody_there(await app.crew(build.id), build.id)
+        summary = summary_fields(build, app.clock.now(), missing=missing)
+        fields = {**summary, "estimated": known and known.model_dump(mode="json")}
         output.data({"type": "summary", "exit": int(code), **fields})
     elif code is not Exit.INTERRUPTED:
         print_summary(output, build, app.clock.now())

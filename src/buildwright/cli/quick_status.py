@@ -25,6 +25,7 @@ from buildwright.store.kept_views import KEEP_SECONDS, KeptView, kept_view
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from buildwright.cli.runners_text import NobodyThere
     from buildwright.ports import BuildRow
     from buildwright.store.build_rows import FoundRow
     from buildwright.views.overview import BuildView
@@ -95,10 +96,11 @@ def _show_kept(settings: Settings, prefix: str, output: Output) -> Exit | None:
         return None
     held = found.holder is not None
     view = kept.at(datetime.now(UTC) if held else found.row.updated_at).view
+    missing = None if held else no_process(view.id)
     if output.json:
-        output.data({**view_fields(view, kept.fields), "runner": found.holder, "workers": []})
+        output.data({**view_fields(view, kept.fields, missing), "runner": found.holder, "workers": []})
     else:
-        show_view(output, view, run_by(found.holder), "" if found.holder else no_process(view.id))
+        show_view(output, view, run_by(found.holder), missing)
     return Exit.DONE
 
 
@@ -114,8 +116,8 @@ def _newest_view(settings: Settings, found: FoundRow) -> KeptView | None:
         time.sleep(KEEP_SECONDS / 5)
 
 
-def show_view(output: Output, view: BuildView, crew: Sequence[str], missing: str) -> None:
-    """Print a build for people: `crew` has lines on what runs it, `missing` what to type when no process does."""
+def show_view(output: Output, view: BuildView, crew: Sequence[str], missing: NobodyThere | None) -> None:
+    """Print a build for people: `crew` has lines on what runs it, `missing` is given when no process or worker is there."""
     output.print(f"Build {view.id}")
     for line in crew:
         output.print(line)

@@ -79,6 +79,7 @@ async def resume(
     """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
+    from buildwright.cli.runners_text import nobody_there
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
     from buildwright.engine.resume_command import ResumeBuild
@@ -107,23 +108,27 @@ async def resume(
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
                 return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
+        crew = await app.crew(build_id)
         if output.json:
-            output.data(summary_fields(resumed, app.clock.now()))
+            output.data(summary_fields(resumed, app.clock.now(), missing=nobody_there(crew, build_id)))
         else:
-            _say_recorded(build_id, choice, crew, output)
+            _say_recorded(resumed, choice, crew, output)
     return Exit.DONE
 
 
-def _say_recorded(build_id: str, choice: str, crew: Runners, output: Output) -> None:
-    """Say what was recorded, and who goes on with it."""
+def _say_recorded(resumed: Build, choice: str, crew: Runners, output: Output) -> None:
+    """Say what was recorded, and who goes on with it or what to type where nothing does."""
     from buildwright.cli.runners_text import nobody, run_by
 
-    output.print(f"Recorded for build {build_id[:8]}: {'continue' if choice == 'go' else choice}.")
+    output.print(f"Recorded for build {resumed.id[:8]}: {'continue' if choice == 'go' else choice}.")
     if crew.runner:
         output.say(f"It continues at once. {run_by(crew.runner)[0]}.")
-    elif crew.in_cluster:
-        output.say("The workers continue at once." if crew.is_there else nobody(crew, build_id))
-    output.say(typed(f"Next: buildwright status {build_id[:8]}"))
+    elif crew.is_there:
+        output.say("The workers continue at once.")
+    elif not resumed.is_terminal:
+        output.say(nobody(crew, resumed.id))
+        return
+    output.say(typed(f"Next: buildwright status {resumed.id[:8]}"))
 
 
 def _say_changed(before: Build, after: Build, output: Output) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildwright.cli.argv0 import typed
 
@@ -12,14 +12,34 @@ if TYPE_CHECKING:
 NO_WORKER = "No worker is running. Start one with `buildwright worker`, or several here with `buildwright cluster up`."
 
 
+class NobodyThere(NamedTuple):
+    """That no process or worker is there to run a build."""
+
+    words: str
+    command: str
+    """What to type so that the build goes on."""
+
+
 def nobody(crew: Runners, build_id: str) -> str:
-    """Return what to type when no process or worker is there to run the build."""
-    return typed(NO_WORKER) if crew.in_cluster else no_process(build_id)
+    """Return what to type when no process or worker is there to run the build, in words."""
+    return _no_worker().words if crew.in_cluster else no_process(build_id).words
 
 
-def no_process(build_id: str) -> str:
+def nobody_there(crew: Runners, build_id: str) -> NobodyThere | None:
+    """Return what to type when no process or worker is there to run the build; None when there is one."""
+    if crew.is_there:
+        return None
+    return _no_worker() if crew.in_cluster else no_process(build_id)
+
+
+def no_process(build_id: str) -> NobodyThere:
     """Return what to type when no process runs a build of this home."""
-    return typed(f"No process runs it now; continue with: buildwright run {build_id[:8]}")
+    command = typed(f"buildwright run {build_id[:8]}")
+    return NobodyThere(f"No process runs it now; continue with: {command}", command)
+
+
+def _no_worker() -> NobodyThere:
+    return NobodyThere(typed(NO_WORKER), typed("buildwright worker"))
 
 
 def run_by(runner: str | None) -> list[str]:

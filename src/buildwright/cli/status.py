@@ -103,7 +103,7 @@ async def _show(app: Client, build_id: str, output: Output) -> None:
     """Print the build as it is now, who works on it, and what to type next."""
     from buildwright.cli.foreground import brought_home
     from buildwright.cli.quick_status import show_view
-    from buildwright.cli.runners_text import nobody, said
+    from buildwright.cli.runners_text import nobody_there, said
     from buildwright.cli.summary import summary_fields
     from buildwright.store.kept_views import MOST_SHOWN
     from buildwright.views.overview import build_view
@@ -111,11 +111,12 @@ async def _show(app: Client, build_id: str, output: Output) -> None:
     build, _ = await brought_home(app, await app.builds.load(build_id), output)
     crew = await app.crew(build_id)
     now = app.clock.now() if crew.is_there else build.updated_at  # the times of a build that no process runs stand
+    missing = nobody_there(crew, build_id)
     if output.json:
-        output.data({**summary_fields(build, now), **crew.fields()})
+        output.data({**summary_fields(build, now, missing=missing), **crew.fields()})
         return
     view = build_view(build, now, MOST_SHOWN)
-    show_view(output, view, said(crew), "" if crew.is_there else nobody(crew, build_id))
+    show_view(output, view, said(crew), missing)
 
 
 async def watch_here(app: Client, build_id: str, output: Output, *, stay: bool = False) -> Build:
@@ -125,13 +126,22 @@ async def watch_here(app: Client, build_id: str, output: Output, *, stay: bool =
     """
     from buildwright.cli.foreground import brought_home, toggled
     from buildwright.cli.live import LiveView
+    from buildwright.cli.runners_text import nobody_there
     from buildwright.cli.summary import print_summary, summary_fields
     from buildwright.engine.follow import follow
 
     build = await app.builds.load(build_id)
     view = LiveView(output, app.clock, pause=toggled(app))
+
+    async def fields() -> dict[str, object]:
+        return summary_fields(build, app.clock.now(), missing=nobody_there(await app.crew(build_id), build_id))
+
     if output.json:
-        output.data(summary_fields(build, app.clock.now()))
+        output.data(await fields())
+    elif (
+        not build.is_terminal and build.pause is None and (missing := nobody_there(await app.crew(build_id), build_id))
+    ):
+        output.say(missing.words)
     async with view.shown():
         view.build = build
         await view.look_back(app.builds, build_id)
@@ -141,7 +151,7 @@ async def watch_here(app: Client, build_id: str, output: Output, *, stay: bool =
             if not output.json:
                 news.tell(view.on_event, view.on_log)
             elif news.steps:
-                output.data(summary_fields(build, app.clock.now()))
+                output.data(await fields())
             if news.more:
                 continue
             if build.is_terminal or (build.pause is not None and not stay) or output.reader_left:

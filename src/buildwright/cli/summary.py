@@ -15,6 +15,7 @@ from buildwright.store.kept_views import MOST_SHOWN
 from buildwright.views.command_lines import resume_line
 
 if TYPE_CHECKING:
+    from buildwright.cli.runners_text import NobodyThere
     from buildwright.core.build import Build
     from buildwright.views.choices import PricedChoice
     from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
@@ -31,18 +32,20 @@ _STYLES = {
 }
 
 
-def summary_fields(build: Build, now: datetime, limit: int = 10_000) -> dict[str, object]:
+def summary_fields(
+    build: Build, now: datetime, limit: int = 10_000, missing: NobodyThere | None = None
+) -> dict[str, object]:
     """Return the view of a build as `--json` prints it, with the commands that answer its pause.
 
-    `limit` is the largest number of tasks.
+    `limit` is the largest number of tasks; `missing` is given where no process or worker is there to run it.
     """
     from buildwright.views.overview import build_view
 
     view = build_view(build, now, limit)
-    return view_fields(view, view.model_dump(mode="json"))
+    return view_fields(view, view.model_dump(mode="json"), missing)
 
 
-def view_fields(view: BuildView, fields: dict[str, Any]) -> dict[str, object]:
+def view_fields(view: BuildView, fields: dict[str, Any], missing: NobodyThere | None) -> dict[str, object]:
     """Return the fields of a view, given as JSON, with the commands to type next."""
     if view.pause is not None:
         choices = [
@@ -50,7 +53,7 @@ def view_fields(view: BuildView, fields: dict[str, Any]) -> dict[str, object]:
             for choice in view.pause.choices
         ]
         fields = {**fields, "pause": {**fields["pause"], "choices": choices}}
-    return {**fields, "next": next_command(view)}
+    return {**fields, "next": next_command(view, missing)}
 
 
 def estimate_words(estimate: EstimateView) -> str:
@@ -90,8 +93,8 @@ def print_summary(output: Output, build: Build, now: datetime, limit: int = MOST
     print_view(output, build_view(build, now, limit))
 
 
-def print_view(output: Output, view: BuildView, missing: str = "") -> None:
-    """Print the view of a build for people; `missing` says what to type first where no process or worker runs it."""
+def print_view(output: Output, view: BuildView, missing: NobodyThere | None = None) -> None:
+    """Print the view of a build for people; `missing` is given where no process or worker is there to run it."""
     output.print()
     if view.tasks:
         output.lines(task_table(view.tasks, output.width))
@@ -100,16 +103,15 @@ def print_view(output: Output, view: BuildView, missing: str = "") -> None:
                 typed(f"and {view.omitted:,} more tasks (all of them: buildwright status {view.id[:8]} --json)")
             )
         output.print()
-    idle = view.control == "paused" or (view.steps is not None and not view.steps.asked)
-    unmanned = bool(missing) and not view.outcome and not idle
+    unmanned = missing is not None and not view.outcome and not _is_idle(view)
     for line in ending(view, unmanned=unmanned):
         output.print(line, wrap=True)
     if view.pause is not None:
         print_pause(output, view.id, view.pause)
-    elif unmanned:
-        output.say(missing)
+    elif missing is not None and unmanned:
+        output.say(missing.words)
     else:
-        output.print(f"Next: {next_command(view)}")
+        output.print(f"Next: {next_command(view, missing)}")
 
 
 _COLUMNS = (
@@ -294,8 +296,16 @@ def command_for(build_id: str, choice: Choice) -> str:
     return typed(resume_line(build_id, choice))
 
 
-def next_command(view: BuildView) -> str:
+def _is_idle(view: BuildView) -> bool:
+    """Return whether a build that has not ended waits for an answer or a step, not for what runs it."""
+    by_hand = view.steps is not None and not view.steps.asked
+    return view.control == "paused" or (by_hand and view.control != "stopping")
+
+
+def next_command(view: BuildView, missing: NobodyThere | None = None) -> str:
     """Return the one command that the user most likely needs next."""
+    if missing is not None and not view.outcome and not _is_idle(view):
+        return missing.command
     return typed(_next(view))
 
 
