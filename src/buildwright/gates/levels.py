@@ -73,6 +73,11 @@ def unjudged(toolchain: Toolchain, touched: Sequence[str] | None) -> list[Findin
         fix = f'name a command for it: `--check "{enter}"`, or in {SETTINGS} beside the other checks'
         message = f"{named} {has} no tests, and no check judges {them}."
         said.append(finding("checks.part_unjudged", message, severity="warning", fix=fix))
+    if compiled := [one for one in toolchain.compiled if touched is None or one in touched]:
+        message = f"{compiled[0]}{' and more' if compiled[1:] else ''} is compiled by the project's build, which no set-up runs:"
+        message += " tests of it are skipped, or fail."
+        fix = 'name what builds it in place, for example: `--setup "python setup.py build_ext --inplace"`'
+        said.append(finding("checks.not_built", message, severity="warning", fix=fix))
     return said
 
 

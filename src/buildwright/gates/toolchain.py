@@ -95,6 +95,8 @@ class Toolchain(NamedTuple):
     levels: tuple[tuple[str, str], ...] = ()
     """Names of found tests of one side of the project, each after its side (`api`, `ui`)."""
     needs: Needs = Needs()
+    compiled: tuple[str, ...] = ()
+    """Sources that the build of a Python project compiles, which no found set-up runs."""
 
 
 def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
@@ -110,8 +112,7 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
     named = bool(options.checks or settings.checks)
     setup = given.setup or settings.setup or found.setup
     notes = () if named else found.findings
-    if setup is not found.setup:
-        notes = tuple(one for one in notes if one.code != "checks.not_built")
+    compiled = () if named or setup is not found.setup else found.compiled
     if named and setup is found.setup:
         setup, dropped = needed_setups(setup, checks)
         notes += tuple(dropped)
@@ -133,7 +134,7 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
         notes = (*notes, not_granted(settings.needs))
     needs = needs._replace(bring=options.bring or needs.bring)
     bare, levels = ((), ()) if named else (found.bare, found.levels)
-    return Toolchain(setup, checks, notes, found.sources, parts, bare, levels, needs)
+    return Toolchain(setup, checks, notes, found.sources, parts, bare, levels, needs, compiled)
 
 
 def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
@@ -263,6 +264,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     notes: list[Finding] = []
     sources: list[str] = []
     levels: list[tuple[str, str]] = []
+    compiled: list[str] = []
     inner = [path.removeprefix(part) for path in project.files if path.startswith(part)]
     found = uncovered_parts(inner, lambda path: project.read(part + path))
     below, unseen, bare = (tuple(part + folder for folder in folders) for folders in found)
@@ -281,6 +283,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
             notes += one.findings
             sources += one.sources
             levels += one.levels
+            compiled += one.compiled
     if not any(check.kind == "test" for check in checks):
         checks += _make(top)
     for place in unseen:
@@ -289,7 +292,8 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
         notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
     where = tuple(parts.items())
-    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), where, bare, tuple(levels))
+    found_all = Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), where, bare, tuple(levels))
+    return found_all._replace(compiled=tuple(compiled))
 
 
 def _kinds(folder: _Folder) -> Iterator[tuple[str, Toolchain]]:
@@ -380,8 +384,6 @@ def _python(folder: _Folder) -> Toolchain:
             checks.append(folder.check(tool, command, kind))
         elif is_configured:
             notes.append(_tool_missing(tool, is_made=made.get(tool, False)))
-    if (sources := compiled_parts(facts)) and tests:
-        notes.append(_not_built(sources, folder.command(f"{python} setup.py build_ext --inplace")))
     if run := _django(folder, tests, pyproject):
         checks.append(folder.check("django", f"{python} {run}", "test", "unittest"))
     elif tests or _names_pytest(folder):
@@ -398,18 +400,9 @@ def _python(folder: _Folder) -> Toolchain:
         *_version_setup(folder, tools),
         *_metadata_setup(folder, pyproject, layout),
     )
-    return Toolchain(ready, tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
-
-
-def _not_built(sources: Sequence[str], command: str) -> Finding:
-    """Say that no set-up compiles a project's parts: that is its build's, which may need more than a compiler."""
-    message = (
-        f"{sources[0]}{' and more' if sources[1:] else ''} is compiled by the project's build, which no set-up runs:"
-    )
-    message += " tests of it are skipped, or fail, and changes of it are not tested."
-    return finding(
-        "checks.not_built", message, severity="warning", fix=f'name what builds it in place: --setup "{command}"'
-    )
+    compiled = tuple(map(folder.path, compiled_parts(facts))) if tests else ()
+    imported = tuple(path for paths in sources for path in paths)
+    return Toolchain(ready, tuple(checks), tuple(notes), imported, compiled=compiled)
 
 
 def _tool_missing(tool: str, *, is_made: bool) -> Finding:
