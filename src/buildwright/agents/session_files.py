@@ -15,6 +15,10 @@ LARGEST = 16 * 1024 * 1024
 """Bytes of all files of a conversation that is kept; a larger one is begun anew."""
 
 
+_MINUTE = re.compile(r"(?<=session-)\d{4}-\d\d-\d\dT\d\d-\d\d(?=-[0-9a-f]{8}\.jsonl$)")
+"""In names of Gemini's: it empties the file of a conversation that it loads in the minute in which that was begun."""
+
+
 class KeptConversation(Record):
     """A kept conversation: files by their path below the home, which name the lane and the home of their time."""
 
@@ -56,11 +60,12 @@ def restore(kept: KeptConversation, assignment: Assignment) -> None:
     """Write the files into the home, with the old lane and home replaced by those of this attempt."""
     lane = os.path.realpath(assignment.lane)
     moves = ((kept.lane, lane), (kept.home, str(assignment.home)))
-    for path, content in kept.files.items():
+    for number, (path, content) in enumerate(kept.files.items()):
         # Some name a folder after the lane.
         name, text = path.replace(_as_name(kept.lane), _as_name(lane)), content
         for old, new in moves:
             text = text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
+        name = _MINUTE.sub(f"2000-01-01T00-{number:02}", name)
         write_beneath(assignment.home, name, text.encode("utf-8", "replace"))
 
 
