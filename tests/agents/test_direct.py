@@ -144,6 +144,13 @@ async def test_a_cut_answer_goes_on_and_its_open_block_is_not_written(assign: As
     assert (assignment.lane / "b").read_text() == "whole\n"
 
 
+@pytest.mark.parametrize("said", ["I begin to", file("a") + "=== FILE: b ===\nhalf"])
+async def test_answers_that_are_cut_again_and_again_have_their_kind(assign: Assign, said: str) -> None:
+    finished = finish(await play(ScriptedModel(*[(said, "length")] * 20), assign()))
+    assert (finished.ok, finished.failure) == (False, "output_limit")
+    assert "longest length" in finished.summary
+
+
 @pytest.mark.parametrize(
     ("kind", "failure"), [("rate_limit", "rate_limit"), ("context_length", "context_length"), ("odd", "unavailable")]
 )

@@ -342,12 +342,15 @@ def _replaced(path: str, number: int, text: str, search: str, replace: str) -> s
 
 
 def _finished(applied: int, last: _BlockAnswer, conversation: str) -> Finished:
+    if last.stop == "length":
+        summary = "The model's answers were cut at their longest length, and it did not come to an end."
+        return Finished(ok=False, failure="output_limit", summary=summary, conversation=conversation)
     if not applied:
         summary = last.problems[-1] if last.problems else "The model wrote no block."
         return Finished(ok=False, failure="no_change", summary=summary, conversation=conversation)
     if last.reply():
         # What could not be applied is missing from the change: it must not be judged as if it were complete.
-        summary = "The model did not finish its change: " + "; ".join(last.problems or ["its answers were cut off"])
+        summary = "The model did not finish its change: " + "; ".join(last.problems)
         return Finished(ok=False, failure="crashed", summary=summary, conversation=conversation)
     return Finished(ok=True, summary=_summary(last.text), conversation=conversation)
 
