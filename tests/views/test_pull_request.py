@@ -75,6 +75,12 @@ def test_what_a_person_let_pass_is_told() -> None:
     assert evidence_of(strict, journal(*judged)).accepted == ()
 
 
+def test_that_nothing_contained_the_build_is_told() -> None:
+    done = (started("money"), finished("money"))
+    assert "No sandbox: " in section_of(build_of(journal(*done, options=Options(sandbox="none"))), "c1")
+    assert "andbox" not in section_of(build_of(journal(*done, options=Options(sandbox="bubblewrap"))), "c1")
+
+
 def test_a_text_is_at_most_as_long_as_a_forge_takes() -> None:
     said = "<@*>" * 50
     tasks = tuple(Task(id=f"t{number}", title=said, acceptance=(said, said)) for number in range(300))

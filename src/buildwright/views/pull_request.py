@@ -42,6 +42,7 @@ def section_of(build: Build, commit: str) -> str:
         "",
         f"Buildwright build `{build.id}`, commit `{commit[:12]}`.",
         "",
+        *_unwalled(build),
         *_requirements(spec_progress(build)),
         *_tasks(build),
         *_checks(build),
@@ -78,6 +79,12 @@ def _state(build: Build) -> str:
     if not build.options.gates:
         return "Done, and no check has judged it"
     return "Done: every change has passed the checks"
+
+
+def _unwalled(build: Build) -> Iterator[str]:
+    if build.options.sandbox == "none":
+        yield "No sandbox: agents and checks ran with the rights of the user who built it (`--sandbox none`)."
+        yield ""
 
 
 def _requirements(progress: SpecProgress) -> Iterator[str]:
