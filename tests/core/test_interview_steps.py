@@ -114,6 +114,18 @@ def test_undo_takes_one_step_back_and_never_gives_a_name_twice() -> None:
         hear(hear(undone, "undo").interview if undone.past else undone, "undo")
 
 
+def test_undo_takes_a_change_back_together_with_the_reply_to_it() -> None:
+    both = AnswerConflict(first="A1", second="A2", sentence="They differ.")
+    torn = ASKED.model_copy(update={"contradictions": (both,)})
+    heard = hear(torn, "A1: It counts lines.")
+    assert (heard.interview.contradictions, bool(heard.asked)) == ((), True)
+    reply = InterviewerReply(reply="Good.", questions=(PAGES,))
+    after = with_reply(heard.interview, reply, begun=bool(heard.done))
+    back = hear(after, "undo").interview
+    assert [each.text for each in back.answers] == [each.text for each in torn.answers]
+    assert (back.contradictions, back.questions) == ((both,), torn.questions)
+
+
 def test_a_text_that_comes_back_is_a_new_revision() -> None:
     changed = hear(ASKED, "A1: It counts lines.").interview
     back = hear(changed, "undo").interview.answers[0]

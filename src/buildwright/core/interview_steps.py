@@ -204,8 +204,11 @@ def _undone(interview: Interview) -> Interview:
 # --- The interviewer's reply -----------------------------------------------------------------------------------------
 
 
-def with_reply(interview: Interview, reply: InterviewerReply) -> Interview:
-    """Return the interview with what the interviewer answered, which `reply_problem` found nothing wrong with."""
+def with_reply(interview: Interview, reply: InterviewerReply, *, begun: bool = False) -> Interview:
+    """Return the interview with what the interviewer answered, which `reply_problem` found nothing wrong with.
+
+    `begun`: the message had done something before it was asked. Both are one step, which one `undo` takes back.
+    """
     answers = {each.id: each for each in interview.answers}
     number = interview.taken
     for given in reply.answers:
@@ -217,17 +220,17 @@ def with_reply(interview: Interview, reply: InterviewerReply) -> Interview:
         question = given.question or (old.question if old else "")
         taken = Answer(**{**fields, "question": question}, id=old.id if old else f"A{number}", revision=revision)
         answers[taken.id] = taken
-    return _stepped(
-        interview,
-        title=reply.title or interview.title,
-        answers=tuple(answers.values()),
-        questions=reply.questions,
-        contradictions=reply.contradictions,
-        complete=_complete(reply),
-        checked=True,
-        taken=number,
-        reply=reply.reply,
-    )
+    changes = {
+        "title": reply.title or interview.title,
+        "answers": tuple(answers.values()),
+        "questions": reply.questions,
+        "contradictions": reply.contradictions,
+        "complete": _complete(reply),
+        "checked": True,
+        "taken": number,
+        "reply": reply.reply,
+    }
+    return interview.model_copy(update=changes) if begun else _stepped(interview, **changes)
 
 
 def _complete(reply: InterviewerReply) -> tuple[SectionName, ...]:
