@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
-from buildwright.core.build import Build, TaskPhase
+from buildwright.core.build import Build, TaskPhase, landed_before
 from buildwright.core.complexity import complexity_of
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.limits import Options
@@ -83,13 +83,32 @@ async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | Non
 
 async def compared(builds: BuildReader, build: Build, now: datetime) -> EstimateOutcome | None:
     """Return what a build has taken by now beside what was to be expected; None where nothing was known before it."""
-    if build.plan is None:
+    graph = _begun_with(build)
+    if graph is None:
         return None
     try:
-        estimated = await estimate_for(builds, build.plan.graph, build.options, build.user_id, build.created_at)
+        estimated = await estimate_for(builds, graph, build.options, build.user_id, build.created_at)
     except BuildwrightError:
         return None
     return outcome(build, seconds_of(build, now), estimated) if estimated.is_known else None
+
+
+def _begun_with(build: Build) -> Graph | None:
+    """Return its plan without the tasks that were done where it was forked from; None where nothing was left to do."""
+    if build.plan is None:
+        return None
+    graph = build.plan.graph
+    done = {task.id for task in graph.tasks if landed_before(build.task(task.id))}
+
+    def left(ids: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each for each in ids if each not in done)
+
+    tasks = tuple(
+        task.model_copy(update={"depends_on": left(task.depends_on), "tests_first": left(task.tests_first)})
+        for task in graph.tasks
+        if task.id not in done
+    )
+    return graph.model_copy(update={"tasks": tasks}) if tasks else None
 
 
 def _model_of(options: Options) -> str:
