@@ -207,6 +207,9 @@ async def test_a_changed_answer_is_looked_at_with_the_next_message(tmp_path: Pat
         assert not changed.json["checked"]
         assert changed.json["spec"] is None
         odd = await tell(served.client, path, "")
+        steps = (await served.client.get(f"{path}/page")).json["steps"]
+        (talk,) = [step["words"] for step in steps if step["name"] == "interview"]
+        assert talk.endswith(" 1 pair of answers cannot both hold."), talk
         (both,) = odd["contradictions"]
         assert (both["first"]["text"], both["second"]["text"]) == ("Counting words", "Every count is kept.")
         missing = await served.client.ask("PUT", f"{path}/questionnaire/answers/A99", {"text": "x"})

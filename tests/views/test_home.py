@@ -99,6 +99,7 @@ def test_what_blocks_most_comes_first_and_an_interview_last() -> None:
     approval, pause = build_of(journal(*ASKED)), build_of(journal(e.BuildPaused(reason="user")))
     found = inbox_of([approval, pause], [ENTRY])
     assert [(need.kind, need.blocks) for need in found] == [("pause", 4), ("finding", 2), ("interview", 0)]
+    assert [f"blocks {need.blocked}" for need in found] == ["blocks 4 tasks", "blocks 2 tasks", "blocks its build"]
     (approve,) = found[1].remedies
     assert (approve.body, approve.takes) == ({"finding": "1c9e02d4a7b3"}, "reason")
     assert found[1].task == "money"

@@ -211,7 +211,7 @@ def _of_interview(entry: InterviewEntry) -> Need:
         words="The interview has begun and is not complete.",
         since=entry.updated_at,
         blocks=0,
-        blocked="nothing is built of it yet",
+        blocked="its build",
         remedies=(said,),
         evidence=f"/projects/{entry.project_id}/questionnaire/state",
     )

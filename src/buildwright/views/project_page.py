@@ -193,7 +193,8 @@ def _interview_step(parts: ProjectParts, path: str) -> ProjectStep:
         words = f"The interview is complete: {answers} answers."
     elif answers:
         words = f"{settled} of {len(talk.sections)} sections are complete."
-        words += f" {len(talk.contradictions)} answers contradict others." if talk.contradictions else ""
+        pairs = len(talk.contradictions)
+        words += f" {pairs} pair{'' if pairs == 1 else 's'} of answers cannot both hold." if pairs else ""
     elif parts.spec:
         words = f"A spec of {len(parts.spec.split()):,} words. An interview asks only for what it leaves open."
     elif parts.tasks:

@@ -6,11 +6,11 @@ import type { AttemptFile, AttemptHunk, AttemptLines, AttemptRun, Attempts, Diff
 import { LinkChip } from "../live/LinkChip";
 import { buildAddress, setQuery, useQueryValue } from "../shell/router";
 import { Badge } from "../ui/Badge";
-import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { cx } from "../ui/cx";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Problem, Read, Skeleton } from "../ui/States";
 import { count, short } from "../ui/words";
 import styles from "./attempts.module.css";
 
@@ -21,14 +21,11 @@ export function AttemptsPage({ id }: { readonly id: string }) {
     document.title = `Attempts${task && ` at ${task}`} · ${title} - Buildwright`;
   }, [task, title]);
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>
-          Attempts <span>{title}</span>
-        </h1>
+    <Page size="all">
+      <PageHead title="Attempts" of={title}>
         <LinkChip />
         {task && <a href={`${buildAddress(id)}?task=${encodeURIComponent(task)}`}>Task {task}</a>}
-      </header>
+      </PageHead>
       {task ? (
         <OfTask id={id} task={task} />
       ) : (
@@ -36,7 +33,7 @@ export function AttemptsPage({ id }: { readonly id: string }) {
           Choose a task of the build: its attempts are listed there.
         </Empty>
       )}
-    </div>
+    </Page>
   );
 }
 
@@ -110,27 +107,19 @@ interface BesideProps {
 }
 
 function Beside({ id, task, left, right }: BesideProps) {
-  const { data, error, refetch } = useQuery(attempts(id, task, left, right));
-  if (!data) {
-    return error ? (
-      <Problem
-        message={error.message}
-        fix={"fix" in error ? String(error.fix) : ""}
-        button={<Button onClick={() => void refetch()}>Try again</Button>}
-      />
-    ) : (
-      <Skeleton widths={[40, 100, 100]} />
-    );
-  }
   return (
-    <>
-      <p role="status">
-        {data.words} <End view={data} side="left" /> <End view={data} side="right" />
-      </p>
-      {data.files.map((file) => (
-        <File key={file.path} view={data} file={file} />
-      ))}
-    </>
+    <Read from={useQuery(attempts(id, task, left, right))} widths={[40, 100, 100]}>
+      {(view) => (
+        <>
+          <p role="status">
+            {view.words} <End view={view} side="left" /> <End view={view} side="right" />
+          </p>
+          {view.files.map((file) => (
+            <File key={file.path} view={view} file={file} />
+          ))}
+        </>
+      )}
+    </Read>
   );
 }
 

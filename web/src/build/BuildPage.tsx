@@ -5,11 +5,11 @@ import { build as buildQuery, instructions } from "../api/queries";
 import type { Build } from "../api/types";
 import { announce } from "../shell/kept";
 import { buildAddress, useQueryValue } from "../shell/router";
-import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Page } from "../ui/Page";
 import { Panel } from "../ui/Panel";
 import { Said } from "../ui/Said";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Read } from "../ui/States";
 import { count, short } from "../ui/words";
 import styles from "./build.module.css";
 import { FindingList } from "./FindingList";
@@ -23,41 +23,35 @@ import { TaskDrawer } from "./TaskDrawer";
 import { TaskTable } from "./TaskTable";
 
 export function BuildPage({ id }: { readonly id: string }) {
-  const { data, error, dataUpdatedAt, refetch } = useQuery(buildQuery(id));
-  const task = useQueryValue("task");
-  useTold(data);
-  if (!data) {
-    return (
-      <div className={styles.page}>
-        {error ? (
-          <Problem
-            message={error.message}
-            button={<Button onClick={() => void refetch()}>Try again</Button>}
-          />
-        ) : (
-          <>
-            <h1 className="sr-only">Build</h1>
-            <Skeleton widths={[30, 60, 100]} />
-            <Skeleton widths={[100, 100, 100, 100, 100]} />
-          </>
-        )}
-      </div>
-    );
-  }
-  const ended = Boolean(data.outcome || data.delivering);
+  const found = useQuery(buildQuery(id));
+  useTold(found.data);
   return (
-    <div className={styles.page}>
-      <Header build={data} readAt={dataUpdatedAt} />
-      {data.pause && !ended && <PauseCard build={data} />}
-      <Result build={data} />
-      <Now build={data} readAt={dataUpdatedAt} />
+    <Page>
+      {!found.data && <h1 className="sr-only">Build</h1>}
+      <Read from={found} widths={[30, 60, 100, 100, 100, 100, 100]}>
+        {(build) => <Whole build={build} readAt={found.dataUpdatedAt} />}
+      </Read>
+    </Page>
+  );
+}
+
+function Whole({ build, readAt }: { readonly build: Build; readonly readAt: number }) {
+  const { id } = build;
+  const task = useQueryValue("task");
+  const ended = Boolean(build.outcome || build.delivering);
+  return (
+    <>
+      <Header build={build} readAt={readAt} />
+      {build.pause && !ended && <PauseCard build={build} />}
+      <Result build={build} />
+      <Now build={build} readAt={readAt} />
       <SpecPanel id={id} />
       <Phases id={id} />
-      <Findings build={data} />
-      <TaskTable build={data} />
-      <Messages build={data} ended={ended} />
+      <Findings build={build} />
+      <TaskTable build={build} />
+      <Messages build={build} ended={ended} />
       {task && <TaskDrawer build={id} task={task} ended={ended} />}
-    </div>
+    </>
   );
 }
 

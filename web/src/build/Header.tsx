@@ -1,6 +1,6 @@
 // The head of a build: what it is, how far it is, what it costs, and what can be done with it now.
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { forecast } from "../api/queries";
 import type { Build } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
@@ -11,6 +11,7 @@ import { Bar } from "../ui/Bar";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
+import { Fact, Facts } from "../ui/Page";
 import { useRefused } from "../ui/Rights";
 import ui from "../ui/ui.module.css";
 import { useTick } from "../ui/useTick";
@@ -41,34 +42,31 @@ export function Header({ build, readAt }: { readonly build: Build; readonly read
         <LinkChip />
         <Actions build={build} />
       </div>
-      <dl className={styles.facts}>
-        <Fact name="Tasks" value={total ? `${done} of ${total}` : "no plan yet"} />
-        <Fact name="Time" value={<Elapsed build={build} readAt={readAt} />} />
-        <Fact name="Agents" value={String((build.running ?? []).length)} />
-        <Fact
-          name="Cost"
-          value={`${dollars(build.usage?.cost_usd ?? 0)}${build.budget_usd ? ` of ${dollars(build.budget_usd)}` : ""}`}
-        />
+      <Facts className={styles.facts}>
+        <Fact name="Tasks">{total ? `${done} of ${total}` : "no plan yet"}</Fact>
+        <Fact name="Time">
+          <Elapsed build={build} readAt={readAt} />
+        </Fact>
+        <Fact name="Agents">{(build.running ?? []).length}</Fact>
+        <Fact name="Cost">
+          {dollars(build.usage?.cost_usd ?? 0)}
+          {build.budget_usd && ` of ${dollars(build.budget_usd)}`}
+        </Fact>
         <Outlook id={build.id} />
-        <Fact name="Tokens" value={(build.usage?.tokens ?? 0).toLocaleString("en")} />
-        <Fact name="Build" value={<code>{short(build.id)}</code>} />
+        <Fact name="Tokens">{(build.usage?.tokens ?? 0).toLocaleString("en")}</Fact>
+        <Fact name="Build">
+          <code>{short(build.id)}</code>
+        </Fact>
         {build.repository && (
-          <Fact name="Repository" value={<code title={build.repository}>{build.repository}</code>} />
+          <Fact name="Repository">
+            <code title={build.repository}>{build.repository}</code>
+          </Fact>
         )}
-      </dl>
+      </Facts>
       {total > 0 && (
         <Bar total={total} done={done + (counts.skipped ?? 0)} failed={failed} busy={busy} label={told} />
       )}
     </header>
-  );
-}
-
-function Fact({ name, value }: { readonly name: string; readonly value: ReactNode }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
   );
 }
 
@@ -80,8 +78,8 @@ function Outlook({ id }: { readonly id: string }) {
   const lost = Number(found.thrown_away_usd);
   return (
     <>
-      {total && total.high > 0 && <Fact name="Likely in the end" value={range(total, dollars)} />}
-      {lost > 0 && <Fact name="Thrown away" value={dollars(lost)} />}
+      {total && total.high > 0 && <Fact name="Likely in the end">{range(total, dollars)}</Fact>}
+      {lost > 0 && <Fact name="Thrown away">{dollars(lost)}</Fact>}
     </>
   );
 }

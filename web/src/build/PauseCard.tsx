@@ -12,7 +12,7 @@ import { Command } from "../ui/Command";
 import { Refused } from "../ui/Rights";
 import { Skeleton } from "../ui/States";
 import { useTick } from "../ui/useTick";
-import { duration, said } from "../ui/words";
+import { duration, sentence } from "../ui/words";
 import styles from "./build.module.css";
 import { FindingList } from "./FindingList";
 
@@ -63,7 +63,7 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
         {found.reason === "user" ? "You paused this build" : `Paused: ${found.reason}`}
         {found.until && <Until at={found.until} />}
       </h2>
-      {found.words && <p className={styles.pauseWords}>{found.words}</p>}
+      {found.words && <p className={styles.pauseWords}>{sentence(found.words)}</p>}
       {(build.pause?.fault || found.task) && (
         <p className={styles.quiet}>
           {build.pause?.fault && <>At fault: {build.pause.fault}. </>}
@@ -98,7 +98,7 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
               {answerTitle(choice.name)}
             </Button>
             <div>
-              <p>{said(choice.words)}</p>
+              <p>{sentence(choice.words)}</p>
               <p className={styles.quiet} title={choice.price.basis}>
                 {choice.price.words}
               </p>

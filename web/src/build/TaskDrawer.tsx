@@ -9,7 +9,7 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Refused } from "../ui/Rights";
-import { Problem, Skeleton } from "../ui/States";
+import { Read } from "../ui/States";
 import { dollars, duration, moment, short } from "../ui/words";
 import styles from "./build.module.css";
 import { FindingList } from "./FindingList";
@@ -48,16 +48,9 @@ export function TaskDrawer({
           ✕
         </Button>
       </header>
-      {found.error && !found.data ? (
-        <Problem
-          message={found.error.message}
-          button={<Button onClick={() => void found.refetch()}>Try again</Button>}
-        />
-      ) : found.data ? (
-        <Content build={build} found={found.data} ended={ended} />
-      ) : (
-        <Skeleton widths={[70, 100, 90, 40, 100]} />
-      )}
+      <Read from={found} widths={[70, 100, 90, 40, 100]}>
+        {(data) => <Content build={build} found={data} ended={ended} />}
+      </Read>
     </aside>
   );
 }

@@ -1,22 +1,20 @@
 // What people have said of paragraphs of a contract: who, when, of what, and whether that has changed since.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { ask, projectPath, type Refusal, refusalOf } from "../api/client";
+import { ask, projectPath, refusalOf } from "../api/client";
 import { contractComments, ofProject } from "../api/queries";
 import type { ContractComment, ContractType } from "../api/types";
 import { toast } from "../shell/kept";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
-import { Dialog } from "../ui/Dialog";
-import { Field } from "../ui/Field";
-import { shellWord } from "../ui/lines";
 import { Panel } from "../ui/Panel";
 import { Refused } from "../ui/Rights";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { moment, short } from "../ui/words";
+import { AskOfPassage, type Place } from "./AskOfPassage";
 import styles from "./contracts.module.css";
-import { Passage, passageIn, titleOf } from "./Passage";
+import { Passage } from "./Passage";
 
 interface Props {
   readonly id: string;
@@ -113,72 +111,31 @@ function One({ id, comment }: { readonly id: string; readonly comment: ContractC
   );
 }
 
-interface WriteProps extends Props {
-  /** The text of the version that is commented. */
-  readonly text: string;
+interface WriteProps extends Place {
+  /** Of the contract that is commented. */
   readonly version: number;
-  readonly first: number;
-  /** 0 for the paragraph around the first line. */
-  readonly last: number;
-  readonly onClose: () => void;
 }
 
-export function WriteComment({ id, type, text, version, first, last, onClose }: WriteProps) {
+export function WriteComment({ version, ...place }: WriteProps) {
+  const { id, type, first, last, onClose } = place;
   const client = useQueryClient();
-  const [words, setWords] = useState("");
-  const [refused, setRefused] = useState<Refusal | null>(null);
-  const [busy, setBusy] = useState(false);
-  const send = async () => {
-    setBusy(true);
-    setRefused(null);
-    try {
-      const path = `/contracts/${encodeURIComponent(type)}/comments`;
-      await ask(projectPath(id, path), { text: words, first, last, version });
-      toast({ text: "The comment is kept." });
-      await client.invalidateQueries({ queryKey: ofProject(id) });
-      onClose();
-    } catch (error) {
-      setRefused(refusalOf(error));
-    } finally {
-      setBusy(false);
-    }
+  const send = async (words: string) => {
+    const path = `/contracts/${encodeURIComponent(type)}/comments`;
+    await ask(projectPath(id, path), { text: words, first, last, version });
+    toast({ text: "The comment is kept." });
+    await client.invalidateQueries({ queryKey: ofProject(id) });
+    onClose();
   };
-  const lines = last ? `${first}-${last}` : `${first}`;
   return (
-    <Dialog label="Comment on a passage" onClose={onClose}>
-      <form
-        className={styles.ask}
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (words.trim() && !busy) void send();
-        }}
-      >
-        <h2>Comment on {titleOf(first, last)}</h2>
-        <Passage text={passageIn(text, first, last)} />
-        <Field label="What you have to say">
-          {(names) => (
-            <textarea
-              {...names}
-              autoFocus
-              rows={3}
-              maxLength={8_000}
-              className={styles.text}
-              value={words}
-              onChange={(event) => setWords(event.target.value)}
-            />
-          )}
-        </Field>
-        {refused && <Problem message={refused.message} fix={refused.fix} />}
+    <AskOfPassage verb="Comment on" place={place} label="What you have to say" onSend={send}>
+      {(can) => (
         <div className={styles.row}>
-          <Button act="say" look="primary" type="submit" disabled={!words.trim() || busy}>
+          <Button act="say" look="primary" type="submit" disabled={!can}>
             Keep it
           </Button>
           <Button onClick={onClose}>Leave it</Button>
         </div>
-        <Command
-          line={`buildwright contracts comment ${short(id)} ${type} ${lines} -m ${shellWord(words.trim() || "…")}`}
-        />
-      </form>
-    </Dialog>
+      )}
+    </AskOfPassage>
   );
 }

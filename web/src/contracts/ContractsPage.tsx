@@ -10,8 +10,9 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { cx } from "../ui/cx";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Problem, Read } from "../ui/States";
 import { count, moment, short } from "../ui/words";
 import styles from "./contracts.module.css";
 import { draftOf } from "./drafts";
@@ -19,19 +20,18 @@ import { Editor } from "./Editor";
 import { Stale } from "./Stale";
 
 export function ContractsPage({ id }: { readonly id: string }) {
-  const { data, error, refetch } = useQuery(contracts(id));
+  const found = useQuery(contracts(id));
   const name = useQuery(project(id)).data?.name ?? "";
   const chosen = useQueryValue("show");
   const [change, setChange] = useState<ContractsChange | null>(null);
   useEffect(() => {
     document.title = `Contracts${name && ` · ${name}`} - Buildwright`;
   }, [name]);
-  const items = data?.items ?? [];
+  const items = found.data?.items ?? [];
   const shown = items.find((one) => one.contract_type === chosen) ?? items[0];
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>Contracts</h1>
+    <Page>
+      <PageHead title="Contracts">
         {name && <a href={projectAddress(id)}>{name}</a>}
         {items.length > 0 && (
           <a href={projectPath(id, "/contracts/export")} download="contracts.zip">
@@ -39,25 +39,25 @@ export function ContractsPage({ id }: { readonly id: string }) {
           </a>
         )}
         <Command line={`buildwright contracts list ${short(id)}`} />
-      </header>
-      {error && !data ? (
-        <Problem message={error.message} button={<Button onClick={() => void refetch()}>Try again</Button>} />
-      ) : !data ? (
-        <Skeleton widths={[30, 100, 100, 60]} />
-      ) : !shown ? (
-        <Panel title="None yet">
-          <Make id={id} />
-        </Panel>
-      ) : (
-        <>
-          {change && <Changed id={id} change={change} onDone={() => setChange(null)} />}
-          <div className={styles.sides}>
-            <List id={id} items={items} shown={shown.contract_type} />
-            <Editor key={shown.contract_type} id={id} type={shown.contract_type} onSaved={setChange} />
-          </div>
-        </>
-      )}
-    </div>
+      </PageHead>
+      <Read from={found} widths={[30, 100, 100, 60]}>
+        {() =>
+          shown ? (
+            <>
+              {change && <Changed id={id} change={change} onDone={() => setChange(null)} />}
+              <div className={styles.sides}>
+                <List id={id} items={items} shown={shown.contract_type} />
+                <Editor key={shown.contract_type} id={id} type={shown.contract_type} onSaved={setChange} />
+              </div>
+            </>
+          ) : (
+            <Panel title="None yet">
+              <Make id={id} />
+            </Panel>
+          )
+        }
+      </Read>
+    </Page>
   );
 }
 

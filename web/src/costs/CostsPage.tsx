@@ -1,62 +1,50 @@
 // What one build costs: against its budget with the forecast, by everything that it can be summed by, what was spent on
 // work that was thrown away, and what was estimated.
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect } from "react";
+import { useEffect } from "react";
 import { buildPath } from "../api/client";
 import { buildCosts, build as buildQuery, forecast } from "../api/queries";
 import type { BuildCosts, Forecast } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { buildAddress, setQuery, useQueryValue } from "../shell/router";
-import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Fact, Facts, Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
-import { count, dollars, duration, range, said, short } from "../ui/words";
+import { Empty, Read } from "../ui/States";
+import { count, dollars, duration, range, said, sentence, short } from "../ui/words";
 import { Chart } from "./Chart";
 import { CostTable } from "./CostTable";
 import styles from "./costs.module.css";
 
 const NAMES: Record<string, string> = { result: "What became of it" };
+const BARS = [30, 100, 100, 60, 100];
 
 export function CostsPage({ id }: { readonly id: string }) {
   const found = useQuery(buildCosts(id));
-  const outlook = useQuery(forecast(id)).data;
+  const outlook = useQuery(forecast(id));
   const title = useQuery(buildQuery(id)).data?.title ?? "";
   useEffect(() => {
     document.title = `Costs · ${title} - Buildwright`;
   }, [title]);
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>
-          Costs <span>{title}</span>
-        </h1>
+    <Page>
+      <PageHead title="Costs" of={title}>
         <LinkChip />
-      </header>
-      {found.error && !found.data ? (
-        <Problem
-          message={found.error.message}
-          button={<Button onClick={() => void found.refetch()}>Try again</Button>}
-        />
-      ) : !found.data || !outlook ? (
-        <Skeleton widths={[30, 100, 100, 60, 100]} />
-      ) : (
-        <>
-          <Spent costs={found.data} outlook={outlook} />
-          <Lost outlook={outlook} />
-          <By id={id} costs={found.data} />
-        </>
-      )}
-    </div>
-  );
-}
-
-function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
+      </PageHead>
+      <Read from={found} widths={BARS}>
+        {(costs) => (
+          <Read from={outlook} widths={BARS}>
+            {(ahead) => (
+              <>
+                <Spent costs={costs} outlook={ahead} />
+                <Lost outlook={ahead} />
+                <By id={id} costs={costs} />
+              </>
+            )}
+          </Read>
+        )}
+      </Read>
+    </Page>
   );
 }
 
@@ -67,7 +55,7 @@ function Spent({ costs, outlook }: { readonly costs: BuildCosts; readonly outloo
     <Panel title="Spent">
       <div className={styles.body}>
         <p>{outlook.words}</p>
-        <dl className={styles.facts}>
+        <Facts>
           <Fact name="So far">{dollars(outlook.spent_usd)}</Fact>
           <Fact name="Budget">{outlook.budget_usd ? dollars(outlook.budget_usd) : "none"}</Fact>
           {outlook.left_usd && <Fact name="Left of it">{dollars(outlook.left_usd)}</Fact>}
@@ -79,12 +67,12 @@ function Spent({ costs, outlook }: { readonly costs: BuildCosts; readonly outloo
             {total.cache_read_tokens.toLocaleString("en")} ({Math.round(100 * costs.cached)} % of the input)
           </Fact>
           {outlook.unpriced > 0 && <Fact name="Without a price">{count(outlook.unpriced, "request")}</Fact>}
-        </dl>
+        </Facts>
         <Chart found={outlook} />
         {estimated ? (
           <div>
             <h3>Estimated, and used</h3>
-            <dl className={styles.facts}>
+            <Facts>
               {estimated.estimate.cost_usd && (
                 <Fact name="Cost">
                   {range(estimated.estimate.cost_usd, dollars)} estimated, {dollars(estimated.cost_usd)} used
@@ -101,7 +89,7 @@ function Spent({ costs, outlook }: { readonly costs: BuildCosts; readonly outloo
                   ? `${count(estimated.estimate.of_tasks, "task")} of ${count(estimated.estimate.of_builds, "build")}`
                   : "published prices, and assumed sizes of tasks"}
               </Fact>
-            </dl>
+            </Facts>
           </div>
         ) : (
           <p className={styles.quiet}>Nothing was estimated: no earlier build or price was known.</p>
@@ -121,7 +109,7 @@ function Lost({ outlook }: { readonly outlook: Forecast }) {
         <ul className={styles.lost}>
           {lost.map((one) => (
             <li key={one.result}>
-              <strong>{dollars(one.cost_usd)}</strong> {said(one.words)}{" "}
+              <strong>{dollars(one.cost_usd)}</strong> {sentence(one.words)}{" "}
               <span className={styles.quiet}>{count(one.attempts, "attempt")}</span>
             </li>
           ))}

@@ -3,10 +3,10 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { costs } from "../api/queries";
 import { buildAddress, setQuery, useQueryValue } from "../shell/router";
-import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Fact, Facts, Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Read } from "../ui/States";
 import { count, dollars, said } from "../ui/words";
 import { CostTable } from "./CostTable";
 import styles from "./costs.module.css";
@@ -24,15 +24,14 @@ export function SpendingPage() {
     () => (Object.hasOwn(SPANS, days) ? dayBefore(Number(days), new Date()) : ""),
     [days],
   );
-  const { data, error, refetch } = useQuery(costs(by, since && `${since}T00:00:00Z`));
+  const found = useQuery(costs(by, since && `${since}T00:00:00Z`));
   useEffect(() => {
     document.title = "Spending - Buildwright";
   }, []);
   const query = new URLSearchParams(since ? { by, since: `${since}T00:00:00Z` } : { by });
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>Spending</h1>
+    <Page>
+      <PageHead title="Spending">
         <div className={styles.tools}>
           <select aria-label="Sum by" value={by} onChange={(event) => setQuery("by", event.target.value)}>
             {KEYS.map((key) => (
@@ -56,61 +55,45 @@ export function SpendingPage() {
             JSON
           </a>
         </div>
-      </header>
-      {error && !data ? (
-        <Problem message={error.message} button={<Button onClick={() => void refetch()}>Try again</Button>} />
-      ) : !data ? (
-        <Skeleton widths={[30, 100, 100, 100]} />
-      ) : (
-        <>
-          <Panel title="In all">
-            <div className={styles.body}>
-              <dl className={styles.facts}>
-                <div>
-                  <dt>Cost</dt>
-                  <dd>{dollars(data.cost_usd)}</dd>
-                </div>
-                <div>
-                  <dt>Thrown away</dt>
-                  <dd>{dollars(data.thrown_away_usd)}</dd>
-                </div>
-                <div>
-                  <dt>Not paid twice</dt>
-                  <dd>
+      </PageHead>
+      <Read from={found} widths={[30, 100, 100, 100]}>
+        {(data) => (
+          <>
+            <Panel title="In all">
+              <div className={styles.body}>
+                <Facts>
+                  <Fact name="Cost">{dollars(data.cost_usd)}</Fact>
+                  <Fact name="Thrown away">{dollars(data.thrown_away_usd)}</Fact>
+                  <Fact name="Not paid twice">
                     {dollars(data.kept.saved_usd ?? 0)}{" "}
                     <span className={styles.quiet}>{count(data.kept.answers ?? 0, "kept answer")}</span>
-                  </dd>
-                </div>
-                {data.unpriced > 0 && (
-                  <div>
-                    <dt>Without a price</dt>
-                    <dd>{count(data.unpriced, "request")}</dd>
-                  </div>
-                )}
-              </dl>
-            </div>
-          </Panel>
-          <Panel title={`By ${(NAMES[by] ?? by).toLowerCase()}`} count={data.sums.length}>
-            {data.sums.length === 0 ? (
-              <Empty>No request to a model is known.</Empty>
-            ) : (
-              <CostTable
-                name={NAMES[by] ?? said(by)}
-                rows={data.sums}
-                words={data.words}
-                link={
-                  by === "build"
-                    ? (key) => (key.startsWith("interview-") ? "" : buildAddress(key))
-                    : undefined
-                }
-              />
-            )}
-            <div className={styles.note}>
-              <Command line={`buildwright costs --by ${by}${since && ` --since ${since}`}`} />
-            </div>
-          </Panel>
-        </>
-      )}
-    </div>
+                  </Fact>
+                  {data.unpriced > 0 && <Fact name="Without a price">{count(data.unpriced, "request")}</Fact>}
+                </Facts>
+              </div>
+            </Panel>
+            <Panel title={`By ${(NAMES[by] ?? by).toLowerCase()}`} count={data.sums.length}>
+              {data.sums.length === 0 ? (
+                <Empty>No request to a model is known.</Empty>
+              ) : (
+                <CostTable
+                  name={NAMES[by] ?? said(by)}
+                  rows={data.sums}
+                  words={data.words}
+                  link={
+                    by === "build"
+                      ? (key) => (key.startsWith("interview-") ? "" : buildAddress(key))
+                      : undefined
+                  }
+                />
+              )}
+              <div className={styles.note}>
+                <Command line={`buildwright costs --by ${by}${since && ` --since ${since}`}`} />
+              </div>
+            </Panel>
+          </>
+        )}
+      </Read>
+    </Page>
   );
 }

@@ -10,7 +10,8 @@ import { setQuery, useQueryValue } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { copied } from "../ui/copy";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Page, PageHead } from "../ui/Page";
+import { Empty, Read, Skeleton } from "../ui/States";
 import { bytes, clock, count, short } from "../ui/words";
 import { Code } from "./Code";
 import { FileTree } from "./FileTree";
@@ -24,7 +25,6 @@ export function FilesPage({ id }: { readonly id: string }) {
   const known = useQuery(moments(id));
   const newest = known.data && (known.data.moments.at(-1)?.seq ?? 0);
   const found = useQuery({ ...tree(id, when, newest), placeholderData: keepPreviousData });
-  const error = found.error ?? known.error;
   const build = useQuery(buildQuery(id)).data;
   const filter = useRef<HTMLInputElement>(null);
   const title = build?.title ?? "";
@@ -47,11 +47,8 @@ export function FilesPage({ id }: { readonly id: string }) {
     ),
   );
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>
-          Files <span>{title}</span>
-        </h1>
+    <Page size="window" className={styles.page}>
+      <PageHead title="Files" of={title}>
         <LinkChip />
         <fieldset className={styles.switch}>
           <legend className="sr-only">Which files</legend>
@@ -67,35 +64,35 @@ export function FilesPage({ id }: { readonly id: string }) {
             </label>
           ))}
         </fieldset>
-      </header>
+      </PageHead>
       {of === "merged" && <Slider all={known.data?.moments ?? []} at={at} />}
-      {error && !found.data ? (
-        <Problem
-          message={error.message}
-          button={<Button onClick={() => void (known.error ? known : found).refetch()}>Try again</Button>}
-        />
-      ) : !found.data ? (
-        <Skeleton widths={[30, 40, 35, 45, 30]} />
-      ) : found.data.files.length === 0 ? (
-        <Empty command={`buildwright status ${short(id)}`}>There are no files at this moment.</Empty>
-      ) : (
-        <div className={styles.columns}>
-          <FileTree
-            tree={found.data}
-            chosen={path}
-            filter={filter}
-            onChoose={(chosen) => setQuery("path", chosen)}
-          />
-          {path ? (
-            <File key={path} id={id} path={path} when={when} newest={newest} />
+      <Read
+        from={known.error && !found.data ? { ...known, data: undefined } : found}
+        widths={[30, 40, 35, 45, 30]}
+      >
+        {(all) =>
+          all.files.length === 0 ? (
+            <Empty command={`buildwright status ${short(id)}`}>There are no files at this moment.</Empty>
           ) : (
-            <div className={styles.file}>
-              <Empty command={`buildwright diff ${short(id)} --stat`}>Choose a file to read it.</Empty>
+            <div className={styles.columns}>
+              <FileTree
+                tree={all}
+                chosen={path}
+                filter={filter}
+                onChoose={(chosen) => setQuery("path", chosen)}
+              />
+              {path ? (
+                <File key={path} id={id} path={path} when={when} newest={newest} />
+              ) : (
+                <div className={styles.file}>
+                  <Empty command={`buildwright diff ${short(id)} --stat`}>Choose a file to read it.</Empty>
+                </div>
+              )}
             </div>
-          )}
-        </div>
-      )}
-    </div>
+          )
+        }
+      </Read>
+    </Page>
   );
 }
 

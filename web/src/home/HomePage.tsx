@@ -6,10 +6,10 @@ import type { Card, Home, News, Project } from "../api/types";
 import { buildAddress, projectAddress } from "../shell/router";
 import { Badge, Icon } from "../ui/Badge";
 import { Bar } from "../ui/Bar";
-import { Button } from "../ui/Button";
 import { cx } from "../ui/cx";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Read } from "../ui/States";
 import ui from "../ui/ui.module.css";
 import { useTick } from "../ui/useTick";
 import { age, count, dollars, duration, range, short } from "../ui/words";
@@ -19,7 +19,8 @@ import { looked, newsSince } from "./visit";
 
 export function HomePage() {
   const [since] = useState(() => newsSince(Date.now()));
-  const { data, error, refetch, dataUpdatedAt } = useQuery(home(since));
+  const found = useQuery(home(since));
+  const { data, error, dataUpdatedAt } = found;
   const waiting = data?.inbox.length ?? 0;
   const asOf = data?.as_of ?? "";
   useEffect(() => {
@@ -29,24 +30,17 @@ export function HomePage() {
     if (asOf) looked(asOf, since);
   }, [asOf, since]);
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>Builds</h1>
+    <Page size="text">
+      <PageHead title="Builds">
         <a className={cx(ui.button, ui.primary)} href="/new">
           New project
         </a>
         {dataUpdatedAt > 0 && <Seen at={dataUpdatedAt} broken={error !== null} />}
-      </header>
-      {error && !data ? (
-        <Problem message={error.message} button={<Button onClick={() => void refetch()}>Try again</Button>} />
-      ) : data ? (
-        <Content home={data} readAt={dataUpdatedAt} />
-      ) : (
-        <Panel title="Projects">
-          <Skeleton widths={[40, 100, 100, 40, 100]} />
-        </Panel>
-      )}
-    </div>
+      </PageHead>
+      <Read from={found} widths={[40, 100, 100, 40, 100]} title="Projects">
+        {(home) => <Content home={home} readAt={dataUpdatedAt} />}
+      </Read>
+    </Page>
   );
 }
 

@@ -9,7 +9,7 @@ import { buildAddress, projectAddress } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
-import { age, said } from "../ui/words";
+import { age, sentence } from "../ui/words";
 import styles from "./home.module.css";
 
 export function Inbox({ needs }: { readonly needs: readonly Need[] }) {
@@ -32,7 +32,7 @@ function One({ need }: { readonly need: Need }) {
     try {
       const given = remedy.takes ? { [remedy.takes]: text } : {};
       await ask(remedy.path, { ...remedy.body, ...given });
-      toast({ text: `${said(remedy.words)}: done.` });
+      toast({ text: `${sentence(remedy.words)}: done.` });
     } catch (error) {
       const refused = error instanceof Refusal ? error : new Refusal(0, String(error), "");
       toast({ text: refused.message, fix: refused.fix, bad: true });
@@ -57,7 +57,7 @@ function One({ need }: { readonly need: Need }) {
           blocks {need.blocked} · for {age(Date.now() - new Date(need.since).getTime())}
         </span>
       </div>
-      <p>{need.words}</p>
+      <p>{sentence(need.words)}</p>
       {(need.findings ?? []).length > 0 && (
         <ul className={styles.findings}>
           {need.findings?.map((line) => (
@@ -65,7 +65,7 @@ function One({ need }: { readonly need: Need }) {
           ))}
         </ul>
       )}
-      {need.refused && <p className={styles.refused}>{said(need.refused)}.</p>}
+      {need.refused && <p className={styles.refused}>{sentence(need.refused)}.</p>}
       <ul className={styles.remedies}>
         {need.remedies?.map((remedy) => (
           <Way
@@ -102,11 +102,11 @@ function Way({ remedy, busy, onAnswer }: WayProps) {
       <div>
         {takes ? (
           <>
-            <label htmlFor={id}>{said(remedy.words)}</label>
+            <label htmlFor={id}>{sentence(remedy.words)}</label>
             <input id={id} value={text} onChange={(event) => setText(event.target.value)} />
           </>
         ) : (
-          said(remedy.words)
+          sentence(remedy.words)
         )}
       </div>
       {remedy.command && <Command line={remedy.command} />}

@@ -21,6 +21,7 @@ import { setQuery, useQueryValue } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { cx } from "../ui/cx";
+import { Page, PageHead } from "../ui/Page";
 import { Empty, Skeleton } from "../ui/States";
 import { clock, count, short } from "../ui/words";
 import { runsOf } from "./ansi";
@@ -174,11 +175,8 @@ export function LogPage({ id }: { readonly id: string }) {
   const name = short(id);
 
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>
-          Log <span>{build?.title}</span>
-        </h1>
+    <Page size="window">
+      <PageHead title="Log" of={build?.title}>
         <LinkChip />
         <span className={styles.quiet}>
           {count(total, "line")}
@@ -228,7 +226,7 @@ export function LogPage({ id }: { readonly id: string }) {
             Wrap
           </label>
         </div>
-      </header>
+      </PageHead>
       {lines.dropped > 0 && (
         <p className={styles.note}>
           {count(lines.dropped, "older line")} are not in this page.{" "}
@@ -298,7 +296,7 @@ export function LogPage({ id }: { readonly id: string }) {
           </Button>
         )}
       </footer>
-    </div>
+    </Page>
   );
 }
 

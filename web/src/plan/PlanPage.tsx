@@ -9,6 +9,7 @@ import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
 import { useRefused } from "../ui/Rights";
 import { Empty, Problem, Skeleton } from "../ui/States";
@@ -29,12 +30,11 @@ export function PlanPage({ id }: { readonly id: string }) {
     document.title = `Plan${title && ` · ${title}`} - Buildwright`;
   }, [title]);
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>Plan</h1>
+    <Page>
+      <PageHead title="Plan">
         <a href={buildAddress(id)}>{title || short(id)}</a>
         <LinkChip />
-      </header>
+      </PageHead>
       {found.data ? (
         <Plan plan={found.data} />
       ) : found.error ? (
@@ -49,7 +49,7 @@ export function PlanPage({ id }: { readonly id: string }) {
       ) : (
         <Skeleton widths={[30, 100, 100, 60]} />
       )}
-    </div>
+    </Page>
   );
 }
 

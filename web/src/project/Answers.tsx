@@ -8,7 +8,7 @@ import { Button } from "../ui/Button";
 import { cx } from "../ui/cx";
 import { Panel } from "../ui/Panel";
 import { Empty, Skeleton } from "../ui/States";
-import { said } from "../ui/words";
+import { said, sentence } from "../ui/words";
 import type { Turn } from "./InterviewPage";
 import styles from "./project.module.css";
 
@@ -47,7 +47,7 @@ export function Answers({ id, found, turn, onChange }: Props) {
                   </Button>
                 )}
               </div>
-              {section.answers.length === 0 && <p className={styles.quiet}>{said(section.about)}.</p>}
+              {section.answers.length === 0 && <p className={styles.quiet}>{sentence(section.about)}.</p>}
               {section.answers.map((answer) => (
                 <One key={`${answer.id} ${answer.revision ?? 1}`} answer={answer} onChange={onChange} />
               ))}

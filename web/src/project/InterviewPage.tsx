@@ -8,7 +8,8 @@ import { announce, useActions } from "../shell/kept";
 import { go, projectAddress } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
-import { Problem, Skeleton } from "../ui/States";
+import { Page, PageHead } from "../ui/Page";
+import { Problem, Read } from "../ui/States";
 import { count, dollars, short } from "../ui/words";
 import { Answers } from "./Answers";
 import { Chat } from "./Chat";
@@ -61,30 +62,20 @@ function useTurn(id: string): Turn {
 }
 
 export function InterviewPage({ id }: { readonly id: string }) {
-  const { data, error, refetch } = useQuery(interview(id));
+  const read = useQuery(interview(id));
   const turn = useTurn(id);
-  const name = data?.name ?? "";
+  const name = read.data?.name ?? "";
   useEffect(() => {
     document.title = `Interview${name && ` · ${name}`} - Buildwright`;
   }, [name]);
-  if (!data) {
-    return (
-      <div className={styles.page}>
-        {error ? (
-          <Problem
-            message={error.message}
-            button={<Button onClick={() => void refetch()}>Try again</Button>}
-          />
-        ) : (
-          <>
-            <h1 className="sr-only">Interview</h1>
-            <Skeleton widths={[30, 100, 100, 60]} />
-          </>
-        )}
-      </div>
-    );
-  }
-  return <Talk id={id} found={data} turn={turn} />;
+  return (
+    <Page>
+      {!read.data && <h1 className="sr-only">Interview</h1>}
+      <Read from={read} widths={[30, 100, 100, 60]}>
+        {(found) => <Talk id={id} found={found} turn={turn} />}
+      </Read>
+    </Page>
+  );
 }
 
 interface TalkProps {
@@ -157,16 +148,15 @@ function Talk({ id, found, turn }: TalkProps) {
   };
   const settled = found.sections.length - found.remaining.length;
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>{found.title || found.name}</h1>
+    <>
+      <PageHead title={found.title || found.name}>
         <span className={styles.quiet}>
           {settled} of {found.sections.length} sections · {dollars(found.cost.cost_usd ?? 0)} in{" "}
           {count(found.cost.requests ?? 0, "request")}
           {(found.cost.unpriced ?? 0) > 0 && `, ${found.cost.unpriced} without a known price`}
         </span>
         <Command line={`buildwright init --project ${short(id)}`} />
-      </header>
+      </PageHead>
       {wrong && <Problem message={wrong.message} fix={wrong.fix} />}
       {found.is_complete && (
         <div className={styles.row}>
@@ -180,6 +170,6 @@ function Talk({ id, found, turn }: TalkProps) {
         <Chat found={found} turn={turn} onSpec={() => void takeSpec()} />
         <Answers id={id} found={found} turn={turn} onChange={change} />
       </div>
-    </div>
+    </>
   );
 }

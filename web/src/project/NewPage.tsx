@@ -6,6 +6,7 @@ import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Field } from "../ui/Field";
 import { shellWord } from "../ui/lines";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
 import { Problem } from "../ui/States";
 import styles from "./project.module.css";
@@ -45,10 +46,8 @@ export function NewPage() {
   const ready = name.trim() && checked?.ok !== false && (way === "interview" || text.trim());
   const repository = target.ref.trim() || "PATH";
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>New project</h1>
-      </header>
+    <Page>
+      <PageHead title="New project" />
       <form className={styles.form} onSubmit={(event) => void create(event)}>
         <Panel title="Name and place">
           <div className={styles.body}>
@@ -95,7 +94,7 @@ export function NewPage() {
           />
         </div>
       </form>
-    </div>
+    </Page>
   );
 }
 

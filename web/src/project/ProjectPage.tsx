@@ -5,49 +5,38 @@ import { project } from "../api/queries";
 import type { ProjectOverview } from "../api/types";
 import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
-import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Read } from "../ui/States";
 import { count, dollars, moment, short } from "../ui/words";
 import { BuildForm } from "./BuildForm";
 import styles from "./project.module.css";
 
 export function ProjectPage({ id }: { readonly id: string }) {
-  const { data, error, refetch } = useQuery(project(id));
-  const name = data?.name ?? "Project";
+  const read = useQuery(project(id));
+  const name = read.data?.name ?? "Project";
   useEffect(() => {
     document.title = `${name} - Buildwright`;
   }, [name]);
-  if (!data) {
-    return (
-      <div className={styles.page}>
-        {error ? (
-          <Problem
-            message={error.message}
-            button={<Button onClick={() => void refetch()}>Try again</Button>}
-          />
-        ) : (
+  return (
+    <Page>
+      {!read.data && <h1 className="sr-only">Project</h1>}
+      <Read from={read} widths={[30, 100, 100, 60]}>
+        {(found) => (
           <>
-            <h1 className="sr-only">Project</h1>
-            <Skeleton widths={[30, 100, 100, 60]} />
+            <PageHead title={found.name}>
+              <code className={styles.quiet}>{short(found.id)}</code>
+            </PageHead>
+            {found.description && <p className={styles.words}>{found.description}</p>}
+            <Steps found={found} />
+            <Spec found={found} />
+            <BuildForm found={found} />
+            <Builds found={found} />
           </>
         )}
-      </div>
-    );
-  }
-  return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>{data.name}</h1>
-        <code className={styles.quiet}>{short(data.id)}</code>
-      </header>
-      {data.description && <p className={styles.words}>{data.description}</p>}
-      <Steps found={data} />
-      <Spec found={data} />
-      <BuildForm found={data} />
-      <Builds found={data} />
-    </div>
+      </Read>
+    </Page>
   );
 }
 
@@ -99,7 +88,7 @@ function Builds({ found }: { readonly found: ProjectOverview }) {
         <ul className={styles.builds}>
           {builds.map((one) => (
             <li key={one.id}>
-              <Badge word={one.outcome || "running"}>{one.outcome || one.state}</Badge>
+              <Badge word={one.outcome || one.state} />
               <a href={buildAddress(one.id)}>{one.title || "Untitled"}</a>
               <span className={styles.quiet}>
                 {moment(one.created_at)} · {one.progress ?? 0} % · {dollars(one.cost_usd)} ·{" "}

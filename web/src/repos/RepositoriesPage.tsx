@@ -7,8 +7,9 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Problem, Read, Skeleton } from "../ui/States";
 import { count, moment } from "../ui/words";
 import { Audits } from "./Audits";
 import { useAuditNews } from "./news";
@@ -17,28 +18,22 @@ import styles from "./repos.module.css";
 
 export function RepositoriesPage() {
   const live = useAuditNews();
-  const { data, error, refetch } = useQuery(connected(live));
+  const found = useQuery(connected(live));
   const asked = useQueryValue("repository");
-  const items = data?.items ?? [];
+  const items = found.data?.items ?? [];
   const chosen = items.find((one) => one.id === asked) ?? items[0];
   useEffect(() => {
     document.title = "Repositories - Buildwright";
   }, []);
   return (
-    <div className={styles.page}>
-      <h1>Repositories</h1>
-      {error && !data ? (
-        <Problem message={error.message} button={<Button onClick={() => void refetch()}>Try again</Button>} />
-      ) : data ? (
-        <ConnectedOnes items={items} chosen={chosen?.id ?? ""} />
-      ) : (
-        <Panel title="Connected">
-          <Skeleton widths={[60, 100, 100]} />
-        </Panel>
-      )}
+    <Page size="text">
+      <PageHead title="Repositories" />
+      <Read from={found} widths={[60, 100, 100]} title="Connected">
+        {() => <ConnectedOnes items={items} chosen={chosen?.id ?? ""} />}
+      </Read>
       {chosen && <Audits key={chosen.id} repository={chosen} live={live} />}
       <Picker />
-    </div>
+    </Page>
   );
 }
 

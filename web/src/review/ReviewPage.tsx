@@ -11,7 +11,8 @@ import { useStored } from "../shell/stored";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { cx } from "../ui/cx";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Page, PageHead } from "../ui/Page";
+import { Empty, Read } from "../ui/States";
 import { count, short } from "../ui/words";
 import { DraftPanel } from "./DraftPanel";
 import { Counts, FileDiff } from "./FileDiff";
@@ -32,35 +33,29 @@ export function ReviewPage({ id }: { readonly id: string }) {
   }, [title]);
   const old = build && !task && found.data && build.head !== found.data.new;
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>
-          Review <span>{title}</span>
-        </h1>
+    <Page size="all">
+      <PageHead title="Review" of={title}>
         <LinkChip />
         <Tools id={id} build={build} task={task} tight={tight} />
-      </header>
+      </PageHead>
       {old && (
         <p className={styles.moved} role="status">
           More has landed since this was read.{" "}
           <Button onClick={() => void found.refetch()}>Show the newest change</Button>
         </p>
       )}
-      {found.error && !found.data ? (
-        <Problem
-          message={found.error.message}
-          button={<Button onClick={() => void found.refetch()}>Try again</Button>}
-        />
-      ) : !found.data ? (
-        <Skeleton widths={[30, 100, 100, 60, 100]} />
-      ) : found.data.files.length === 0 ? (
-        <Empty command={`buildwright review ${short(id)}`}>
-          {tight ? "Nothing but white space has changed." : "Nothing has changed yet."}
-        </Empty>
-      ) : (
-        <Content key={`${found.data.new} ${task}`} id={id} view={found.data} />
-      )}
-    </div>
+      <Read from={found} widths={[30, 100, 100, 60, 100]}>
+        {(view) =>
+          view.files.length === 0 ? (
+            <Empty command={`buildwright review ${short(id)}`}>
+              {tight ? "Nothing but white space has changed." : "Nothing has changed yet."}
+            </Empty>
+          ) : (
+            <Content key={`${view.new} ${task}`} id={id} view={view} />
+          )
+        }
+      </Read>
+    </Page>
   );
 }
 

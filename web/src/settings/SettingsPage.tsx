@@ -7,14 +7,16 @@ import { useActions } from "../shell/kept";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
+import { Fact, Facts, Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Problem, Skeleton } from "../ui/States";
+import { Problem, Read } from "../ui/States";
 import { bytes, clock, count } from "../ui/words";
 import { Agents } from "./Agents";
 import styles from "./settings.module.css";
 
 export function SettingsPage() {
-  const { data, error, refetch, isFetching } = useQuery(server());
+  const found = useQuery(server());
+  const { data, refetch, isFetching } = found;
   useEffect(() => {
     document.title = "Settings and health - Buildwright";
   }, []);
@@ -25,25 +27,18 @@ export function SettingsPage() {
     ),
   );
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>Settings and health</h1>
+    <Page size="text">
+      <PageHead title="Settings and health">
         {data && <Badge word={data.health} />}
         <Button disabled={isFetching} onClick={() => void refetch()}>
           Look again
         </Button>
         {data && <span className={styles.quiet}>as of {clock(data.as_of)}</span>}
-      </header>
-      {error && !data ? (
-        <Problem message={error.message} button={<Button onClick={() => void refetch()}>Try again</Button>} />
-      ) : data ? (
-        <Content page={data} />
-      ) : (
-        <Panel title="The server">
-          <Skeleton widths={[100, 100, 60]} />
-        </Panel>
-      )}
-    </div>
+      </PageHead>
+      <Read from={found} widths={[100, 100, 60]} title="The server">
+        {(page) => <Content page={page} />}
+      </Read>
+    </Page>
   );
 }
 
@@ -52,20 +47,11 @@ function Content({ page }: { readonly page: Server }) {
   return (
     <>
       <Panel title="The server">
-        <dl className={styles.facts}>
-          <div>
-            <dt>Version</dt>
-            <dd>{page.version}</dd>
-          </div>
-          <div>
-            <dt>Address</dt>
-            <dd>{page.address}</dd>
-          </div>
-          <div>
-            <dt>Sandbox</dt>
-            <dd>{page.sandbox.name || "none works"}</dd>
-          </div>
-        </dl>
+        <Facts className={styles.facts}>
+          <Fact name="Version">{page.version}</Fact>
+          <Fact name="Address">{page.address}</Fact>
+          <Fact name="Sandbox">{page.sandbox.name || "none works"}</Fact>
+        </Facts>
         {page.sandbox.limits && <p className={styles.doing}>{page.sandbox.limits}</p>}
         {page.sandbox.trouble && <Problem message={page.sandbox.trouble} fix={page.sandbox.fix} />}
         <Line command={`buildwright health ${page.address}`} />

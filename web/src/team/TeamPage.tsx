@@ -6,8 +6,9 @@ import type { Team, TeamAction, TeamMember, TeamProject, TeamToken, TeamUser } f
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
+import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Read } from "../ui/States";
 import { dollars, moment, said } from "../ui/words";
 import styles from "./team.module.css";
 import { useDo } from "./useDo";
@@ -15,23 +16,17 @@ import { useDo } from "./useDo";
 type Do = (action: TeamAction, user?: string) => Promise<void>;
 
 export function TeamPage() {
-  const { data, error, refetch } = useQuery(team());
+  const found = useQuery(team());
   useEffect(() => {
     document.title = "Team - Buildwright";
   }, []);
   return (
-    <div className={styles.page}>
-      <h1>Team</h1>
-      {error && !data ? (
-        <Problem message={error.message} button={<Button onClick={() => void refetch()}>Try again</Button>} />
-      ) : data ? (
-        <Content page={data} />
-      ) : (
-        <Panel title="Your tokens">
-          <Skeleton widths={[100, 100, 60]} />
-        </Panel>
-      )}
-    </div>
+    <Page size="text">
+      <PageHead title="Team" />
+      <Read from={found} widths={[100, 100, 60]} title="Your tokens">
+        {(page) => <Content page={page} />}
+      </Read>
+    </Page>
   );
 }
 

@@ -1,6 +1,6 @@
 // What the reader may not do to the build or project that a page is about, as the server says it: an act and why not.
 import { createContext, type ReactNode, useContext } from "react";
-import { said } from "./words";
+import { sentence } from "./words";
 
 export type Act = "say" | "review" | "start" | "steer" | "change";
 
@@ -26,5 +26,5 @@ export function useRefused(act: Act | undefined): string {
 /** Says why what stands beside it cannot be used; nothing to who may. */
 export function Refused({ act }: { readonly act: Act }) {
   const why = useRefused(act);
-  return why ? <p role="note">{said(why)}.</p> : null;
+  return why ? <p role="note">{sentence(why)}.</p> : null;
 }

@@ -1,6 +1,8 @@
 // What stands where there is nothing yet, nothing at all, or something went wrong.
 import type { ReactNode } from "react";
+import { Button } from "./Button";
 import { Command } from "./Command";
+import { Panel } from "./Panel";
 import styles from "./ui.module.css";
 
 /** Bars in the shape of what will come. `widths` are in percent, a row each. */
@@ -45,4 +47,30 @@ export function Problem({ message, fix, button }: ProblemProps) {
       {button}
     </div>
   );
+}
+
+interface ReadProps<T> {
+  readonly from: {
+    readonly data: T | undefined;
+    readonly error: Error | null;
+    readonly refetch: () => unknown;
+  };
+  /** Of the bars that stand there before. */
+  readonly widths: readonly number[];
+  /** The heading over the bars, for what comes in panels. */
+  readonly title?: string;
+  readonly children: (data: T) => ReactNode;
+}
+
+/** What was read of the server; before it is there, bars in its shape, or why it is not and a way to try again. */
+export function Read<T>({ from, widths, title, children }: ReadProps<T>) {
+  const { data, error } = from;
+  if (data !== undefined) return children(data);
+  if (error) {
+    const fix = "fix" in error ? String(error.fix) : undefined;
+    const again = <Button onClick={() => void from.refetch()}>Try again</Button>;
+    return <Problem message={error.message} fix={fix} button={again} />;
+  }
+  const bars = <Skeleton widths={widths} />;
+  return title ? <Panel title={title}>{bars}</Panel> : bars;
 }

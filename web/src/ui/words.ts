@@ -61,6 +61,11 @@ export function said(word: string): string {
   return text.replace(/^(api|ui)\b|^./, (first) => first.toUpperCase());
 }
 
+/** Words of the server as a sentence begins. Names in them, such as `my_task`, stay. */
+export function sentence(words: string): string {
+  return words.replace(/^\p{Ll}/u, (first) => first.toUpperCase());
+}
+
 /** A number of bytes: 812 B, 3.4 kB, 1.2 MB. */
 export function bytes(number: number): string {
   if (number < 1_000) return `${number} B`;
