@@ -17,7 +17,7 @@ import { Header, stateOf } from "./Header";
 import { Messages } from "./Messages";
 import { Now } from "./Now";
 import { PauseCard } from "./PauseCard";
-import { Phases } from "./Phases";
+import { Phases, usePhasesAhead } from "./Phases";
 import { SpecPanel } from "./SpecPanel";
 import { TaskDrawer } from "./TaskDrawer";
 import { TaskTable } from "./TaskTable";
@@ -25,6 +25,7 @@ import { TaskTable } from "./TaskTable";
 export function BuildPage({ id }: { readonly id: string }) {
   const found = useQuery(buildQuery(id));
   useTold(found.data);
+  usePhasesAhead(id);
   return (
     <Page>
       {!found.data && <h1 className="sr-only">Build</h1>}

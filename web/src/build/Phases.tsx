@@ -1,8 +1,8 @@
 // The phases as a rail, and one of them as a picture: each task behind those that it needs.
-import { useQuery } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useDeferredValue, useEffect, useMemo, useState } from "react";
 import { graph, rail } from "../api/queries";
-import type { Graph, GraphNode, RailPhase } from "../api/types";
+import type { Graph, GraphNode, Rail, RailPhase } from "../api/types";
 import { setQuery } from "../shell/router";
 import { Badge, Icon, toneOf } from "../ui/Badge";
 import { cx } from "../ui/cx";
@@ -19,11 +19,22 @@ const STATES: Record<RailPhase["status"], string> = {
   failed: "failed",
 };
 
+const currentOf = (found: Rail) => found.current || 1;
+
+/** Asks for the phases, and the picture of the current one, while the page still waits for its build. */
+export function usePhasesAhead(id: string): void {
+  const client = useQueryClient();
+  const { data: current } = useQuery({ ...rail(id), select: currentOf });
+  useEffect(() => {
+    if (current !== undefined) void client.prefetchQuery(graph(id, current));
+  }, [client, id, current]);
+}
+
 export function Phases({ id }: { readonly id: string }) {
   const found = useQuery(rail(id)).data;
   const [chosen, setChosen] = useState(0);
   if (!found || found.phases.length === 0) return null;
-  const shown = chosen || found.current || 1;
+  const shown = chosen || currentOf(found);
   const left = found.seconds_left;
   return (
     <Panel title="Phases" count={left ? `${range(left, duration)} left` : found.phases.length}>
@@ -84,9 +95,26 @@ function PhaseGraph({ id, phase }: { readonly id: string; readonly phase: number
   );
 }
 
+/** The edges, as one line for all that look alike: a thousand of them are four elements. */
+function linesOf(found: Graph): [string, string][] {
+  const places = new Map((found.nodes ?? []).map((node) => [node.id, node]));
+  const lines = new Map<string, string>();
+  for (const edge of found.edges ?? []) {
+    const from = places.get(edge.needed);
+    const to = places.get(edge.needing);
+    if (!from || !to) continue;
+    const [x, y] = [left(from) + WIDTH, top(from) + HEIGHT / 2];
+    const [u, v] = [left(to), top(to) + HEIGHT / 2];
+    const bend = (u - x) / 2;
+    const look = cx(styles.edge, edge.met && styles.met, edge.critical && styles.critical);
+    lines.set(look, `${lines.get(look) ?? ""}M${x} ${y}C${x + bend} ${y} ${u - bend} ${v} ${u} ${v}`);
+  }
+  return [...lines];
+}
+
 function Picture({ found }: { readonly found: Graph }) {
   const nodes = found.nodes ?? [];
-  const places = useMemo(() => new Map((found.nodes ?? []).map((node) => [node.id, node])), [found]);
+  const lines = useMemo(() => linesOf(found), [found]);
   const width = 2 * EDGE + found.layers * (WIDTH + APART_X) - APART_X;
   const height = 2 * EDGE + found.rows * (HEIGHT + APART_Y) - APART_Y;
   return (
@@ -98,21 +126,9 @@ function Picture({ found }: { readonly found: Graph }) {
     >
       <div className={styles.picture} style={{ width, height }}>
         <svg width={width} height={height} aria-hidden="true">
-          {found.edges?.map((edge) => {
-            const from = places.get(edge.needed);
-            const to = places.get(edge.needing);
-            if (!from || !to) return null;
-            const [x, y] = [left(from) + WIDTH, top(from) + HEIGHT / 2];
-            const [u, v] = [left(to), top(to) + HEIGHT / 2];
-            const bend = (u - x) / 2;
-            return (
-              <path
-                key={`${edge.needed} ${edge.needing}`}
-                className={cx(styles.edge, edge.met && styles.met, edge.critical && styles.critical)}
-                d={`M${x} ${y} C${x + bend} ${y} ${u - bend} ${v} ${u} ${v}`}
-              />
-            );
-          })}
+          {lines.map(([look, line]) => (
+            <path key={look} className={look} d={line} />
+          ))}
         </svg>
         {nodes.map((node) => (
           <button
