@@ -32,7 +32,8 @@ export async function inBrowser(what) {
       void dialog.dismiss();
     });
     await page.goto(`${given.address}/sign-in?token=${given.token}&next=${given.next ?? "/"}`);
-    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.getByRole("button", { name: "Sign in", exact: true }).waitFor();
+    await Promise.all([page.waitForURL((url) => url.pathname !== "/sign-in"), page.keyboard.press("Enter")]);
     const said = await what(page, context).catch(async (error) => {
       const shown = await page.locator("body").innerText();
       throw new Error(`${error.message}\n${faults.join("\n")}\nThe page showed:\n${shown.slice(0, 4_000)}`);
@@ -52,3 +53,25 @@ export async function wrong(page) {
 
 /** Whether the page is wider than the window. */
 export const overflows = (page) => page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth + 1);
+
+/** The keyboard: goes to what is named by pressing Tab until that has the focus, and presses Enter there. */
+export function keyboard(page) {
+  const keys = page.keyboard;
+  const tabTo = async (locator, most = 90) => {
+    await locator.waitFor();
+    for (let presses = 0; presses < most; presses += 1) {
+      if (await locator.evaluate((element) => element === document.activeElement).catch(() => false)) return;
+      await keys.press("Tab");
+    }
+    throw new Error(`the keyboard does not reach ${locator}`);
+  };
+  const press = async (locator) => {
+    await tabTo(locator);
+    await keys.press("Enter");
+  };
+  const write = async (locator, text) => {
+    await tabTo(locator);
+    await keys.type(text);
+  };
+  return { keys, tabTo, press, write };
+}

@@ -1,8 +1,8 @@
 // By keyboard alone, from sign-in to the end of a build: project, interview, contracts, plan, run, pause, retry with words.
-import { given, inBrowser, wrong } from "./open.mjs";
+import { given, inBrowser, keyboard, wrong } from "./open.mjs";
 
 await inBrowser(async (page) => {
-  const keys = page.keyboard;
+  const { keys, tabTo, press } = keyboard(page);
   await page.waitForLoadState("load");
   let loads = 0;
   let shots = 0;
@@ -10,19 +10,6 @@ await inBrowser(async (page) => {
   page.on("load", () => {
     loads += 1;
   });
-  /** Go to what is named by pressing Tab until it has the focus. */
-  const tabTo = async (locator, most = 90) => {
-    await locator.waitFor();
-    for (let presses = 0; presses < most; presses += 1) {
-      if (await locator.evaluate((element) => element === document.activeElement).catch(() => false)) return;
-      await keys.press("Tab");
-    }
-    throw new Error(`the keyboard does not reach ${locator}`);
-  };
-  const press = async (locator) => {
-    await tabTo(locator);
-    await keys.press("Enter");
-  };
   const shown = (text) => page.locator("main").getByText(text).first().waitFor();
   const button = (name) => page.getByRole("button", { name, exact: typeof name === "string" });
   const look = async (name) => {

@@ -1,6 +1,6 @@
 // What a build came to: what was built of what was asked, with its proof; what was left out; and how to take it from here.
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useId, useState } from "react";
+import { useEffect, useState } from "react";
 import { buildPath } from "../api/client";
 import { build as buildQuery, instructions, spec, summary } from "../api/queries";
 import type { Build, Instructions, LaterDelivery, Spec, SpecPiece, Summary } from "../api/types";
@@ -13,11 +13,13 @@ import { Button } from "../ui/Button";
 import { Checks } from "../ui/Checks";
 import { Command } from "../ui/Command";
 import { copied } from "../ui/copy";
+import { Field } from "../ui/Field";
 import { shellWord } from "../ui/lines";
+import { Fact, Facts, Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
 import { Refused } from "../ui/Rights";
 import { Said } from "../ui/Said";
-import { Empty, Problem, Skeleton } from "../ui/States";
+import { Empty, Read, Skeleton } from "../ui/States";
 import { count, dollars, duration, moment, said, short } from "../ui/words";
 import styles from "./complete.module.css";
 import { Spent } from "./Spent";
@@ -25,64 +27,59 @@ import { Spent } from "./Spent";
 const WORDS = { grey: "not built", blue: "in work", green: "proven", red: "failed" } as const;
 const BADGES = { grey: "waiting", blue: "working", green: "done", red: "failed" } as const;
 const LEFT_OUT = ["skipped", "failed", "rejected"];
+const BARS = [30, 100, 100, 60, 100];
+
+/** A build that is delivered once more has ended as before. */
+const endOf = (build: Build | undefined) => build?.delivering?.outcome ?? build?.outcome;
 
 export function CompletePage({ id }: { readonly id: string }) {
   const build = useQuery(buildQuery(id));
-  const figures = useQuery(summary(id)).data;
+  const figures = useQuery(summary(id));
   const title = build.data?.title ?? "";
-  // A build that is delivered once more has ended as before.
-  const ended = build.data?.delivering?.outcome ?? build.data?.outcome;
+  const ended = endOf(build.data);
   useEffect(() => {
     document.title = `Result · ${title} - Buildwright`;
   }, [title]);
   return (
-    <div className={styles.page}>
-      <header className={styles.head}>
-        <h1>
-          Result <span>{title}</span>
-        </h1>
+    <Page size="text" className={styles.page}>
+      <PageHead title="Result" of={title}>
         {ended && <Badge word={ended} />}
         <LinkChip />
-      </header>
-      {build.error && !build.data ? (
-        <Problem
-          message={build.error.message}
-          button={<Button onClick={() => void build.refetch()}>Try again</Button>}
-        />
-      ) : !build.data || !figures ? (
-        <Skeleton widths={[30, 100, 100, 60, 100]} />
-      ) : (
-        <>
-          {!ended && (
-            <p className={styles.unfinished}>
-              This build has not ended. What follows is how far it is;{" "}
-              <a href={buildAddress(id)}>see it work</a>.
-            </p>
-          )}
-          {build.data.message && <p>{build.data.message}</p>}
-          <Totals figures={figures} />
-          <LeftOut build={build.data} />
-          <Built id={id} />
-          <Take id={id} />
-          {build.data.delivering ? (
-            <Delivering id={id} found={build.data.delivering} />
-          ) : (
-            ended && <Deliver build={build.data} />
-          )}
-          <Spent id={id} />
-          <Proof id={id} figures={figures} />
-        </>
-      )}
-    </div>
+      </PageHead>
+      <Read from={build} widths={BARS}>
+        {(made) => (
+          <Read from={figures} widths={BARS}>
+            {(summed) => <Content build={made} figures={summed} />}
+          </Read>
+        )}
+      </Read>
+    </Page>
   );
 }
 
-function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+function Content({ build, figures }: { readonly build: Build; readonly figures: Summary }) {
+  const { id } = build;
+  const ended = endOf(build);
   return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
+    <>
+      {!ended && (
+        <p className={styles.unfinished}>
+          This build has not ended. What follows is how far it is; <a href={buildAddress(id)}>see it work</a>.
+        </p>
+      )}
+      {build.message && <p>{build.message}</p>}
+      <Totals figures={figures} />
+      <LeftOut build={build} />
+      <Built id={id} />
+      <Take id={id} />
+      {build.delivering ? (
+        <Delivering id={id} found={build.delivering} />
+      ) : (
+        ended && <Deliver build={build} />
+      )}
+      <Spent id={id} />
+      <Proof id={id} figures={figures} />
+    </>
   );
 }
 
@@ -90,7 +87,7 @@ function Totals({ figures }: { readonly figures: Summary }) {
   const { audits } = figures;
   return (
     <Panel title="In figures">
-      <dl className={styles.facts}>
+      <Facts className={styles.figures}>
         <Fact name="Tasks">
           {figures.tasks.done ?? 0} of {figures.tasks_total} done
         </Fact>
@@ -110,7 +107,7 @@ function Totals({ figures }: { readonly figures: Summary }) {
         <Fact name="Commits">{figures.commits}</Fact>
         <Fact name="Pauses">{figures.pauses}</Fact>
         {figures.completed_at && <Fact name="Ended">{moment(figures.completed_at)}</Fact>}
-      </dl>
+      </Facts>
     </Panel>
   );
 }
@@ -243,7 +240,6 @@ const GOALS = [
 function Deliver({ build }: { readonly build: Build }) {
   const { busy, steer } = useSteer(build.id);
   const [branch, setBranch] = useState("");
-  const field = useId();
   const name = short(build.id);
   const named = branch.trim();
   return (
@@ -251,42 +247,69 @@ function Deliver({ build }: { readonly build: Build }) {
       <div className={styles.deliver}>
         <Refused act="steer" />
         {build.delivery_error && <p role="alert">The newest delivery failed: {build.delivery_error}</p>}
-        <label htmlFor={field}>
-          Branch <span className={styles.quiet}>(the one that it has when left out)</span>
-        </label>
-        <input
-          id={field}
-          value={branch}
-          maxLength={200}
-          autoComplete="off"
-          spellCheck={false}
-          onChange={(event) => setBranch(event.target.value)}
-        />
+        <div className={styles.branch}>
+          <Field label="Branch" hint="Empty: the one that it has.">
+            {(names) => (
+              <input
+                {...names}
+                value={branch}
+                maxLength={200}
+                autoComplete="off"
+                spellCheck={false}
+                onChange={(event) => setBranch(event.target.value)}
+              />
+            )}
+          </Field>
+        </div>
         {GOALS.filter((one) => one.to === "pr" || build.outcome === "succeeded").map(
           ({ to, title, done }) => (
-            <div key={to} className={styles.goal}>
-              <Button
-                act="steer"
-                look={to === "pr" ? "primary" : "plain"}
-                disabled={busy !== ""}
-                onClick={() =>
-                  void steer({
-                    part: "deliver",
-                    body: { deliver: to, branch: named },
-                    done: `Asked. ${done}`,
-                  })
-                }
-              >
-                {to === "pr" && build.pull_request ? "Update the pull request" : title}
-              </Button>
-              <Command
-                line={`buildwright deliver ${name} --to ${to}${named && ` --branch ${shellWord(named)}`}`}
-              />
-            </div>
+            <Way
+              key={to}
+              title={to === "pr" && build.pull_request ? "Update the pull request" : title}
+              look={to === "pr" ? "primary" : "plain"}
+              busy={busy !== ""}
+              onChoose={() =>
+                void steer({ part: "deliver", body: { deliver: to, branch: named }, done: `Asked. ${done}` })
+              }
+              command={`buildwright deliver ${name} --to ${to}${named && ` --branch ${shellWord(named)}`}`}
+            />
           ),
+        )}
+        {build.pull_request && (
+          <Way
+            title="Make tasks of its review"
+            busy={busy !== ""}
+            onChoose={() =>
+              void steer({
+                part: "feedback",
+                body: {},
+                done: "Its comments are tasks, and the build goes on.",
+              })
+            }
+            command={`buildwright pr feedback ${name}`}
+          />
         )}
       </div>
     </Panel>
+  );
+}
+
+interface WayProps {
+  readonly title: string;
+  readonly look?: "primary" | "plain";
+  readonly busy: boolean;
+  readonly onChoose: () => void;
+  readonly command: string;
+}
+
+function Way({ title, look = "plain", busy, onChoose, command }: WayProps) {
+  return (
+    <div className={styles.goal}>
+      <Button act="steer" look={look} disabled={busy} onClick={onChoose}>
+        {title}
+      </Button>
+      <Command line={command} />
+    </div>
   );
 }
 
@@ -300,16 +323,12 @@ function Delivering({ id, found }: { readonly id: string; readonly found: LaterD
           <Badge word="working">delivering</Badge> {found.words}
         </p>
         <Refused act="steer" />
-        <div className={styles.goal}>
-          <Button
-            act="steer"
-            disabled={busy !== "" || found.stopping}
-            onClick={() => void steer(STOP_DELIVERY.what)}
-          >
-            {STOP_DELIVERY.title}
-          </Button>
-          <Command line={`buildwright stop ${short(id)}`} />
-        </div>
+        <Way
+          title={STOP_DELIVERY.title}
+          busy={busy !== "" || found.stopping}
+          onChoose={() => void steer(STOP_DELIVERY.what)}
+          command={`buildwright stop ${short(id)}`}
+        />
       </div>
     </Panel>
   );
@@ -331,8 +350,8 @@ function Proof({ id, figures }: { readonly id: string; readonly figures: Summary
     <Panel title="Links and proof">
       <div className={styles.links}>
         {made ? (
-          <dl className={styles.facts}>
-            <Fact name={said(made.kind)}>
+          <Facts>
+            <Fact name={made.branch ? "Branch" : said(made.kind)}>
               <code>{made.branch || made.ref || "in place"}</code>
             </Fact>
             {made.commit && (
@@ -352,7 +371,7 @@ function Proof({ id, figures }: { readonly id: string; readonly figures: Summary
                 </a>
               </Fact>
             )}
-          </dl>
+          </Facts>
         ) : (
           <p className={styles.quiet}>Nothing was delivered.</p>
         )}
