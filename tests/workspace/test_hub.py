@@ -544,7 +544,7 @@ async def test_a_worker_that_starts_sweeps_what_dead_ones_left(tmp_path: Path) -
 
         def left() -> list[str]:
             found = [*(home / "lanes").glob("*/*"), *(home / "checkouts").glob("*/*")]
-            return sorted(path.name if "lanes" in path.parts else "checkout" for path in found)
+            return sorted(path.name if path.parent.parent.name == "lanes" else "checkout" for path in found)
 
         await sweep(home, dict(os.environ))
         assert left() == ["checkout", "mine-1", "other-1"]

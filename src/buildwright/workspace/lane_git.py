@@ -17,9 +17,9 @@ from buildwright.workspace.git import IDENTITY, Git, naming_full_disk
 from buildwright.workspace.lfs import LANE_FILTER
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import ObjectStore
-from buildwright.workspace.packs import write_pack
+from buildwright.workspace.packs import packed, write_pack
 from buildwright.workspace.patch import LEFT_OUT
-from buildwright.workspace.trees import FOLDER, MODULE, entries_of, list_tree
+from buildwright.workspace.trees import FOLDER, MODULE, Kept, entries_of, list_tree
 
 MOST_FILES = 50_000
 MOST_BYTES = 500_000_000
@@ -27,6 +27,7 @@ MOST_BYTES = 500_000_000
 
 _FEW, _FEW_BYTES = 400, 4_000_000
 """Objects, and bytes of them together, that are packed in this process."""
+_packed = Kept[str, bytes](16_000_000, len)
 
 _STAMP = "Developer <developer@localhost> 1577836800 +0000"
 _HEAD = f"author {_STAMP}\ncommitter {_STAMP}\n\nbase\n".encode()
@@ -118,22 +119,28 @@ class LaneGit:
         found = await self._git.run(self._pin.mirror, "cat-file", "--end-of-options", "commit", commit, okay=(0, 128))
         return found.output
 
-    def _objects(self, *trees: str) -> dict[str, tuple[str, bytes]] | None:
-        """Return the objects of trees, if they are few and all that the repository needs; else None: git packs faster."""
+    def _objects(self, *trees: str) -> dict[str, bytes] | None:
+        """Return the objects of trees, packed, if they are few and all that is needed; else None: git packs faster."""
         store, left = self._pin.objects, _FEW_BYTES
-        found: dict[str, tuple[str, bytes]] = {}
+        found: dict[str, bytes] = {}
         waiting = [("tree", tree) for tree in trees]
         while waiting:
             kind, name = waiting.pop()
             if name in found:
                 continue
-            content = store.read(name, kind, left)
-            if content is None or len(found) == _FEW or any(tag.distance for tag in self._pin.tags):
+            entry = _packed.get(name)
+            if entry is None:
+                content = store.read(name, kind, left)
+                if content is None:
+                    return None
+                entry = packed(kind, content)
+                _packed.put(name, entry)
+            found[name], left = entry, left - len(entry)
+            if left < 0 or len(found) > _FEW or any(tag.distance for tag in self._pin.tags):
                 return None
-            found[name], left = (kind, content), left - len(content)
             below = entries_of(store, name).values() if kind == "tree" else ()
             waiting += [
-                ("tree" if entry.mode == FOLDER else "blob", entry.object_id) for entry in below if entry.mode != MODULE
+                ("tree" if one.mode == FOLDER else "blob", one.object_id) for one in below if one.mode != MODULE
             ]
         return found
 

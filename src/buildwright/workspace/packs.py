@@ -164,19 +164,22 @@ def packs_in(objects: Path, width: int) -> Iterator[Pack]:
             yield pack
 
 
-def write_pack(folder: Path, objects: Mapping[str, tuple[str, bytes]], width: int) -> None:
-    """Write a pack of these objects (kind and content by id) and its index to a folder. It is not synced to disk."""
-    numbers = {kind: number for number, kind in _KINDS.items()}
-    data = bytearray(b"PACK" + struct.pack(">II", 2, len(objects)))
+def packed(kind: str, content: bytes) -> bytes:
+    """Return an object as an entry of a pack."""
+    (number,) = (number for number, name in _KINDS.items() if name == kind)
+    head, size = bytearray([number << 4 | len(content) & 15]), len(content) >> 4
+    while size:
+        head[-1] |= 0x80
+        head.append(size & 0x7F)
+        size >>= 7
+    return bytes(head) + zlib.compress(content, 1)
+
+
+def write_pack(folder: Path, entries: Mapping[str, bytes], width: int) -> None:
+    """Write a pack of these objects (see `packed`, by id) and its index to a folder. It is not synced to disk."""
+    data = bytearray(b"PACK" + struct.pack(">II", 2, len(entries)))
     places: dict[str, tuple[int, int]] = {}
-    for name, (kind, content) in objects.items():
-        entry = bytearray([numbers[kind] << 4 | len(content) & 15])
-        size = len(content) >> 4
-        while size:
-            entry[-1] |= 0x80
-            entry.append(size & 0x7F)
-            size >>= 7
-        entry += zlib.compress(content, 1)
+    for name, entry in entries.items():
         places[name] = zlib.crc32(entry), len(data)
         data += entry
     data += id_hash(width, data).digest()

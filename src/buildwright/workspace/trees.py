@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from buildwright.workspace.git import Git
 from buildwright.workspace.objects import ObjectStore
@@ -35,37 +35,43 @@ class TreeEntry(NamedTuple):
 
 
 Entries = dict[str, TreeEntry]
+Name = TypeVar("Name")
+Value = TypeVar("Value")
 
 
 class Unreadable(Exception):
     """A tree or commit cannot be read in this process."""
 
 
-class _Kept:
-    """The trees read last, by repository and id."""
+class Kept(Generic[Name, Value]):
+    """What was read last, by names that stand for its content. It is all dropped when it is too much."""
 
-    def __init__(self) -> None:
-        self._trees: dict[tuple[Path, str], Entries] = {}
+    def __init__(self, most: int, size_of: Callable[[Value], int]) -> None:
+        """`most` is the size that everything together may have."""
+        self._most, self._size_of = most, size_of
+        self._values: dict[Name, Value] = {}
         self._size = 0
         self._lock = Lock()
 
-    def get(self, place: Path, tree: str) -> Entries | None:
-        return self._trees.get((place, tree))
+    def get(self, name: Name) -> Value | None:
+        """Return what is kept by a name."""
+        return self._values.get(name)
 
-    def put(self, place: Path, tree: str, entries: Entries) -> None:
+    def put(self, name: Name, value: Value) -> None:
+        """Keep a value that must not be changed any more."""
         with self._lock:
-            if self._size > _MOST_KEPT:
-                self._trees, self._size = {}, 0
-            self._trees[place, tree] = entries
-            self._size += len(entries) + 1
+            if self._size > self._most:
+                self._values, self._size = {}, 0
+            self._values[name] = value
+            self._size += self._size_of(value) + 1
 
 
-_kept = _Kept()
+_kept = Kept[tuple[Path, str], Entries](_MOST_KEPT, len)
 
 
 def entries_of(store: ObjectStore, tree: str) -> Entries:
     """Return the entries of one tree by name; bytes that are not UTF-8 become surrogates. Raises Unreadable."""
-    found = _kept.get(store.git_dir, tree)
+    found = _kept.get((store.git_dir, tree))
     if found is None:
         content = store.read(tree, "tree")
         if content is None:
@@ -78,7 +84,7 @@ def entries_of(store: ObjectStore, tree: str) -> Entries:
             mode = content[place:space].decode().zfill(6)
             place = end + 1 + size
             found[name] = TreeEntry(mode, content[end + 1 : place].hex())
-        _kept.put(store.git_dir, tree, found)
+        _kept.put((store.git_dir, tree), found)
     return found
 
 
@@ -123,13 +129,13 @@ async def list_tree(git: Git, mirror: Path, tree: str) -> Entries:
 
 
 def _flat(store: ObjectStore, tree: str, most: int) -> Entries:
-    if _kept.get(store.git_dir, tree) is None and store.read(tree, "commit") is not None:
+    if _kept.get((store.git_dir, tree)) is None and store.read(tree, "commit") is not None:
         tree = tree_of(store, tree)
     found: Entries = {}
     waiting = [("", tree)]
     while waiting:
         prefix, one = waiting.pop()
-        if _kept.get(store.git_dir, one) is None:
+        if _kept.get((store.git_dir, one)) is None:
             most -= 1
             if most < 0:
                 raise Unreadable(tree)
@@ -160,7 +166,7 @@ def _listed(store: ObjectStore, tree: str, output: bytes) -> Entries:
             found[path] = entry
     if len(found) + len(inside) <= _MOST_KEPT:
         for folder, entries in inside.items():
-            _kept.put(store.git_dir, names[folder], entries)
+            _kept.put((store.git_dir, names[folder]), entries)
     return found
 
 
@@ -245,7 +251,7 @@ def _written(store: ObjectStore, tree: str, changes: Mapping[str, TreeEntry | No
     if not here:
         return ""
     found = write("tree", b"".join(line for _, line in sorted(map(_line, here.items()))))
-    _kept.put(store.git_dir, found, {name: TreeEntry(*entry[:2]) for name, entry in here.items()})
+    _kept.put((store.git_dir, found), {name: TreeEntry(*entry[:2]) for name, entry in here.items()})
     return found
 
 
