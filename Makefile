@@ -80,7 +80,7 @@ check: $(VENV)/.dev web/node_modules/.installed ## format, lint, types, layers, 
 simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
 	$(BIN)/python -m tests.simulation --seeds 10000
 
-real: tools $(VENV)/.dev ## projects of many kinds at the first try: check, a change that lands, one that is refused (needs cargo and Maven, fetches much)
+real: tools $(VENV)/.dev ## projects of eleven kinds at the first try: check, a change that lands, one that is refused (needs cargo and Maven, fetches much)
 	@command -v cargo >/dev/null || { echo "make real needs cargo. Install it with rustup, or for example: sudo apt-get install cargo"; exit 1; }
 	@test -d /usr/share/maven-repo/org/apache/maven/surefire || { apt-get update -qq && apt-get install -y -qq maven $(OF_MAVEN) >/dev/null; } || \
 		{ echo "make real needs Debian's packages: sudo apt-get install maven $(OF_MAVEN)"; exit 1; }

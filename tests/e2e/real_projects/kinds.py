@@ -192,15 +192,6 @@ KINDS = (
         python=("pytest==8.4.2",),
     ),
     Kind(
-        "Django: manage.py, tests in an app's tests.py, a database, requirements.txt",
-        small_projects.DJANGO,
-        ("django",),
-        2,
-        Edit("prices/models.py", "    # In cents.", "    # In whole cents."),
-        Edit("prices/models.py", "self.amount * percent // 100", "self.amount * percent // 10"),
-        ("test_is_raised", "AssertionError"),
-    ),
-    Kind(
         "process-warning: npm, node:test under c8, Jest and types in one script, eslint",
         Release("node", "process-warning", "5.1.1", "4d28948634e8d9bda20d268057490ce1d2b63807407974166bee8c11d8d7e04b"),
         ("npm lint", "npm test"),

@@ -41,51 +41,6 @@ test('refuses nothing', () => expect(() => median([])).toThrow(RangeError));
 """,
 }
 
-DJANGO = {
-    "manage.py": """#!/usr/bin/env python
-import os
-import sys
-
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
-""",
-    "requirements.txt": "django==5.2.8\n",
-    ".gitignore": ".venv/\n__pycache__/\n",
-    "shop/__init__.py": "",
-    "shop/settings.py": """SECRET_KEY = "of the tests"
-INSTALLED_APPS = ["prices"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-USE_TZ = True
-""",
-    "prices/__init__.py": "",
-    "prices/models.py": """from django.db import models
-
-
-class Price(models.Model):
-    # In cents.
-    amount = models.IntegerField(default=0)
-
-    def raised(self, percent):
-        return self.amount + self.amount * percent // 100
-""",
-    "prices/tests.py": """from django.test import TestCase
-
-from prices.models import Price
-
-
-class PriceTests(TestCase):
-    def test_is_kept(self):
-        Price.objects.create(amount=250)
-        self.assertEqual(Price.objects.get().amount, 250)
-
-    def test_is_raised(self):
-        self.assertEqual(Price(amount=200).raised(10), 220)
-""",
-}
-
 PNPM = {
     "package.json": _json(name="texts", version="1.0.0", private=True, scripts={"test": "pnpm -r test"}),
     "pnpm-workspace.yaml": "packages:\n  - packages/*\n",
