@@ -80,7 +80,7 @@ def test_a_fork_does_only_what_had_not_landed(program: Program, three: Path, tmp
     assert [side["reused"] for side in view["tasks"][0]["tasks"]] == [False, True]
     assert (view["builds"][0]["attempts"], view["builds"][1]["attempts"]) == (3, 2)
     told = program("compare", source, fork).out
-    assert f"{fork[:8]} was forked from {source[:8]} at event {landed}; 1 of its tasks were done there." in told
+    assert f"{fork[:8]} was forked from {source[:8]} at event {landed}, with 1 of its tasks done there." in told
 
 
 def test_an_attempt_that_was_under_way_begins_anew(
@@ -217,8 +217,13 @@ def test_what_is_asked_as_before_is_not_paid_for_again(program: Program, tmp_pat
     assert "Prefer short files." in program("prompt", noted, "two").out
     assert program("status", noted, "--json").object["forked_from"]["note"] == "Prefer short files."
     landed = seq_of(program, source, "change.landed", "one")
-    other = forked("--at", str(landed), "--model", "claude-opus-4-5")
+    ended = program("fork", source, "--json", "--at", str(landed), "--model", "claude-opus-4-5")
+    assert ended.code == 0, ended.err
+    other = str(ended.lines[-1]["id"])
     assert usage_of(program, other) == (1, 4400), "only the second task is made, by another model"
+    assert ended.lines[-1]["estimated"]["estimate"]["tasks"] == 1, "and nothing else was to be expected"
+    priced = program("compare", source, other).out
+    assert "$0.0060 / $0.00" in priced, "an amount below a cent has four decimals"
     assert program("events", other).lines[1]["changed"] == ["model"]
 
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
-from buildwright.cli.table import Column, duration, table
+from buildwright.cli.table import Column, duration, money, table
 
 if TYPE_CHECKING:
     from buildwright.views.compare import ComparedBuild, ComparedTask, CompareView
@@ -53,7 +53,7 @@ def _print(output: Output, view: CompareView) -> None:
     for one in view.builds:
         if (fork := one.forked_from) is not None:
             changed = f", with another {' and '.join(fork.changed)}" if fork.changed else ""
-            kept = f"; {fork.tasks} of its tasks were done there" if fork.tasks else ""
+            kept = f", with {fork.tasks} of its tasks done there" if fork.tasks else ""
             output.print(f"{one.id[:8]} was forked from {fork.build[:8]} at event {fork.event}{changed}{kept}.")
     if not view.same_base:
         output.print("They start from different files.")
@@ -89,8 +89,8 @@ def _rows(left: ComparedBuild, right: ComparedBuild) -> Iterator[tuple[str, str,
     )
     for name, one, other in numbers:
         yield name, f"{one:,}", f"{other:,}", _ratio(one, other)
-    money = (left.usage.cost_usd, right.usage.cost_usd)
-    yield "cost", f"${money[0]:.2f}", f"${money[1]:.2f}", _ratio(*map(float, money))
+    costs = (left.usage.cost_usd, right.usage.cost_usd)
+    yield "cost", *map(money, costs), _ratio(*map(float, costs))
     yield "time", duration(left.seconds), duration(right.seconds), _ratio(left.seconds, right.seconds)
     for gate in sorted(left.refused_by.keys() | right.refused_by.keys()):
         one, other = left.refused_by.get(gate, 0), right.refused_by.get(gate, 0)
@@ -107,7 +107,7 @@ def _task_cells(task: ComparedTask | None) -> tuple[str, ...]:
         return (_NONE,) * 5
     time = duration(task.seconds) if task.seconds is not None else _NONE
     attempts = "reused" if task.reused else str(task.attempts)
-    return task.phase, attempts, f"${task.cost_usd:.2f}", time, _gates(task.refused_by) or _NONE
+    return task.phase, attempts, money(task.cost_usd), time, _gates(task.refused_by) or _NONE
 
 
 def _gates(refused_by: dict[str, int]) -> str:

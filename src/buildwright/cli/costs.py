@@ -74,14 +74,14 @@ def _show(output: Output, by: str, sums: Sequence[CostSum], results: Sequence[Co
         (
             RESULTS.get(each.key, each.key) if by == "result" else one_line(_short(by, each.key)) or "-",
             *(f"{number:,}" for number in (each.requests, each.input_tokens, each.output_tokens, each.cache_tokens)),
-            f"${each.cost_usd:.2f}" + (f" and {each.unpriced} without a price" if each.unpriced else ""),
-            f"${each.thrown_away_usd:.2f}" if each.thrown_away_usd else "",
+            money(each.cost_usd) + (f" and {each.unpriced} without a price" if each.unpriced else ""),
+            money(each.thrown_away_usd) if each.thrown_away_usd else "",
         )
         for each in sums
     ]
     output.lines(table(columns, shown, output.width))
     total, thrown_away = _total(results)
-    output.print(f"Total: ${total:.2f}", style="bold")
+    output.print(f"Total: {money(total)}", style="bold")
     cached = sum(each.cache_read_tokens for each in results)
     if cached:
         asked = sum(each.input_tokens + each.cache_tokens for each in results)
