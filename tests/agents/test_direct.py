@@ -6,6 +6,7 @@ import asyncio
 import json
 from contextlib import aclosing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -146,7 +147,8 @@ async def test_a_cut_answer_goes_on_and_its_open_block_is_not_written(assign: As
 
 @pytest.mark.parametrize("said", ["I begin to", file("a") + "=== FILE: b ===\nhalf"])
 async def test_answers_that_are_cut_again_and_again_have_their_kind(assign: Assign, said: str) -> None:
-    finished = finish(await play(ScriptedModel(*[(said, "length")] * 20), assign()))
+    cut: tuple[str, Literal["length"]] = (said, "length")
+    finished = finish(await play(ScriptedModel(*[cut] * 20), assign()))
     assert (finished.ok, finished.failure) == (False, "output_limit")
     assert "longest length" in finished.summary
 

@@ -90,7 +90,7 @@ def _rows(left: ComparedBuild, right: ComparedBuild) -> Iterator[tuple[str, str,
     for name, one, other in numbers:
         yield name, f"{one:,}", f"{other:,}", _ratio(one, other)
     costs = (left.usage.cost_usd, right.usage.cost_usd)
-    yield "cost", *map(money, costs), _ratio(*map(float, costs))
+    yield "cost", money(costs[0]), money(costs[1]), _ratio(*map(float, costs))
     yield "time", duration(left.seconds), duration(right.seconds), _ratio(left.seconds, right.seconds)
     for gate in sorted(left.refused_by.keys() | right.refused_by.keys()):
         one, other = left.refused_by.get(gate, 0), right.refused_by.get(gate, 0)
