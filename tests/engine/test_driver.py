@@ -38,7 +38,7 @@ HERE, ELSEWHERE = "here:1:1", "elsewhere:1:1"
 class Board:
     """The real queue; it counts settlements, and `trouble` is what the next of them end with, done or not.
 
-    `refusal` returns what it always answers to such events.
+    `refusal` returns what it always answers to such events. With a `turn`, a settlement waits for it, and `waits` says so.
     """
 
     def __init__(self, builds: MemoryBuilds) -> None:
@@ -47,12 +47,17 @@ class Board:
         """For each settlement that was made, the types of its events."""
         self.trouble: list[tuple[Exception, bool]] = []
         self.refusal: Callable[[list[AnyEvent]], Exception | None] = lambda _: None
+        self.turn: asyncio.Event | None = None
+        self.waits = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._builds, name)
 
     async def settle(self, build_id: str, expected: int, events: Any, *more: Any) -> Any:
         await asyncio.sleep(0)
+        if self.turn is not None:
+            self.waits = True
+            await self.turn.wait()
         if refused := self.refusal(list(events)):
             raise refused
         trouble, done = self.trouble.pop(0) if self.trouble else (None, True)
@@ -132,6 +137,25 @@ async def test_what_ends_while_a_commit_is_under_way_shares_the_next_one() -> No
     assert {build.done for build in answers if isinstance(build, Build)} == {6}
     assert await place.builds.board(place.build_id) == []
     assert (await place.types())[-1] == "build.finished"
+
+
+async def test_what_ends_while_a_commit_waits_for_another_process_goes_into_it() -> None:
+    place = Place()
+    first, *others = await place.begin(*"abcdef")
+    place.board.turn = asyncio.Event()
+    recording = asyncio.create_task(place.driver.record(finished(first), first, ended=True))
+    while not place.board.waits:
+        await asyncio.sleep(0)
+    elsewhere = await place.builds.load(place.build_id)
+    await place.builds.append(place.build_id, elsewhere.version, [paid(others[0])], place.clock.now())
+    ending = asyncio.create_task(ends(place, others))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    place.board.turn.set()
+    assert (await recording).done == 6
+    await ending
+    assert [types.count("agent.finished") for types in place.board.settled] == [6]
+    assert (await place.types()).count("agent.finished") == 6
 
 
 async def test_a_lost_lease_costs_the_others_of_a_commit_nothing_and_what_was_paid_counts() -> None:

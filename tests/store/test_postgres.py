@@ -470,7 +470,7 @@ async def test_builds_at_rest_cost_due_nothing(store: PostgresBuilds, postgres_u
         " INSERT INTO leases SELECT build_id, '', 1, now() FROM build_runs; ANALYZE"
     )
     build_id = await start(store)
-    plan = await connection.fetch(f"EXPLAIN {postgres_queue._DUE_BUILDS}", 1.0, 200)
+    plan = await connection.fetch(f"EXPLAIN {postgres_queue._DUE}", 1.0, 200)
     assert "Seq Scan on build_runs" not in "\n".join(line for (line,) in plan)
     assert "Seq Scan on leases" not in "\n".join(line for (line,) in plan)
     assert await store.due(0) == ((build_id,), ())

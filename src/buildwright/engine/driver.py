@@ -6,7 +6,7 @@
 - Every process drives a build with this class. They differ in the `BuildQueue` that it commits to: a process alone
   holds the whole build by a lease and has the queue in memory (`held_build`); workers share it as rows (`shared_build`).
 - Actions hand in facts and never append. One commit at a time takes along all that has arrived until it begins.
-- A commit that comes too late for the journal is made anew from the newest state.
+- A commit that comes too late for the journal is made anew from the newest state, with what has arrived meanwhile.
 - A build does not finish while one of its actions runs: nothing is wanted then, and the last one to end finishes it.
 - An action whose lease is lost records nothing more, but what it has paid for counts.
 - Facts with a value that the store refuses for good hold up no others: each then has commits of its own.
@@ -293,7 +293,7 @@ class Driver:
         elif self.on_idle is not None:
             self.on_idle()
 
-    async def _settle(self, batch: Sequence[Arrival]) -> Build:
+    async def _settle(self, batch: list[Arrival]) -> Build:
         """Commit the facts of a batch and all that follows from them; then begin what is wanted and not running."""
         while True:
             try:
@@ -321,7 +321,7 @@ class Driver:
                 raise _SetAside  # nothing that arrives waits longer than the least
         return True
 
-    async def _settle_once(self, batch: Sequence[Arrival]) -> Build:
+    async def _settle_once(self, batch: list[Arrival]) -> Build:
         """Commit a batch. Facts are sent again, the very same, until there is an answer: a try that broke may have arrived.
 
         Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
@@ -333,6 +333,9 @@ class Driver:
 
         def anew(news: Sequence[Recorded], running: Collection[str]) -> Commitment:
             nonlocal due
+            if batch is self._batch and not self._apart:  # what has arrived while this commit waited for others
+                self._batch += self._arrived
+                self._arrived = []
             due = self._decide(batch, fold(list(news), due.before))
             if due.finishes and set(running).difference(due.update.ended):
                 due = due.held_back()

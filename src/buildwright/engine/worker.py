@@ -109,7 +109,7 @@ class Worker:
         room = self._long if is_long(key) else self._short
         while True:
             async with room.slots:
-                found = None if self._closing else await room.claim(name)
+                found = await room.claim(name)
                 done = found is not None and await self._take_up(*found)
             # An action that waits here for a slot goes first.
             if not done or room.slots.locked():
@@ -117,6 +117,8 @@ class Worker:
             name = None
 
     async def _claim(self, kinds: Collection[str], first: Sequence[ActionName], limit: int) -> list[ActionLease]:
+        if self._closing:
+            return []
         claim = Claim(limit, kinds, first, tuple(self._begun), self._declined.now())
         leases = await self.board.claim(self.holder, CLAIMED_SECONDS, claim)
         self._begun.update(lease.name for lease in leases)

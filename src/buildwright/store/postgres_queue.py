@@ -72,7 +72,8 @@ rows AS MATERIALIZED (
 ended AS (
     UPDATE actions a SET wanted = rows.asked AND $12, wanted_at = now.at, holder = '', beat_at = NULL, expires_at = NULL,
         offered_at = NULL
-    FROM rows, now WHERE a.build_id = $1 AND a.key = rows.key AND a.token = rows.token AND rows.ended
+    FROM rows, now, unnest($14::text[], $15::bigint[]) AS mine (key, token)
+    WHERE a.build_id = $1 AND a.key = rows.key AND rows.ended AND a.key = mine.key AND a.token = mine.token
 ),
 changed AS (
     UPDATE actions a SET wanted = rows.asked AND ($12 OR {_LIVE_ACTION}),
