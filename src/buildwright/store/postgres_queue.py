@@ -4,7 +4,7 @@
 read what is new in later statements. Of the rows in `actions` a settlement then locks, by key, those that its own
 holder has, and those that are no longer wanted: never what waits for a process. `claim` waits for no row in `actions`:
 what another has locked is left out (before it locks any, it takes away leases on whole builds that have run out).
-Whoever waits for locks of several rows asks for them by build and key. Tokens are made of the numbers of transactions,
+A process that waits for locks of several rows asks for them by build and key. Tokens are made of the numbers of transactions,
 which only grow; where the server is a new one, whose numbers are smaller, a token is one more than the row had.
 
 A row that is not wanted and not held counts as gone: no answer shows it, and the next settlement or `due` removes it.
