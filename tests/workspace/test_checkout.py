@@ -14,7 +14,7 @@ from buildwright.ports import Command, GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap
 from buildwright.sandbox.execution import NoSandbox
 from buildwright.workspace import GitWorkspace
-from buildwright.workspace.lane import remove_lane
+from buildwright.workspace.lane import remove, remove_lane
 from tests.gates.projects import judged
 from tests.workspace.repositories import commit, git, make, opened
 
@@ -170,3 +170,30 @@ async def test_what_judged_code_does_to_it_is_never_seen(workspace: GitWorkspace
         assert git(again, "tag") == ""
     assert git(repository, "tag") == ""
     assert not canary.exists()
+
+
+@pytest.mark.parametrize("entries", [3, 900])
+async def test_whatever_is_removed_is_gone_and_what_links_lead_to_stays(tmp_path: Path, entries: int) -> None:
+    folder, outside = tmp_path / "files", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    folder.mkdir()
+    (folder / "link").symlink_to(outside)
+    os.mkfifo(folder / "pipe")
+    for number in range(entries):
+        (folder / str(number)).mkdir()
+        (folder / str(number) / "file").write_text("x")
+    (folder / "0").chmod(0)
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(1_200):  # deeper than Python recurses and than a path may be long
+        os.mkdir("d" * 20, dir_fd=here)
+        below = os.open("d" * 20, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    link = tmp_path / "link"
+    link.symlink_to(outside)
+    for path in (folder, link, tmp_path / "absent"):
+        await remove(path)
+        assert not os.path.lexists(path)
+    assert (outside / "kept").read_text() == "kept"
