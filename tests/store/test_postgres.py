@@ -86,14 +86,15 @@ async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_postgres
 
 
 async def test_a_server_that_is_frozen_is_given_up_on_and_found_again(own_postgres: PostgresServer) -> None:
-    store = await PostgresBuilds.open(own_postgres.url(), command_seconds=0.4)
+    await (await PostgresBuilds.open(own_postgres.url())).close()  # makes the tables, in more time
+    store = await PostgresBuilds.open(own_postgres.url(), command_seconds=1.0)
     build_id = await start(store)
     frozen = processes(own_postgres)
     for process in frozen:
         process.send_signal(signal.SIGSTOP)
     waiting = asyncio.create_task(store.append(build_id, 1, [beat("x")], AT))
     settling = asyncio.create_task(store.due(0))
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(3)
     assert not waiting.done()
     for process in frozen:
         process.send_signal(signal.SIGCONT)
