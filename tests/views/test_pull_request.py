@@ -11,8 +11,9 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.views.evidence import evidence_of
+from buildwright.views.evidence import BuildEvidence, evidence_of
 from buildwright.views.evidence_page import evidence_page
+from buildwright.views.overview import build_view
 from buildwright.views.pull_request import plain, section_of, title_of, with_section
 from tests.core.machine import START
 from tests.views.test_overview import build_of, finished, journal, started
@@ -79,6 +80,28 @@ def test_that_nothing_contained_the_build_is_told() -> None:
     done = (started("money"), finished("money"))
     assert "No sandbox: " in section_of(build_of(journal(*done, options=Options(sandbox="none"))), "c1")
     assert "andbox" not in section_of(build_of(journal(*done, options=Options(sandbox="bubblewrap"))), "c1")
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "words"),
+    [
+        (Options(sandbox="none"), "none", "none: agents and checks ran with the rights of the user who built it"),
+        (Options(sandbox="auto"), "auto", "chosen by each worker"),
+        (
+            Options(sandbox="bubblewrap", limits_watched=True),
+            "bubblewrap, its limits watched",
+            "bubblewrap, its limits watched",
+        ),
+    ],
+)
+def test_the_evidence_says_what_contained_the_build(options: Options, field: str, words: str) -> None:
+    facts = journal(started("money"), finished("money"), options=options)
+    build = build_of(facts)
+    evidence = evidence_of(build, facts)
+    assert evidence.model_dump(mode="json")["sandbox"] == build_view(build, START).sandbox == field
+    assert f"<th>Sandbox</th><td>{words}" in evidence_page(evidence, "d", "k")
+    older = BuildEvidence.model_validate(evidence.model_dump(exclude={"sandbox"}))
+    assert "<th>Sandbox</th><td>not told</td>" in evidence_page(older, "d", "k")
 
 
 def test_a_text_is_at_most_as_long_as_a_forge_takes() -> None:

@@ -13,7 +13,7 @@ from buildwright.core.judged_base import base_waived
 from buildwright.core.record import Record
 from buildwright.core.work_clock import ClockHistory
 from buildwright.views.explain import attempts_of
-from buildwright.views.overview import TotalSpent
+from buildwright.views.overview import TotalSpent, sandbox_of
 from buildwright.views.verdicts import ApprovalView, approvals_of
 
 
@@ -94,6 +94,8 @@ class BuildEvidence(Record):
     agent: str
     """The agent that the build was given; each attempt says who made it."""
     model: str
+    sandbox: str = ""
+    """What contained agents and checks; `none` if nothing did, `auto` if each worker chose, "" in older bundles."""
     tasks: tuple[TaskEvidence, ...] = ()
     final: tuple[Report, ...] = ()
     """The checks of the whole result."""
@@ -132,6 +134,7 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
         head=build.head,
         agent=build.options.agent,
         model=build.options.model,
+        sandbox=sandbox_of(build),
         tasks=(
             *_replaced(events),
             *(

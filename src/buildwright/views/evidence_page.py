@@ -7,7 +7,7 @@ from html import escape
 
 from buildwright.core.finding import Report
 from buildwright.views.evidence import BuildEvidence, JudgedAttempt, PhaseEvidence, TaskEvidence
-from buildwright.views.overview import TotalSpent
+from buildwright.views.overview import UNCONTAINED, TotalSpent
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
 h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}td,th{border:1px solid #ccc;
@@ -45,6 +45,7 @@ def _head(evidence: BuildEvidence, digest: str, key: str) -> Iterator[str]:
         "Commits": f"{evidence.base} .. {evidence.head}",
         "Delivered to": evidence.delivered or "nowhere",
         "Agent": " ".join((evidence.agent, evidence.model)).strip(),
+        "Sandbox": _sandbox(evidence.sandbox),
         "Tokens and cost": _money(evidence.spent),
         "Signed statement (SHA-256)": digest,
         "Key": key,
@@ -58,6 +59,11 @@ def _head(evidence: BuildEvidence, digest: str, key: str) -> Iterator[str]:
             link = f'<a href="#{_text(task.id)}">{_text(task.id)}</a>'
             yield f"<tr><td>{_text(line)}</td><td>{link}</td><td>{_text(task.phase)}</td><td>{_text(commit)}</td></tr>"
     yield "</table>"
+
+
+def _sandbox(name: str) -> str:
+    said = {"": "not told", "auto": "chosen by each worker", "none": f"none: {UNCONTAINED}"}
+    return said.get(name, name)
 
 
 def _audit(audit: PhaseEvidence) -> Iterator[str]:

@@ -34,6 +34,8 @@ from buildwright.views.statuses import BUSY, BuildPhase, doing, phase_shown, run
 from buildwright.views.stuck import proposal_lines
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
+UNCONTAINED = "agents and checks ran with the rights of the user who built it (--sandbox none)."
+"""What a build without a sandbox is told by, once it is shown to others."""
 
 
 class TaskView(Record):
@@ -310,7 +312,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         omitted=build.total - len(tasks),
         usage=UsageView(tokens=build.usage.tokens, **build.usage._asdict()),
         budget_usd=build.budget_usd,
-        sandbox=build.options.sandbox + (", its limits watched" if build.options.limits_watched else ""),
+        sandbox=sandbox_of(build),
         pause=pause_view(build, build.pause) if build.pause is not None else None,
         steps=steps_view(build) if build.options.by_hand else None,
         diagnosis=build.diagnosis,
@@ -326,6 +328,11 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         unheard=messages_waiting(build),
         limits=limits_that_last(build, now),
     )
+
+
+def sandbox_of(build: Build) -> str:
+    """Return what contains agents and checks, as `BuildView.sandbox` says it."""
+    return build.options.sandbox + (", its limits watched" if build.options.limits_watched else "")
 
 
 def forked_from(build: Build) -> ForkedFrom | None:

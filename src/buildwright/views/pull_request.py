@@ -14,6 +14,7 @@ from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.finding import Report
 from buildwright.core.judged_base import base_waived
 from buildwright.core.task import Task
+from buildwright.views.overview import UNCONTAINED
 from buildwright.views.spec_progress import SpecPiece, SpecProgress, spec_progress
 from buildwright.views.verdicts import approvals_of
 
@@ -83,7 +84,7 @@ def _state(build: Build) -> str:
 
 def _unwalled(build: Build) -> Iterator[str]:
     if build.options.sandbox == "none":
-        yield "No sandbox: agents and checks ran with the rights of the user who built it (`--sandbox none`)."
+        yield f"No sandbox: {UNCONTAINED}"
         yield ""
 
 

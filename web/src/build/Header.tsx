@@ -62,7 +62,16 @@ export function Header({ build, readAt }: { readonly build: Build; readonly read
             <code title={build.repository}>{build.repository}</code>
           </Fact>
         )}
+        {build.sandbox && build.sandbox !== "none" && (
+          <Fact name="Sandbox">{build.sandbox === "auto" ? "chosen by each worker" : build.sandbox}</Fact>
+        )}
       </Facts>
+      {build.sandbox === "none" && (
+        <p>
+          No sandbox: agents and checks run with the rights of the user who builds it (
+          <code>--sandbox none</code>).
+        </p>
+      )}
       {total > 0 && (
         <Bar total={total} done={done + (counts.skipped ?? 0)} failed={failed} busy={busy} label={told} />
       )}

@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { render, screen, within } from "@testing-library/react";
+import { cleanup, render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http, ws } from "msw";
 import { expect, test } from "vitest";
@@ -123,6 +123,19 @@ test("names are text, states are words, and money that was thrown away is in sig
   expect(screen.getByText("1 of 2")).toBeTruthy();
   expect(await screen.findByText("$0.250")).toBeTruthy();
   expect(await screen.findByText("wave heard it.")).toBeTruthy();
+});
+
+test("what contains the build is said, and most of all that nothing does", async () => {
+  shown(build({ sandbox: "bubblewrap, its limits watched" }));
+  expect(await screen.findByText("bubblewrap, its limits watched")).toBeTruthy();
+  expect(screen.queryByText(/No sandbox/)).toBeNull();
+  cleanup();
+  shown(build({ sandbox: "auto" }));
+  expect(await screen.findByText("chosen by each worker")).toBeTruthy();
+  cleanup();
+  shown(build({ sandbox: "none" }));
+  const said = await screen.findByText(/No sandbox: agents and checks run with the rights of the user/);
+  expect(said.textContent).toContain("(--sandbox none).");
 });
 
 test("pausing can be undone from the message that tells of it", async () => {
