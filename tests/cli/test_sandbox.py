@@ -60,8 +60,33 @@ def test_a_command_runs_in_the_box_and_ends_with_its_code(program: Program, tmp_
     assert "it tried to reach other.example:443, which is not allowed: --allow other.example:443" in asked.err
     wrong = program("sandbox", "run", "--allow", "*.example", "--", "true")
     assert (wrong.code, "is not a host" in wrong.err) == (2, True)
+    echoed = program("sandbox", "run", "--", "echo", "--json", "x", "--accept-base")
+    assert (echoed.code, echoed.out) == (0, "--json x --accept-base\n"), "its words are its own"
     late = program("sandbox", "run", "--time", "0.5", "--", "sleep", "60")
     assert late.code == 124
+
+
+@pytest.mark.parametrize(
+    ("typed", "option", "options", "words"),
+    [
+        ("sandbox run --json -- true", "--json", "--in, --allow, --time, --sandbox", "COMMAND"),
+        ("sandbox run ls -l", "-l", "--in, --allow, --time, --sandbox", "COMMAND"),
+        ("task drop newest a --new", "--new", "--json", "NAMES"),
+    ],
+)
+def test_a_word_before_the_dashes_is_an_option_or_wrong(
+    program: Program, typed: str, option: str, options: str, words: str
+) -> None:
+    wrong = program(*typed.split())
+    assert wrong.code == 2, wrong.out + wrong.err
+    said = " ".join(wrong.err.split())
+    assert f"Unknown option: {option}." in said
+    assert f"the options are {options}; a word of {words} that begins with `-` goes after `--`" in said
+
+
+def test_only_what_stands_before_the_dashes_asks_for_json(program: Program) -> None:
+    refused = program("sandbox", "run", "--allow", "*.example", "--", "echo", "--json")
+    assert (refused.code, refused.out) == (2, "")
 
 
 def test_containers_without_an_engine_are_refused_with_what_to_do(program: Program) -> None:

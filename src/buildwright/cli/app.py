@@ -50,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")  # a terminal that lacks a character must not end a build
-    output = Output(json="--json" in argv)
+    output = Output(json="--json" in _ours(argv))
     shelter((*MODEL_KEYS, *FORGE_TOKENS, *OTHER_KEYS))
     try:
         code = _dispatch(list(argv))
@@ -63,6 +63,11 @@ def run(argv: Sequence[str]) -> int:
         return Exit.INTERRUPTED
     except Exception as error:
         return report_error(error, output)
+
+
+def _ours(argv: Sequence[str]) -> Sequence[str]:
+    """Return the words before `--`: what comes after it is of another program."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def make_app() -> App:
@@ -156,7 +161,12 @@ def _misused(error: Exception, argv: list[str]) -> int:
         meant = _MEANT.get(option, "")
         if any(meant in argument.names for argument in error.argument_collection):
             message = f"Unknown option: {option}. Did you mean {meant}?"
-    return _tell(Output(json="--json" in argv), "Usage", message, fix, Exit.USAGE)
+        every = error.argument_collection
+        words = [one.name for one in every if not one.name.startswith("-") and one.token_count()[1]]
+        if words:
+            options = ", ".join(one.name for one in every if one.name.startswith("-"))
+            fix = f"the options are {options}; a word of {words[0]} that begins with `-` goes after `--`; {fix}"
+    return _tell(Output(json="--json" in _ours(argv)), "Usage", message, fix, Exit.USAGE)
 
 
 def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:

@@ -50,9 +50,14 @@ def options_of(given: BuildOptions) -> Options:
 
 
 def with_all_named(argv: Sequence[str]) -> list[str]:
-    """Return the arguments with a value for each `--accept-base` without one: last, before an option or the spec."""
+    """Return the arguments with a value for each `--accept-base` without one: last, before an option or the spec.
+
+    What follows `--` stays as it is.
+    """
     named: list[str] = []
     for place, word in enumerate(argv):
+        if word == "--":
+            return [*named, *argv[place:]]
         after = argv[place + 1] if place + 1 < len(argv) else "-"
         bare = word == "--accept-base" and (after.startswith("-") or Path(after).is_file())
         named.append(f"{word}={ALL}" if bare else word)

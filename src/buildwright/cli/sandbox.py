@@ -23,9 +23,7 @@ _Mode = Annotated[
 
 @sandbox.command
 async def run(
-    command: Annotated[
-        tuple[str, ...], Parameter(help="The command and its words, after `--`.", allow_leading_hyphen=True)
-    ],
+    command: Annotated[tuple[str, ...], Parameter(help="The command and its words, after `--`.")],
     /,
     *,
     folder: Annotated[
