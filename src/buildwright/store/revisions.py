@@ -173,7 +173,10 @@ def _guarded(
 
 def _in_use(shown: str, build_id: str, holder: str) -> Conflict:
     message = f"{shown} is in use: build {build_id} is being run by {in_words(holder)}"
-    return Conflict(message, fix=f"stop it first with `buildwright stop {build_id}`")
+    return Conflict(
+        message,
+        fix="end that process first (a worker, a server, or Ctrl-C where it runs); the build waits, and continues later",
+    )
 
 
 if __name__ == "__main__":
