@@ -28,6 +28,10 @@ def test_tokens_are_listed_and_taken_back(program: Program) -> None:
         as_bob = server.environment | {"BUILDWRIGHT_TOKEN": made.out.strip()}
         assert "laptop" in program("token", "list", **as_bob).out
         assert program("token", "list", "--user", "bob", "--json").object["tokens"][0]["last_used_at"] is not None
+        mine = program("token", "revoke", listed["id"])
+        assert (mine.code, "has no token" in mine.err) == (2, True), (
+            "it is bob's, so the words say whose tokens were looked at"
+        )
         assert "1 token is taken back" in program("token", "revoke", listed["id"], "--user", "bob").out
         refused = program("token", "list", **as_bob)
         assert (refused.code, "taken back" in refused.err) == (2, True)

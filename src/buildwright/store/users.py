@@ -216,7 +216,7 @@ class IssuedTokens:
             return found[0]
         known = await self._database.fetch(select(*_TOKEN).where(mine))
         if not known:
-            raise NotFound(f"there is no token {jti}", fix="see `buildwright token list`")
+            raise NotFound(f"user {user_id} has no token {jti}", fix="see `buildwright token list`")
         return TokenRecord._make(known[0])
 
     async def revoke_all(self, user_id: str, at: datetime) -> list[TokenRecord]:
