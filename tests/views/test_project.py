@@ -15,12 +15,14 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
+from buildwright.core.interview import Answer, Interview
 from buildwright.core.languages import language_of
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.views.instructions import Stack, instructions_of, stack_of
+from buildwright.views.interview import interview_view
 from buildwright.views.project import (
     BuildStatus,
     log_row,
@@ -29,6 +31,7 @@ from buildwright.views.project import (
     status_of,
     written_paths,
 )
+from buildwright.views.project_page import ProjectParts, project_page
 from buildwright.views.statuses import project_status
 from buildwright.views.summary import Summing, summary_of
 from tests.core.machine import START
@@ -330,3 +333,32 @@ def test_the_stack_is_that_of_the_manifests_and_the_toolchain() -> None:
     )
     assert stack_of(frozenset({"package.json"}), False, ("npm ci",), ()).install == ("npm ci",)
     assert stack_of(frozenset({"Cargo.toml"}), False, (), ()).build == ("cargo build",)
+
+
+@pytest.mark.parametrize(
+    ("spec", "answered", "state", "words"),
+    [
+        ("# Lines\n", False, "done", "A spec of 2 words."),
+        ("# Lines\n", True, "open", "0 of 8 sections are complete. A build of the spec alone need not wait"),
+        ("", True, "open", "0 of 8 sections are complete."),
+        ("", False, "open", "Nothing is said yet"),
+    ],
+)
+def test_what_to_build_is_not_settled_while_its_interview_goes_on(
+    spec: str, answered: bool, state: str, words: str
+) -> None:
+    answers = (Answer(id="A1", section="product_intent", text="It counts lines.", origin="said"),) if answered else ()
+    parts = ProjectParts(
+        id="p",
+        name="lines",
+        description="",
+        target_type="local_path",
+        target_ref="/repo",
+        spec=spec,
+        tasks=0,
+        contracts=0,
+        interview=interview_view("p", "lines", Interview(answers=answers)),
+    )
+    page = project_page(parts, (), {}, may_run_commands=True)
+    (step,) = [step for step in page.steps if step.name == "interview"]
+    assert (step.state, step.words.startswith(words)) == (state, True), step.words

@@ -79,6 +79,7 @@ def test_each_part_of_a_markdown_spec_has_its_tasks_and_state() -> None:
     assert [part.text for part in progress.uncovered] == ["The weather is shown on Mondays."]
     assert progress.counts == {"grey": 2, "blue": 1, "green": 1, "red": 0}
     assert progress.unasked == ("chore",)
+    assert [task.id for task in progress.tasks] == ["money", "month", "entry", "chore"], "also what no part asks for"
     money = progress.tasks[0]
     assert (money.id, money.commit, money.evidence) == ("money", "c1", "/api/builds/b/why/money")
     assert [(check.gate, check.result, check.tests) for check in money.checks] == [("tests", "passed", 7)]

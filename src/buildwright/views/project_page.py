@@ -189,12 +189,15 @@ def _interview_step(parts: ProjectParts, path: str) -> ProjectStep:
     talk = parts.interview
     answers = sum(len(section.answers) for section in talk.sections)
     settled = len(talk.sections) - len(talk.remaining)
+    is_begun = bool(answers) and not talk.is_complete
     if talk.is_complete:
         words = f"The interview is complete: {answers} answers."
-    elif answers:
+    elif is_begun:
         words = f"{settled} of {len(talk.sections)} sections are complete."
         pairs = len(talk.contradictions)
         words += f" {pairs} pair{'' if pairs == 1 else 's'} of answers cannot both hold." if pairs else ""
+        given = "spec" if parts.spec else "list of tasks" if parts.tasks else ""
+        words += f" A build of the {given} alone need not wait for the rest." if given else ""
     elif parts.spec:
         words = f"A spec of {len(parts.spec.split()):,} words. An interview asks only for what it leaves open."
     elif parts.tasks:
@@ -204,7 +207,7 @@ def _interview_step(parts: ProjectParts, path: str) -> ProjectStep:
     return ProjectStep(
         name="interview",
         title="What",
-        state="done" if talk.is_complete or parts.spec or parts.tasks else "open",
+        state="done" if talk.is_complete or ((parts.spec or parts.tasks) and not is_begun) else "open",
         words=words,
         path=path,
         command=f"buildwright init --project {parts.id[:8]}",

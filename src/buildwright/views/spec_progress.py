@@ -121,7 +121,7 @@ class SpecProgress(Record):
     uncovered: tuple[UncoveredPart, ...] = ()
     documents: tuple[SpecDocument, ...] = ()
     tasks: tuple[SpecTask, ...] = ()
-    """Those that the pieces name, in the order of the plan."""
+    """All of the plan, in its order."""
     unasked: tuple[str, ...] = ()
     """Tasks that build no part of the text."""
     note: str = ""
@@ -165,7 +165,7 @@ def spec_progress(build: Build) -> SpecProgress:
             if build.plan is not None and not piece.tasks
         ),
         documents=shown,
-        tasks=tuple(told.task(task) for task in tasks if task.id in named),
+        tasks=tuple(told.task(task) for task in tasks),
         unasked=tuple(task.id for task in tasks if task.id not in named),
         note="The spec was changed; the planner has not said yet what that means." if build.new_spec else "",
     )

@@ -44,6 +44,7 @@ export type Repositories = Schemas["RepositoryListView"];
 export type Audit = Schemas["PushAuditView"];
 export type AuditPage = Schemas["PushAuditListView"];
 export type SpecPiece = Schemas["SpecPiece"];
+export type SpecTask = Schemas["SpecTask"];
 export type Review = Schemas["ReviewView"];
 export type Attempts = Schemas["AttemptsView"];
 export type AttemptFile = Schemas["AttemptFile"];

@@ -13,6 +13,7 @@ import { Command } from "../ui/Command";
 import { Dialog } from "../ui/Dialog";
 import { Fact, Facts } from "../ui/Page";
 import { useRefused } from "../ui/Rights";
+import { Said } from "../ui/Said";
 import ui from "../ui/ui.module.css";
 import { useTick } from "../ui/useTick";
 import { count, dollars, duration, range, short } from "../ui/words";
@@ -37,7 +38,9 @@ export function Header({ build, readAt }: { readonly build: Build; readonly read
   return (
     <header className={styles.head}>
       <div className={styles.titleRow}>
-        <h1>{build.title || "Untitled"}</h1>
+        <h1>
+          <Said text={build.title || "Untitled"} />
+        </h1>
         <Badge word={stateOf(build)} />
         <LinkChip />
         <Actions build={build} />

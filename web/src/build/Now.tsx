@@ -5,6 +5,7 @@ import type { Build, Task } from "../api/types";
 import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { useTick } from "../ui/useTick";
 import { age, count, duration } from "../ui/words";
 import styles from "./build.module.css";
@@ -43,7 +44,9 @@ function Lane({
     <li>
       <div className={styles.laneHead}>
         <Badge word={task.phase} />
-        <a href={`${buildAddress(build.id)}?task=${encodeURIComponent(task.id)}`}>{task.title || task.id}</a>
+        <a href={`${buildAddress(build.id)}?task=${encodeURIComponent(task.id)}`}>
+          <Said text={task.title || task.id} />
+        </a>
         <span className={styles.quiet}>
           {task.agent}
           {task.model ? ` · ${task.model}` : ""} · attempt {task.attempt ?? 0} · {duration(seconds)}

@@ -7,6 +7,7 @@ import { setQuery } from "../shell/router";
 import { Badge, Icon, toneOf } from "../ui/Badge";
 import { cx } from "../ui/cx";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { Skeleton } from "../ui/States";
 import { count, duration, range } from "../ui/words";
 import styles from "./phases.module.css";
@@ -141,7 +142,9 @@ function Picture({ found }: { readonly found: Graph }) {
           >
             <Icon mark={MARKS[toneOf(node.phase)]} />
             <span>
-              <strong>{node.title || node.id}</strong>
+              <strong>
+                <Said text={node.title || node.id} />
+              </strong>
               <span className={styles.quiet}>{node.why || node.phase}</span>
             </span>
           </button>

@@ -8,6 +8,7 @@ import { Bar } from "../ui/Bar";
 import { Button } from "../ui/Button";
 import { cx } from "../ui/cx";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { Skeleton } from "../ui/States";
 import { count } from "../ui/words";
 import styles from "./spec.module.css";
@@ -151,7 +152,7 @@ function Evidence({ build, found, piece, onClose }: EvidenceProps) {
             <p>
               <Badge word={task.phase} />{" "}
               <a href={`${buildAddress(build)}?task=${encodeURIComponent(task.id)}`}>
-                {task.title || task.id}
+                <Said text={task.title || task.id} />
               </a>
             </p>
             {task.commit && (
@@ -159,7 +160,11 @@ function Evidence({ build, found, piece, onClose }: EvidenceProps) {
                 landed as <code>{task.commit.slice(0, 9)}</code>
               </p>
             )}
-            {task.reason && <p>{task.reason}</p>}
+            {task.reason && (
+              <p>
+                <Said text={task.reason} />
+              </p>
+            )}
             {(task.checks ?? []).length > 0 && (
               <p className={styles.checks}>
                 {task.checks?.map((check) => (

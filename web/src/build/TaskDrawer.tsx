@@ -9,6 +9,7 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Refused } from "../ui/Rights";
+import { Said } from "../ui/Said";
 import { Read } from "../ui/States";
 import { dollars, duration, moment, short } from "../ui/words";
 import styles from "./build.module.css";
@@ -43,7 +44,9 @@ export function TaskDrawer({
       onKeyDown={(event) => event.key === "Escape" && close()}
     >
       <header>
-        <h2>{found.data?.task.title || task}</h2>
+        <h2>
+          <Said text={found.data?.task.title || task} />
+        </h2>
         <Button look="bare" onClick={close} aria-label="Close the task">
           ✕
         </Button>

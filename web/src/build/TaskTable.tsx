@@ -5,6 +5,7 @@ import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { Empty } from "../ui/States";
 import { Cell, type Column, Table, TaskName } from "../ui/Table";
 import { dollars, duration, said } from "../ui/words";
@@ -118,7 +119,11 @@ const Row = memo(function Row({ build, task }: { readonly build: string; readonl
         id={task.id}
         title={task.title}
       >
-        {task.reason && <p className={styles.reason}>{task.reason}</p>}
+        {task.reason && (
+          <p className={styles.reason}>
+            <Said text={task.reason} />
+          </p>
+        )}
       </TaskName>
       <Cell look="middle">{task.milestone}</Cell>
       <Cell look="middle">

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { buildPath } from "../api/client";
 import { build as buildQuery, instructions, spec, summary } from "../api/queries";
-import type { Build, Instructions, LaterDelivery, Spec, SpecPiece, Summary } from "../api/types";
+import type { Build, Instructions, LaterDelivery, Spec, SpecPiece, SpecTask, Summary } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { toast } from "../shell/kept";
 import { buildAddress } from "../shell/router";
@@ -124,10 +124,14 @@ function LeftOut({ build }: { readonly build: Build }) {
             <p>
               <Badge word={task.phase} />{" "}
               <a href={`${buildAddress(build.id)}?task=${encodeURIComponent(task.id)}`}>
-                {task.title || task.id}
+                <Said text={task.title || task.id} />
               </a>
             </p>
-            {task.reason && <p className={styles.quiet}>{task.reason}</p>}
+            {task.reason && (
+              <p className={styles.quiet}>
+                <Said text={task.reason} />
+              </p>
+            )}
           </li>
         ))}
       </ul>
@@ -145,6 +149,7 @@ function Built({ id }: { readonly id: string }) {
     );
   }
   const pieces = found.documents.flatMap((document) => document.pieces.filter((piece) => piece.asks));
+  const unasked = found.tasks.filter((task) => found.unasked.includes(task.id));
   const proven = pieces.filter((piece) => piece.state === "green").length;
   return (
     <Panel title="What was built" count={`${proven} of ${pieces.length} proven`}>
@@ -156,6 +161,15 @@ function Built({ id }: { readonly id: string }) {
             <Part key={`${piece.line} ${piece.start}`} id={id} found={found} piece={piece} />
           ))}
         </ol>
+      )}
+      {unasked.length > 0 && (
+        <div className={styles.unasked}>
+          <h3>Besides what the text asks for</h3>
+          <p className={styles.quiet}>
+            Tasks that were added later, such as those of a review, or that the planner found needed.
+          </p>
+          <Proofs id={id} tasks={unasked} />
+        </div>
       )}
     </Panel>
   );
@@ -174,30 +188,46 @@ function Part({
   return (
     <li>
       <p className={styles.asked}>
-        <Badge word={BADGES[piece.state]}>{WORDS[piece.state]}</Badge> <span>{piece.text.trim()}</span>
+        <Badge word={BADGES[piece.state]}>{WORDS[piece.state]}</Badge>{" "}
+        <span>
+          <Said text={piece.text.trim()} />
+        </span>
       </p>
       {tasks.length === 0 ? (
         <p className={styles.quiet}>No task builds it.</p>
       ) : (
-        <ul className={styles.proofs}>
-          {tasks.map((task) => (
-            <li key={task.id}>
-              <a href={`${buildAddress(id)}?task=${encodeURIComponent(task.id)}`}>{task.id}</a>
-              {task.commit && <code>{task.commit.slice(0, 9)}</code>}
-              <Checks
-                checks={task.checks.map(({ gate, result, command, tests }) => ({
-                  gate,
-                  ok: result === "passed",
-                  about: command,
-                  tests,
-                }))}
-              />
-              {task.reason && <span className={styles.quiet}>{task.reason}</span>}
-            </li>
-          ))}
-        </ul>
+        <Proofs id={id} tasks={tasks} />
       )}
     </li>
+  );
+}
+
+function Proofs({ id, tasks }: { readonly id: string; readonly tasks: readonly SpecTask[] }) {
+  return (
+    <ul className={styles.proofs}>
+      {tasks.map((task) => (
+        <li key={task.id}>
+          <a href={`${buildAddress(id)}?task=${encodeURIComponent(task.id)}`}>
+            <Said text={task.title || task.id} />
+          </a>
+          <code className={styles.quiet}>{task.id}</code>
+          {task.commit ? <code>{task.commit.slice(0, 9)}</code> : <Badge word={task.phase} />}
+          <Checks
+            checks={task.checks.map(({ gate, result, command, tests }) => ({
+              gate,
+              ok: result === "passed",
+              about: command,
+              tests,
+            }))}
+          />
+          {task.reason && (
+            <span className={styles.quiet}>
+              <Said text={task.reason} />
+            </span>
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -2,6 +2,7 @@
 import type { ContractsChange } from "../api/types";
 import { buildAddress } from "../shell/router";
 import { Badge } from "../ui/Badge";
+import { Said } from "../ui/Said";
 import { count } from "../ui/words";
 import styles from "./contracts.module.css";
 
@@ -20,7 +21,9 @@ export function Stale({ build, stale, redoing }: Props) {
           <li key={one.task}>
             <Badge word={one.state} />
             <div>
-              <a href={`${buildAddress(build)}?task=${encodeURIComponent(one.task)}`}>{one.title}</a>{" "}
+              <a href={`${buildAddress(build)}?task=${encodeURIComponent(one.task)}`}>
+                <Said text={one.title} />
+              </a>{" "}
               <span className={styles.quiet}>
                 {one.landed ? `merged work in ${count((one.files ?? []).length, "file")}` : "not merged"}
               </span>

@@ -9,6 +9,7 @@ import { Bar } from "../ui/Bar";
 import { cx } from "../ui/cx";
 import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { Empty, Read } from "../ui/States";
 import ui from "../ui/ui.module.css";
 import { useTick } from "../ui/useTick";
@@ -89,7 +90,9 @@ function NewsLine({ news }: { readonly news: News }) {
   return (
     <li>
       <Icon mark={MARKS[news.kind]} />
-      <a href={buildAddress(news.build) + task}>{news.title}</a>
+      <a href={buildAddress(news.build) + task}>
+        <Said text={news.title} />
+      </a>
       <span>{news.words}</span>
       {news.commit && <code>{news.commit.slice(0, 9)}</code>}
     </li>
@@ -133,7 +136,9 @@ function BuildLine({ card, readAt }: { readonly card: Card; readonly readAt: num
   return (
     <li className={styles.card}>
       <div className={styles.title}>
-        <a href={buildAddress(card.id)}>{card.title || "Untitled"}</a>
+        <a href={buildAddress(card.id)}>
+          <Said text={card.title || "Untitled"} />
+        </a>
         <code>{short(card.id)}</code>
         {card.outcome ? <Badge word={card.outcome} /> : <span className={styles.quiet}>{card.state}</span>}
       </div>

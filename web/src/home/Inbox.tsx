@@ -9,6 +9,7 @@ import { buildAddress, projectAddress } from "../shell/router";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { age, sentence } from "../ui/words";
 import styles from "./home.module.css";
 
@@ -47,17 +48,21 @@ function One({ need }: { readonly need: Need }) {
     <li className={styles.need}>
       <div className={styles.title}>
         {need.build ? (
-          <a href={buildAddress(need.build) + task}>{need.title}</a>
+          <a href={buildAddress(need.build) + task}>
+            <Said text={need.title} />
+          </a>
         ) : (
           <a href={projectAddress(need.project, need.kind === "interview" ? "interview" : "")}>
-            {need.title}
+            <Said text={need.title} />
           </a>
         )}
         <span className={styles.quiet}>
           blocks {need.blocked} · for {age(Date.now() - new Date(need.since).getTime())}
         </span>
       </div>
-      <p>{sentence(need.words)}</p>
+      <p>
+        <Said text={sentence(need.words)} />
+      </p>
       {(need.findings ?? []).length > 0 && (
         <ul className={styles.findings}>
           {need.findings?.map((line) => (

@@ -11,6 +11,7 @@ import { Command } from "../ui/Command";
 import { Field } from "../ui/Field";
 import { linesOf, shellWord } from "../ui/lines";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { Problem } from "../ui/States";
 import { count, dollars, duration, range } from "../ui/words";
 import styles from "./project.module.css";
@@ -267,7 +268,7 @@ function Expected({ plan }: { readonly plan: PlanView }) {
       <ol className={styles.tasks}>
         {plan.tasks.map((task) => (
           <li key={task.id}>
-            {task.title} <code className={styles.quiet}>{task.id}</code>
+            <Said text={task.title} /> <code className={styles.quiet}>{task.id}</code>
           </li>
         ))}
       </ol>

@@ -8,6 +8,7 @@ import { Badge } from "../ui/Badge";
 import { Command } from "../ui/Command";
 import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
+import { Said } from "../ui/Said";
 import { Empty, Read } from "../ui/States";
 import { count, dollars, moment, short } from "../ui/words";
 import { BuildForm } from "./BuildForm";
@@ -89,7 +90,9 @@ function Builds({ found }: { readonly found: ProjectOverview }) {
           {builds.map((one) => (
             <li key={one.id}>
               <Badge word={one.outcome || one.state} />
-              <a href={buildAddress(one.id)}>{one.title || "Untitled"}</a>
+              <a href={buildAddress(one.id)}>
+                <Said text={one.title || "Untitled"} />
+              </a>
               <span className={styles.quiet}>
                 {moment(one.created_at)} · {one.progress ?? 0} % · {dollars(one.cost_usd)} ·{" "}
                 {one.health.cause}

@@ -6,6 +6,7 @@ import { Icon } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Checks } from "../ui/Checks";
 import { cx } from "../ui/cx";
+import { Said } from "../ui/Said";
 import ui from "../ui/ui.module.css";
 import { count } from "../ui/words";
 import { type Commenting, HunkRows } from "./HunkRows";
@@ -120,7 +121,9 @@ function Hunk(props: HunkProps) {
         {purposes.map((one) => (
           <p key={one.task} className={styles.purpose}>
             <a href={`${buildAddress(build)}?task=${encodeURIComponent(one.task)}`}>{one.task}</a>
-            <span>{one.requirements.join("; ") || one.title}</span>
+            <span>
+              <Said text={one.requirements.join("; ") || one.title} />
+            </span>
             <Judged gates={gates} task={one.task} />
           </p>
         ))}

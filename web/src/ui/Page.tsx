@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 import { cx } from "./cx";
 import styles from "./page.module.css";
+import { Said } from "./Said";
 
 interface PageProps {
   /** How wide it may be: tables and pictures by default, `text`, `all` there is, or `window`, which is as high too. */
@@ -26,7 +27,12 @@ export function PageHead({ title, of, children }: HeadProps) {
     <header className={styles.head}>
       <h1>
         {title}
-        {of && <span> {of}</span>}
+        {of && (
+          <span>
+            {" "}
+            <Said text={of} />
+          </span>
+        )}
       </h1>
       {children}
     </header>

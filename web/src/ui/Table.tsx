@@ -1,5 +1,6 @@
 // A table of tasks: its columns, of which narrow screens show fewer, and the cell that names a task.
 import type { CSSProperties, ReactNode, Ref } from "react";
+import { Said } from "./Said";
 import styles from "./table.module.css";
 
 /** How a column looks: `middle` is left out on a narrow screen, `number` stands on the right. */
@@ -54,7 +55,10 @@ interface NameProps {
 export function TaskName({ href, id, title, children }: NameProps) {
   return (
     <td className={styles.name}>
-      <a href={href}>{title || id}</a> <code className={styles.quiet}>{id}</code>
+      <a href={href}>
+        <Said text={title || id} />
+      </a>{" "}
+      <code className={styles.quiet}>{id}</code>
       {children}
     </td>
   );
