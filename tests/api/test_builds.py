@@ -651,6 +651,8 @@ async def test_a_plan_is_merged_split_and_reordered_before_it_is_approved(served
     path = f"/api/builds/{build_id}"
     while (await served.client.get(path)).json["pause"] is None:
         await asyncio.sleep(0.05)
+    go = (await served.client.get(f"{path}/choices")).json["choices"][0]
+    assert (go["name"], go["price"]["words"]) == ("go", "3 tasks still to do: it is not known what that takes")
     assert (await served.client.post(f"{path}/merge", {"tasks": ["b", "c"], "title": "Both"})).status == 200
     parts = [{"id": "x", "title": "X"}, {"id": "y", "title": "Y"}]
     assert (await served.client.post(f"{path}/split", {"task": "a", "into": parts})).status == 200

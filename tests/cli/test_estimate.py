@@ -85,6 +85,25 @@ def test_the_build_of_a_list_says_at_its_start_what_published_prices_let_expect(
     assert "(a guess from published prices" in said[estimate:started]
 
 
+def test_a_plan_that_waits_for_approval_says_what_it_is_likely_to_take(
+    program: Program, tmp_path: Path, repository: Path
+) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(CASSETTE, "utf-8")
+    tasks = write_tasks(tmp_path / "one.json", {"id": "one", "title": "One", "files_expected": ["one.txt"]})
+    words = ("--agent", "direct", "--sandbox", "none", "--no-gates", "--cassette", model, "--approve-plan")
+    paused = program("build", tasks, "--repo", repository, *words)
+    assert paused.code == 4, paused.err
+    after = paused.err.rpartition("waits for your approval")[2] + paused.out
+    assert "Estimate: " in after
+    told = program("build", tasks, "--repo", repository, *words, "--json").lines[-1]
+    assert (told["estimate"]["tasks"], told["estimate"]["basis"], told["estimated"]) == (1, "prices", None)
+    choices = program("status", "--show", "choices", "--json").object["choices"]
+    (go,) = (one["price"] for one in choices if one["name"] == "go")
+    assert go["cost_usd"] == told["estimate"]["cost_usd"]
+    assert (go["basis"], go["words"][:14]) == ("a guess from published prices", "1 task to do: ")
+
+
 def test_a_plan_that_was_edited_is_shown_with_its_own_title_and_estimate(program: Program, tmp_path: Path) -> None:
     tasks, plan = write_tasks(tmp_path / "six.json", *SIX), tmp_path / "plan.yaml"
     two = "title: Two\ntasks: [{id: a, title: First}, {id: b, title: Second, depends_on: [a]}]\n"

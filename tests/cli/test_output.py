@@ -18,8 +18,9 @@ from buildwright.cli.live import LiveView, region, status_line
 from buildwright.cli.options import options_of, read_check, read_money, read_repository
 from buildwright.cli.output import Glyphs, Output, clean, one_line, wrapped
 from buildwright.cli.summary import print_summary
-from buildwright.cli.table import Cell, Column, TableCell, cells, count, duration, money, table, tokens
+from buildwright.cli.table import Cell, Column, TableCell, cells, duration, table, tokens
 from buildwright.core import event as e
+from buildwright.core.figures import count, money
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.running_command import RunningCommand

@@ -56,6 +56,15 @@ def test_going_on_costs_what_is_left() -> None:
     assert (early.words, early.cost_usd) == ("4 tasks still to do: it is not known what that takes", None)
 
 
+def test_amounts_below_a_cent_are_told_apart() -> None:
+    little = (
+        one.model_copy(update={"cost_usd": Decimal("0.0021")}) if isinstance(one, e.TokensUsed) else one
+        for one in SPENT
+    )
+    skip = priced(started("month"), finished("month"), *landed("month"), *little)["skip"].price
+    assert skip.words.endswith("; $0.0042 was spent on that")
+
+
 def test_a_finding_that_can_be_approved_is_a_choice_that_costs_no_attempt() -> None:
     failed = (e.TaskFailed(task="money", message="refused"), e.BuildPaused(reason="failure", task="money"))
     found = priced(*ASKED, *failed)

@@ -191,3 +191,5 @@ def test_without_two_done_tasks_the_forecast_says_that_it_does_not_know() -> Non
     assert told.words == "It has cost $0.00. No model was asked yet."
     asked = journal(started("money"), e.TokensUsed(task="money", attempt=1, model="m", cost_usd=Decimal("0.10")))
     assert "fewer than 2 tasks are done" in forecast_of(build_of(asked), asked, LATER).words
+    little = journal(started("money"), e.TokensUsed(task="money", attempt=1, model="m", cost_usd=Decimal("0.0042")))
+    assert forecast_of(build_of(little), little, LATER).words.startswith("It has cost $0.0042. ")

@@ -57,7 +57,7 @@ async def test_a_spent_budget_is_seen_and_a_larger_one_is_given_by_keyboard(
     done.touch()
     assert said["faults"] == []
     assert not said["found"], "\n".join(said["found"])
-    assert "1.2000 USD of a budget of 1 USD are spent" in said["why"]
+    assert "$1.20 of a budget of $1.00 are spent" in said["why"]
     assert "2 tasks still to do" in said["why"]
     assert "$1.20" in said["spent"]
     assert "$1.20" in said["costs"]

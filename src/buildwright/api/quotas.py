@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from buildwright.core.figures import count
 from buildwright.errors import BadSettings, Conflict, NotFound, TooMany
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def check(site: ServerState, user_id: str, at_once: int = 0) -> None:
         now = site.app.clock.now()
         begun = await site.records.runs.count_since(user_id, now - _HOUR)
         if begun >= most:
-            late = f"{begun} builds were begun within an hour, and {most} is the limit"
+            late = f"{count(begun, 'build')} {'was' if begun == 1 else 'were'} begun within an hour, and {most} is the limit"
             raise TooMany(late, retry_after=300.0, fix="wait some minutes, then try again")
 
 

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
-from buildwright.cli.table import Column, duration, money, table
+from buildwright.cli.table import Column, duration, table
+from buildwright.core.figures import money
 
 if TYPE_CHECKING:
     from buildwright.views.compare import ComparedBuild, ComparedTask, CompareView

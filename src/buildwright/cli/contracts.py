@@ -13,6 +13,7 @@ from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
 from buildwright.cli.verbs import app_of
 from buildwright.core.contract_types import FOLDER, ContractType
+from buildwright.core.figures import count
 
 if TYPE_CHECKING:
     from buildwright.views.contracts import ContractsChange, ContractView, StaleTask
@@ -355,7 +356,7 @@ async def export(
     if output.json:
         output.data({"path": str(path), "files": list(bound.files)})
     else:
-        output.print(f"{path}: {len(bound.files)} contracts")
+        output.print(f"{path}: {count(len(bound.files), 'contract')}")
 
 
 def _lines(text: str) -> tuple[int, int]:

@@ -36,7 +36,7 @@ async def costs(
     Thrown away is what was spent on attempts that have ended and did not land, or were taken back. By requirement, a
     request counts for each requirement of its task, so that the sums overlap; the total counts it once.
     """
-    from buildwright.cli.table import money
+    from buildwright.core.figures import money
     from buildwright.views.costs import CostSum
 
     output = Output(one_form(json, csv))
@@ -65,7 +65,8 @@ async def costs(
 def _show(output: Output, by: str, sums: Sequence[CostSum], results: Sequence[CostSum]) -> None:
     """Print the table, the total, and what was thrown away and why."""
     from buildwright.cli.output import one_line
-    from buildwright.cli.table import Column, money, table
+    from buildwright.cli.table import Column, table
+    from buildwright.core.figures import money
     from buildwright.views.costs import RESULTS, USEFUL
 
     names = ("requests", "in", "out", "cached", "cost", "thrown away")

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output
-from buildwright.cli.table import count
 from buildwright.cli.verbs import app_of
+from buildwright.core.figures import count
 from buildwright.settings import Settings
 
 db = app_of("db")

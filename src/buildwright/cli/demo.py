@@ -115,8 +115,8 @@ def _thought(events: Sequence[Event]) -> Iterator[str]:
     """Say which models were chosen and what was learned and used again, as far as there is any of it."""
     from collections import Counter
 
-    from buildwright.cli.table import count
     from buildwright.core.event import LessonLearned, LessonsGiven, ModelChosen
+    from buildwright.core.figures import count
 
     chosen = [event for event in events if isinstance(event, ModelChosen)]
     if first := Counter(event.name for event in chosen if event.attempt == 1):

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
-from buildwright.cli.table import count
+from buildwright.core.figures import count
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:

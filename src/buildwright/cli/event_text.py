@@ -8,10 +8,11 @@ from typing import Any, Literal, NamedTuple
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import REASON, one_line
-from buildwright.cli.table import count, duration, money
+from buildwright.cli.table import duration
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded, Rejection, StepMode
+from buildwright.core.figures import count, money
 from buildwright.core.finding import Verdict
 from buildwright.core.judged_base import base_troubles, what_bars
 from buildwright.core.limits import AsOption, marked

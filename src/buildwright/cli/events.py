@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import local_session, session
-from buildwright.cli.table import count
+from buildwright.core.figures import count
 from buildwright.errors import Refused
 
 _PAGE = 1000

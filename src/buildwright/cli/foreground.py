@@ -27,7 +27,7 @@ from buildwright.engine.commands import PauseBuild
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildwrightError
 from buildwright.store.kept_views import keep_view
-from buildwright.wiring.estimate import estimate_for, outcome_of
+from buildwright.wiring.estimate import awaited_estimate, estimate_for, outcome_of
 from buildwright.wiring.notify import Notifier, listeners_of
 
 if TYPE_CHECKING:
@@ -134,16 +134,22 @@ async def tell_end(app: Client, build: Build, output: Output) -> tuple[Build, Ex
     """
     build, late = await brought_home(app, build, output)
     code = late or exit_of(build)
-    known = await outcome_of(app.builds, build)
+    known, awaited = await outcome_of(app.builds, build), await awaited_estimate(app.builds, build)
     if output.json:
         missing = nobody_there(await app.crew(build.id), build.id)
         summary = summary_fields(build, app.clock.now(), missing=missing)
-        fields = {**summary, "estimated": known and known.model_dump(mode="json")}
+        fields = {
+            **summary,
+            "estimated": known and known.model_dump(mode="json"),
+            "estimate": awaited and awaited.model_dump(mode="json"),
+        }
         output.data({"type": "summary", "exit": int(code), **fields})
     elif code is not Exit.INTERRUPTED:
         print_summary(output, build, app.clock.now())
         if known is not None:
             output.say(outcome_words(known), wrap=True)
+        if awaited is not None:
+            output.say(estimate_words(awaited), wrap=True)
     return build, code
 
 

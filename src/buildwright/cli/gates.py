@@ -115,7 +115,8 @@ def _print_report(output: Output, report: Report) -> None:
 
 def run_of(proof: Evidence) -> str:
     """Return the command of a gate in words: how it ended, its time and its tests."""
-    from buildwright.cli.table import count, duration
+    from buildwright.cli.table import duration
+    from buildwright.core.figures import count
 
     tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
     ended = "timed out" if proof.exit_code is None else f"exit {proof.exit_code}"

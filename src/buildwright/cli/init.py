@@ -13,7 +13,8 @@ from cyclopts import Parameter
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, clean, one_line, wrapped
 from buildwright.cli.session import say_odd_keys, session
-from buildwright.cli.table import Column, cells, money, table
+from buildwright.cli.table import Column, cells, table
+from buildwright.core.figures import count, money
 from buildwright.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ async def _material(path: Path, app: Client, output: Output) -> tuple[InterviewM
     from buildwright.cli.material import read_material
 
     material = await read_material(path, app.settings)
-    output.say(f"Reading {path}: {len(material)} texts go to the interviewer.")
+    output.say(
+        f"Reading {path}: {count(len(material), 'text')} {'goes' if len(material) == 1 else 'go'} to the interviewer."
+    )
     return material
 
 
@@ -227,7 +230,6 @@ def _line(answer: Answer) -> str:
 
 
 def _progress(view: InterviewView) -> str:
-    from buildwright.cli.table import count
 
     answers = count(sum(len(section.answers) for section in view.sections), "answer")
     done = len(view.sections) - len(view.remaining)
@@ -236,7 +238,6 @@ def _progress(view: InterviewView) -> str:
 
 def _cost(cost: InterviewCost) -> str:
     """Return what the interview cost, in words."""
-    from buildwright.cli.table import count
 
     unpriced = f" and {count(cost.unpriced, 'request')} without a known price" if cost.unpriced else ""
     cached = f" ({cost.cache_read_tokens:,} from the provider's cache)" if cost.cache_read_tokens else ""

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
-from buildwright.cli.table import count
 from buildwright.cli.verbs import app_of
+from buildwright.core.figures import count, money
 from buildwright.errors import BadSpec, NotFound
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ async def show(lesson: _Id, /, *, json: _Json = False) -> None:
     )
     for name, arm in (("with it", found.given), ("without it", found.held_out)):
         tried = f"{count(arm.tasks, 'task')}, {count(arm.attempts, 'attempt')}"
-        output.print(f"{name}: {tried}, {arm.failed} failed, {arm.cost_usd:.4f} USD")
+        output.print(f"{name}: {tried}, {arm.failed} failed, {money(arm.cost_usd)}")
     if found.saved_attempts is not None:
         output.print(
             f"it saves {found.saved_attempts:.2f} attempts a task (90 % interval {found.saved_low:.2f} to"
-            f" {found.saved_high:.2f}) and {found.saved_usd or 0:.4f} USD"
+            f" {found.saved_high:.2f}) and {money(found.saved_usd or 0)}"
         )
 
 

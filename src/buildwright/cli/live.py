@@ -18,9 +18,10 @@ from buildwright.cli.event_text import STYLES, EventLine, tell
 from buildwright.cli.keys import Keys, keys_taken
 from buildwright.cli.log_text import log_rows
 from buildwright.cli.output import Output, clean, shortened
-from buildwright.cli.table import count, duration, money, tokens
+from buildwright.cli.table import duration, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
+from buildwright.core.figures import count, money
 from buildwright.errors import BuildwrightError
 from buildwright.ports import Clock, LogEntry
 from buildwright.views.overview import headline, running_tasks, seconds_of, task_counts

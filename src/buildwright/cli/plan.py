@@ -150,7 +150,7 @@ def _print_plan(output: Output, title: str, view: PlanView, usual: int) -> None:
     `usual` is how many a build runs when its options do not say.
     """
     from buildwright.cli.summary import estimate_words
-    from buildwright.cli.table import count
+    from buildwright.core.figures import count
 
     columns = (
         Column("wave", right=True),

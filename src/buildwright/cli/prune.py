@@ -104,7 +104,7 @@ def _nothing(output: Output) -> int:
 
 def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
     """Print the prune plan: which builds, logs, mirrors, files and artifacts would go."""
-    from buildwright.cli.table import count
+    from buildwright.core.figures import count
     from buildwright.maintenance.retention_rules import words
 
     if going.builds:
@@ -141,7 +141,7 @@ def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
 
 def _tell(output: Output, gone: PruneResult) -> None:
     """Print what was removed, and how many bytes that freed."""
-    from buildwright.cli.table import count
+    from buildwright.core.figures import count
 
     parts = [
         count(number, what)

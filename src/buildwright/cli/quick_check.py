@@ -165,7 +165,7 @@ def print_found(output: Output, view: dict[str, Any]) -> None:
 
 def _print_report(output: Output, report: dict[str, Any]) -> None:
     """Print what one step or check said, and what it warns of. A step that ran nothing and warns of nothing is left out."""
-    from buildwright.cli.table import count
+    from buildwright.core.figures import count
 
     warnings = [one for one in report["findings"] if one["severity"] == "warning"]
     if not report["evidence"] and not warnings:

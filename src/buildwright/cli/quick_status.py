@@ -17,7 +17,8 @@ from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.runners_text import no_process, run_by
 from buildwright.cli.summary import print_view, view_fields
-from buildwright.cli.table import Column, duration, money, table
+from buildwright.cli.table import Column, duration, table
+from buildwright.core.figures import money
 from buildwright.errors import NotFound
 from buildwright.settings import Settings
 from buildwright.store.kept_views import KEEP_SECONDS, KeptView, kept_view

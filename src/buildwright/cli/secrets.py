@@ -243,7 +243,7 @@ def _print_sarif(output: Output, found: list[FoundSecret]) -> None:
 
 def _tell(output: Output, found: list[FoundSecret], result: _Result, allowed: int) -> None:
     """Print a line for each secret, and what can be done."""
-    from buildwright.cli.table import count
+    from buildwright.core.figures import count
 
     for one in found:
         output.print(f"{one}, in commit {one.commit[:12]}" if one.commit else str(one))

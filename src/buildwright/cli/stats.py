@@ -59,7 +59,8 @@ def _show(output: Output, found: Stats) -> None:
 
 
 def _cells(row: StatsRow) -> tuple[str, ...]:
-    from buildwright.cli.table import duration, money, tokens
+    from buildwright.cli.table import duration, tokens
+    from buildwright.core.figures import money
 
     times = (duration(seconds) if seconds is not None else "-" for seconds in (row.mean_seconds, row.p95_seconds))
     return (

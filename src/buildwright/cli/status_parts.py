@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.summary import words_of
-from buildwright.cli.table import Column, duration, money, table
+from buildwright.cli.table import Column, duration, table
+from buildwright.core.figures import money
 
 if TYPE_CHECKING:
     from buildwright.client import Client
@@ -31,6 +32,7 @@ async def show_part(app: Client, build_id: str, part: StatusPart, output: Output
     from buildwright.views.phases import rail_of
     from buildwright.views.receipts import receipts_of
     from buildwright.views.spec_progress import spec_progress
+    from buildwright.wiring.estimate import awaited_estimate
 
     build = await app.builds.load(build_id)
     match part:
@@ -41,7 +43,8 @@ async def show_part(app: Client, build_id: str, part: StatusPart, output: Output
             rail = rail_of(build, await app.builds.read(build_id), app.clock.now())
             output.data(rail.model_dump(mode="json")) if output.json else _print_rail(output, rail)
         case "choices":
-            choices = choices_of(build, await app.builds.read(build_id), app.clock.now())
+            awaited = await awaited_estimate(app.builds, build)
+            choices = choices_of(build, await app.builds.read(build_id), app.clock.now(), awaited)
             output.data(choices.model_dump(mode="json")) if output.json else _print_choices(output, choices)
         case "forecast":
             told = forecast_of(build, await app.builds.read(build_id), app.clock.now())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import REASON, Output, one_line
-from buildwright.cli.table import Column, TableCell, count, duration, money, table, tokens
+from buildwright.cli.table import Column, TableCell, duration, table, tokens
+from buildwright.core.figures import count, money, money_range
 from buildwright.store.kept_views import MOST_SHOWN
 from buildwright.views.command_lines import resume_line
 
@@ -62,7 +62,7 @@ def estimate_words(estimate: EstimateView) -> str:
     if estimate.tokens is not None:
         words.append(_span(estimate.tokens, lambda value: tokens(int(value))) + " tokens")
     if estimate.cost_usd is not None:
-        words.append(_span(estimate.cost_usd, lambda value: money(Decimal(value))))
+        words.append(money_range(estimate.cost_usd.low, estimate.cost_usd.high))
     if estimate.seconds is not None:
         words.append(_span(estimate.seconds, duration))
     if estimate.basis == "prices":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 _GAP = 2
@@ -60,13 +59,6 @@ def size(number: int) -> str:
     return f"{value:.1f} GiB"
 
 
-def count(number: int, noun: str) -> str:
-    """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
-
-
 def duration(seconds: float) -> str:
     """Format seconds for people: 3.2 s, 2 min 5 s, 1 h 4 min."""
     if seconds < 60:
@@ -83,11 +75,6 @@ def tokens(number: int) -> str:
     if number < 1000:
         return str(number)
     return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
-
-
-def money(amount: Decimal) -> str:
-    """Format US dollars with two decimals, or with four below one cent."""
-    return f"${amount:.4f}" if 0 < amount < Decimal("0.01") else f"${amount:.2f}"
 
 
 def cells(text: str) -> int:

@@ -36,7 +36,8 @@ _Month = Annotated[str, Parameter(help="US dollars for requests to models in a m
 @user.command(name="list")
 async def list_users(*, json: _Json = False) -> None:
     """List the users with their rights, limits and what they have spent this month."""
-    from buildwright.cli.table import Column, money, table
+    from buildwright.cli.table import Column, table
+    from buildwright.core.figures import money
 
     output = Output(json)
     async with session() as app:
@@ -234,7 +235,7 @@ def _money(text: str) -> object:
 
 
 def _show(output: Output, found: UserView) -> None:
-    from buildwright.cli.table import money
+    from buildwright.core.figures import money
 
     if output.json:
         output.data(found.model_dump(mode="json"))

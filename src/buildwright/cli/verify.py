@@ -21,6 +21,7 @@ async def verify(
     """Verify a bundle of evidence offline: signatures, verdicts, commits. Exit code 3 when something does not hold."""
     from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
+    from buildwright.core.figures import count
     from buildwright.settings import Settings
     from buildwright.wiring.evidence import verify_file
 
@@ -34,5 +35,5 @@ async def verify(
             output.print(f"does not hold: {problem}", style="red")
         if found is not None and not problems:
             where = "in the repository and judged" if repo else "judged (no repository was looked at: --repo PATH)"
-            output.print(f"holds: {len(found.landed)} commits of build {found.build[:8]}, each {where}")
+            output.print(f"holds: {count(len(found.landed), 'commit')} of build {found.build[:8]}, each {where}")
     return Exit.GATE_FAILED if problems else Exit.DONE

@@ -212,7 +212,7 @@ def _accepted_when(view: WhyView) -> str:
 
 def _print_stuck(output: Output, view: StuckView) -> None:
     """Print the failures and the diagnosis, then the attempts and the last lines of the log that it was made from."""
-    from buildwright.cli.table import count
+    from buildwright.core.figures import count
 
     output.print(f"Stuck after {count(view.failures, 'failure')} in a row", style="bold")
     failed = (f"{task}: {error}" for task, error in zip(view.tasks, view.errors, strict=False))

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import Field
 
+from buildwright.core.figures import count
 from buildwright.core.paths import fold_path
 from buildwright.core.protected import reach_of
 from buildwright.core.record import Record
@@ -141,16 +142,14 @@ def _files(task: Task) -> Iterator[_Part]:
     code = sum(_CODE.search(path) is not None for path in rest if path not in pages)
     other = len(rest) - len(pages) - code - folders
     if code or folders:
-        named = " and ".join(_count(number, noun) for number, noun in ((code, "file"), (folders, "folder")) if number)
+        named = " and ".join(count(number, noun) for number, noun in ((code, "file"), (folders, "folder")) if number)
         yield _Part(22 * log2(1 + code + _IN_FOLDER * folders) - 6, f"{named} of code")
     if tests:
-        yield _Part(
-            10 * log2(1 + len(tests)) + (0 if code or folders else 10), f"{_count(len(tests), 'file')} of tests"
-        )
+        yield _Part(10 * log2(1 + len(tests)) + (0 if code or folders else 10), f"{count(len(tests), 'file')} of tests")
     if pages:
-        yield _Part(13 * log2(1 + len(pages)), f"{_count(len(pages), 'page')} of documentation")
+        yield _Part(13 * log2(1 + len(pages)), f"{count(len(pages), 'page')} of documentation")
     if other:
-        yield _Part(5 * log2(1 + other), f"{_count(other, 'other file')}")
+        yield _Part(5 * log2(1 + other), f"{count(other, 'other file')}")
 
 
 def _text(task: Task) -> Iterator[_Part]:
@@ -178,7 +177,3 @@ def _place(task: Task, dependents: int) -> Iterator[_Part]:
         yield _Part(3 * log2(dependents), f"{dependents} tasks need it")
     if task.critical:
         yield _Part(8, "the build ends if it fails")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

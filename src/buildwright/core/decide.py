@@ -32,6 +32,7 @@ from buildwright.core.build import Build, Control, Stage, TaskPhase, budget_mark
 from buildwright.core.delivery_again import delivered_again, ended_as_before, is_given_up
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.fault import Fault
+from buildwright.core.figures import count, money
 from buildwright.core.heap import pop
 from buildwright.core.judged_base import base_fault, base_refusal
 from buildwright.core.merge import train_actions
@@ -215,7 +216,7 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
 def _waits_for_approval(build: Build) -> tuple[AnyEvent, ...]:
     assert build.plan is not None
     tasks, waves = build.total - build.done, max(build.plan.depth, default=0) + 1
-    what = f"{tasks} {'task' if tasks == 1 else 'tasks'} in {waves} {'wave' if waves == 1 else 'waves'}"
+    what = f"{count(tasks, 'task')} in {count(waves, 'wave')}"
     return (e.BuildPaused(reason="approval", message=f"the plan waits for your approval: {what}"),)
 
 
@@ -255,7 +256,7 @@ def _budget_told(build: Build) -> tuple[AnyEvent, ...]:
 
 def _over_budget(build: Build) -> tuple[AnyEvent, ...]:
     if build.budget_usd is not None and build.usage.cost_usd >= build.budget_usd:
-        message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
+        message = f"{money(build.usage.cost_usd)} of a budget of {money(build.budget_usd)} are spent"
         return (e.BuildPaused(reason="budget", message=message, fault="limits"),)
     return ()
 

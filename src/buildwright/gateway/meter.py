@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from buildwright.core.build import budget_mark
+from buildwright.core.figures import money
 from buildwright.errors import CouldNot
 from buildwright.gateway.access import Hold, Opened, cost_of, load_price_list, own_price
 from buildwright.gateway.exchange import AnswerReader, DeclinedByProvider, ModelRequest, Tokens, most_output
@@ -183,9 +184,7 @@ class Meter:
         """Raises DeclinedByProvider (402) when a purse is empty."""
         if purse.most_usd is not None and spent >= purse.most_usd:
             self._mark(build_id, purse, spent)
-            raise DeclinedByProvider(
-                402, f"{_words(purse.name)} of ${purse.most_usd} is spent (${spent.normalize():f})."
-            )
+            raise DeclinedByProvider(402, f"{_words(purse.name)} of {money(purse.most_usd)} is spent ({money(spent)}).")
 
     def _let_go(self, hold: Hold) -> None:
         for purse in hold.purses:

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded
+from buildwright.core.figures import count, money, money_range
 from buildwright.core.record import Record
 from buildwright.core.work_clock import ClockHistory
-from buildwright.views.estimate import Range
+from buildwright.views.estimate import EstimateView, Range
 from buildwright.views.explain import attempts_of
 from buildwright.views.forecast import cost_left, open_tasks, range_of, seconds_left
 from buildwright.views.inbox import Remedy, pause_remedies, pause_words
@@ -78,8 +79,13 @@ class _Tried(NamedTuple):
     """None where a price is not known."""
 
 
-def choices_of(build: Build, events: Sequence[Recorded], now: datetime) -> ChoicesView:
-    """Return the ways out of a build's pause with their prices, from its state and its whole journal."""
+def choices_of(
+    build: Build, events: Sequence[Recorded], now: datetime, awaited: EstimateView | None = None
+) -> ChoicesView:
+    """Return the ways out of a build's pause with their prices, from its state and its whole journal.
+
+    `awaited` is the estimate of a plan that waits for its user's word, where one is known.
+    """
     pause = build.pause
     if pause is None:
         return ChoicesView(build=build.id, version=build.version, paused=False)
@@ -95,7 +101,7 @@ def choices_of(build: Build, events: Sequence[Recorded], now: datetime) -> Choic
         until=pause.until,
         findings=pause_view(build, pause).findings,
         choices=tuple(
-            PricedChoice(**dict(remedy), price=_price(build, remedy.name, tried, now))
+            PricedChoice(**dict(remedy), price=_price(build, remedy.name, tried, now, awaited))
             for remedy in pause_remedies(build, pause)
         ),
     )
@@ -106,7 +112,7 @@ def price_of_redoing(tasks: Sequence[str], events: Sequence[Recorded]) -> Price:
     return _of_attempts(tasks, _tried(events))
 
 
-def _price(build: Build, name: str, tried: Sequence[_Tried], now: datetime) -> Price:
+def _price(build: Build, name: str, tried: Sequence[_Tried], now: datetime, awaited: EstimateView | None) -> Price:
     match name:
         case "retry" if build.failed:
             return _of_attempts(build.failed, tried)
@@ -120,7 +126,7 @@ def _price(build: Build, name: str, tried: Sequence[_Tried], now: datetime) -> P
                 seconds=Range(low=0, high=0), cost_usd=Range(low=0, high=0), basis=basis, words="costs no attempt"
             )
         case _:
-            return _of_the_rest(build, now)
+            return _of_the_rest(build, now) if awaited is None else _of_the_plan(awaited)
 
 
 def _of_attempts(tasks: Sequence[str], tried: Sequence[_Tried]) -> Price:
@@ -133,14 +139,14 @@ def _of_attempts(tasks: Sequence[str], tried: Sequence[_Tried]) -> Price:
     costs = [one.cost_usd for one in known]
     usd = range_of([cost for cost in costs if cost is not None]) if None not in costs else None
     of = "at these tasks" if own else "at other tasks of this build"
-    count = len(tasks)
+    number = len(tasks)
     price = Price(
-        seconds=Range(low=times.low * count, high=times.high * count),
-        cost_usd=Range(low=usd.low * count, high=usd.high * count) if usd is not None else None,
-        basis=f"{_count(len(known), 'attempt')} {of}",
+        seconds=Range(low=times.low * number, high=times.high * number),
+        cost_usd=Range(low=usd.low * number, high=usd.high * number) if usd is not None else None,
+        basis=f"{count(len(known), 'attempt')} {of}",
         words="",
     )
-    return _said(price, f"{_count(count, 'more attempt')}: ")
+    return _said(price, f"{count(number, 'more attempt')}: ")
 
 
 def _of_skipping(build: Build) -> Price:
@@ -160,7 +166,7 @@ def _of_skipping(build: Build) -> Price:
         basis="the plan",
         words="",
     )
-    words = f"loses {_count(len(lost), 'task')}"
+    words = f"loses {count(len(lost), 'task')}"
     words += f"; {', '.join(without[:3])}{' and others' if without[3:] else ''} would do without it" if without else ""
     return price.model_copy(update={"words": words + _lost_money(price.lost_usd)})
 
@@ -181,7 +187,7 @@ def _of_ending(build: Build) -> Price:
         words="",
     )
     landed = sum(state.phase is TaskPhase.DONE for state in build.tasks.values())
-    words = f"loses {_count(len(lost), 'task')}; what has landed stays ({_count(landed, 'task')})"
+    words = f"loses {count(len(lost), 'task')}; what has landed stays ({count(landed, 'task')})"
     return price.model_copy(update={"words": words + _lost_money(price.lost_usd)})
 
 
@@ -191,13 +197,21 @@ def _of_the_rest(build: Build, now: datetime) -> Price:
     seconds = seconds_left(build, now)
     basis = "what the done tasks of this build took" if seconds is not None else "too few tasks are done to say more"
     price = Price(seconds=seconds, cost_usd=cost_left(build, left), basis=basis, words="")
-    return _said(price, f"{_count(len(left), 'task')} still to do: ")
+    return _said(price, f"{count(len(left), 'task')} still to do: ")
+
+
+def _of_the_plan(estimate: EstimateView) -> Price:
+    """Return the price of a plan of which nothing is built yet."""
+    here = f"{count(estimate.of_tasks, 'task')} of {count(estimate.of_builds, 'build')} here"
+    basis = here if estimate.basis == "history" else "a guess from published prices"
+    price = Price(seconds=estimate.seconds, cost_usd=estimate.cost_usd, basis=basis, words="")
+    return _said(price, f"{count(estimate.tasks, 'task')} to do: ")
 
 
 def _said(price: Price, before: str) -> Price:
-    time, money = price.seconds, price.cost_usd
+    time, cost = price.seconds, price.cost_usd
     parts = [_time(time)] if time is not None else []
-    parts += [_span("${:.2f}", money.low, money.high)] if money is not None else []
+    parts += [money_range(cost.low, cost.high)] if cost is not None else []
     return price.model_copy(update={"words": before + (", ".join(parts) or "it is not known what that takes")})
 
 
@@ -214,11 +228,7 @@ def _span(form: str, low: float, high: float) -> str:
 
 
 def _lost_money(usd: Decimal) -> str:
-    return f"; ${usd:.2f} was spent on that" if usd else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return f"; {money(usd)} was spent on that" if usd else ""
 
 
 def _requirements(build: Build, tasks: Iterable[str]) -> tuple[str, ...]:

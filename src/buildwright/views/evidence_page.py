@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from buildwright.core.figures import count, money
 from buildwright.core.finding import Report
 from buildwright.views.evidence import BuildEvidence, JudgedAttempt, PhaseEvidence, TaskEvidence
 from buildwright.views.overview import UNCONTAINED, TotalSpent
@@ -139,5 +140,5 @@ def _reports(reports: tuple[Report, ...]) -> Iterator[str]:
 
 def _money(spent: TotalSpent) -> str:
     tokens = spent.input_tokens + spent.output_tokens + spent.cache_read_tokens + spent.cache_write_tokens
-    unpriced = f" and {spent.unpriced} requests without a price" if spent.unpriced else ""
-    return f"{tokens} tokens, ${spent.cost_usd}{unpriced}"
+    unpriced = f" and {count(spent.unpriced, 'request')} without a price" if spent.unpriced else ""
+    return f"{tokens} tokens, {money(spent.cost_usd)}{unpriced}"

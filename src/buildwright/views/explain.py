@@ -21,6 +21,7 @@ from buildwright.core.build import (
 from buildwright.core.complexity import Complexity, complexity_of
 from buildwright.core.event import Recorded
 from buildwright.core.fault import FAULTS
+from buildwright.core.figures import count
 from buildwright.core.finding import Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.judged_base import base_fault, base_troubles
@@ -377,7 +378,7 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             was = "Its change was taken back by the user" if state.landed else "It was given up by the user"
             return f"{was}; tasks that need it continue without it."
         case TaskPhase.FAILED:
-            return f"It failed after {_count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
+            return f"It failed after {count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
         case TaskPhase.REJECTED:
             return f"Attempt {state.attempt} was refused: {_sentence(state.reason)}"
         case TaskPhase.WORKING | TaskPhase.JUDGING | TaskPhase.MERGING:
@@ -448,10 +449,6 @@ def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) 
 def _sentence(text: str) -> str:
     text = text.strip() or "no reason was recorded"
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _some_ids(plan: Plan, wanted: str, most: int = 8) -> str:

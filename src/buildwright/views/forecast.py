@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase, landed_before
 from buildwright.core.event import Recorded
+from buildwright.core.figures import money, money_range
 from buildwright.core.record import Record
 from buildwright.core.schedule import makespan
 from buildwright.core.work_clock import ClockHistory
@@ -28,7 +29,6 @@ LEAST = 2
 """Tasks that must be done before anything is said of those that are open."""
 _DRAWS = 40
 _LOW, _HIGH = 0.1, 0.9
-_CENT = Decimal("0.01")
 _RESULT = {
     "agent failed": "agent",
     "empty": "empty",
@@ -238,8 +238,8 @@ def _points(events: Sequence[Recorded]) -> list[SpentPoint]:
 
 def _words(build: Build, total: Range | None, left: int) -> str:
     budget, spent = build.budget_usd, build.usage.cost_usd
-    of = f" of ${budget.quantize(_CENT)}" if budget is not None else ""
-    said = f"It has cost ${spent.quantize(_CENT)}{of}."
+    of = f" of {money(budget)}" if budget is not None else ""
+    said = f"It has cost {money(spent)}{of}."
     if build.is_terminal or not left:
         return said
     if not build.usage.requests:
@@ -247,7 +247,7 @@ def _words(build: Build, total: Range | None, left: int) -> str:
     if total is None:
         priced = "a request has no known price" if build.usage.unpriced else f"fewer than {LEAST} tasks are done"
         return f"{said} What it will cost is not known: {priced}."
-    said += f" It is likely to cost ${total.low:.2f} to ${total.high:.2f} in the end"
+    said += f" It is likely to cost {money_range(total.low, total.high)} in the end"
     if budget is None:
         return f"{said}; it has no budget."
     if total.low > budget:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from buildwright.core.agents import OURS, PROGRAMS
+from buildwright.core.figures import count
 from buildwright.core.limits import Options
 from buildwright.core.record import Record
 from buildwright.views.home import BuildCard
@@ -191,17 +192,17 @@ def _interview_step(parts: ProjectParts, path: str) -> ProjectStep:
     settled = len(talk.sections) - len(talk.remaining)
     is_begun = bool(answers) and not talk.is_complete
     if talk.is_complete:
-        words = f"The interview is complete: {answers} answers."
+        words = f"The interview is complete: {count(answers, 'answer')}."
     elif is_begun:
-        words = f"{settled} of {len(talk.sections)} sections are complete."
+        words = f"{settled} of {count(len(talk.sections), 'section')} {'is' if settled == 1 else 'are'} complete."
         pairs = len(talk.contradictions)
-        words += f" {pairs} pair{'' if pairs == 1 else 's'} of answers cannot both hold." if pairs else ""
+        words += f" {count(pairs, 'pair')} of answers cannot both hold." if pairs else ""
         given = "spec" if parts.spec else "list of tasks" if parts.tasks else ""
         words += f" A build of the {given} alone need not wait for the rest." if given else ""
     elif parts.spec:
-        words = f"A spec of {len(parts.spec.split()):,} words. An interview asks only for what it leaves open."
+        words = f"A spec of {count(len(parts.spec.split()), 'word')}. An interview asks only for what it leaves open."
     elif parts.tasks:
-        words = f"A list of {parts.tasks} task{'' if parts.tasks == 1 else 's'}."
+        words = f"A list of {count(parts.tasks, 'task')}."
     else:
         words = "Nothing is said yet: the interview asks for what a builder must know."
     return ProjectStep(
@@ -216,7 +217,7 @@ def _interview_step(parts: ProjectParts, path: str) -> ProjectStep:
 
 def _contract_words(parts: ProjectParts) -> str:
     if parts.contracts:
-        return f"{parts.contracts} contracts: a build runs from them."
+        return f"{count(parts.contracts, 'contract')}: a build runs from {'it' if parts.contracts == 1 else 'them'}."
     if parts.interview.is_complete:
         return "They can be made of the answers."
     return "They are made of the answers of the interview; a build can do without them."

@@ -93,6 +93,17 @@ async def compared(builds: BuildReader, build: Build, now: datetime) -> Estimate
     return outcome(build, seconds_of(build, now), estimated) if estimated.is_known else None
 
 
+async def awaited_estimate(builds: BuildReader, build: Build) -> EstimateView | None:
+    """Return what the plan that waits for its user's word is likely to take; None where none waits or nothing is known."""
+    if build.pause is None or build.pause.reason != "approval" or (graph := _begun_with(build)) is None:
+        return None
+    try:
+        found = await estimate_for(builds, graph, build.options, build.user_id, build.created_at)
+    except BuildwrightError:
+        return None
+    return found if found.is_known else None
+
+
 def _begun_with(build: Build) -> Graph | None:
     """Return its plan without the tasks that were done where it was forked from; None where nothing was left to do."""
     if build.plan is None:

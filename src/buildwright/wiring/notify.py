@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
+from buildwright.core.figures import money
 from buildwright.errors import BadSettings
 from buildwright.views.money import budget_words
 from buildwright.views.overview import pause_view, seconds_of, task_counts
@@ -186,7 +187,7 @@ def facts_of(recorded: Recorded, build: Build) -> dict[str, Any]:
 
 def _message(event: e.AnyEvent, of_build: str) -> str:
     if isinstance(event, e.BudgetReached):
-        return f"{budget_words(event)} are spent: ${event.spent_usd:.2f} of ${event.budget_usd:.2f}"
+        return f"{budget_words(event)} are spent: {money(event.spent_usd)} of {money(event.budget_usd)}"
     return of_build
 
 

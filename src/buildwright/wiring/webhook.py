@@ -14,7 +14,10 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, assert_never, get_args
+
+from buildwright.core.figures import money
 
 Form = Literal["json", "slack", "discord", "teams"]
 """`json` is the facts themselves; the others are what a chat's incoming webhook takes."""
@@ -113,7 +116,7 @@ def _said(facts: Mapping[str, Any]) -> str:
         case "finished":
             where = f" Result: {facts['delivered']}." if facts["delivered"] else ""
             why = f" {message}." if message else ""
-            done = f"{tasks.get('done', 0)} of {tasks['total']} tasks are done, ${facts['cost_usd']}."
+            done = f"{tasks.get('done', 0)} of {tasks['total']} tasks are done, {money(Decimal(facts['cost_usd']))}."
             words = f"{about} has ended: {facts['outcome']}.{why} {done}{where}"
         case _:
             words = f"{about}: {message}"

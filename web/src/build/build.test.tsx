@@ -121,7 +121,7 @@ test("names are text, states are words, and money that was thrown away is in sig
   expect(table.getByText("<b>Wave</b>")).toBeTruthy();
   expect(table.getByText("working")).toBeTruthy();
   expect(screen.getByText("1 of 2")).toBeTruthy();
-  expect(await screen.findByText("$0.250")).toBeTruthy();
+  expect(await screen.findByText("$0.25")).toBeTruthy();
   expect(await screen.findByText("wave heard it.")).toBeTruthy();
 });
 

@@ -32,10 +32,10 @@ export function age(milliseconds: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** US dollars, which come as text so that no digit is lost. */
+/** US dollars, which come as text so that no digit is lost: two decimals, or four below one cent, as the program writes them. */
 export function dollars(amount: string | number): string {
   const value = Number(amount);
-  return `$${value > 0 && value < 0.995 ? value.toFixed(value < 0.01 ? 4 : 3) : value.toFixed(2)}`;
+  return `$${value.toFixed(value > 0 && value < 0.01 ? 4 : 2)}`;
 }
 
 export function count(number: number, one: string, many = `${one}s`): string {

@@ -17,6 +17,7 @@ from buildwright.views.phases import PhaseGraph, PhaseRail, graph_of_phase, rail
 from buildwright.views.plan_table import PlanTable, WithoutTask, plan_table, without_task
 from buildwright.views.receipts import Receipts, receipts_of
 from buildwright.views.spec_progress import SpecProgress, spec_progress
+from buildwright.wiring.estimate import awaited_estimate
 
 router = Router(prefix="/api/builds/{build_id}", tags=["builds"])
 
@@ -48,7 +49,8 @@ async def build_phase_graph(
 async def build_choices(site: SiteOf, build: OwnBuild) -> ChoicesView:
     """Return the ways out of the build's pause, each with its price (time, money, tasks lost), as command and request."""
     events = await site.app.builds.read(build.id) if build.pause is not None else []
-    return await asyncio.to_thread(choices_of, build, events, site.app.clock.now())
+    awaited = await awaited_estimate(site.app.builds, build)
+    return await asyncio.to_thread(choices_of, build, events, site.app.clock.now(), awaited)
 
 
 @router.get("/forecast", responses=responses(403, 404))

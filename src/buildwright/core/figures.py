@@ -1,0 +1,25 @@
+"""Amounts of money and counts in words for people, one form in every place. Pure; must never round what is kept."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+_CENT = Decimal("0.01")
+
+
+def money(amount: Decimal | float) -> str:
+    """Format US dollars with two decimals, or with four below one cent."""
+    return f"${amount:.4f}" if 0 < amount < _CENT else f"${amount:.2f}"
+
+
+def money_range(low: float, high: float) -> str:
+    """Format a range of US dollars, `$0.0042 to $0.02`; one amount where both ends look alike."""
+    ends = (money(low), money(high))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def count(number: int, noun: str) -> str:
+    """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
