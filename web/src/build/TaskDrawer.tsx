@@ -11,7 +11,7 @@ import { Command } from "../ui/Command";
 import { Refused } from "../ui/Rights";
 import { Said } from "../ui/Said";
 import { Read } from "../ui/States";
-import { dollars, duration, moment, short } from "../ui/words";
+import { count, dollars, duration, moment, short } from "../ui/words";
 import styles from "./build.module.css";
 import { FindingList } from "./FindingList";
 import { TaskActions } from "./TaskActions";
@@ -168,7 +168,7 @@ function Attempts({ build, found }: { readonly build: string; readonly found: Wh
             </p>
             <p className={styles.quiet}>
               {one.agent} · {one.seconds == null ? "runs" : duration(one.seconds)}
-              {one.changes != null && ` · ${one.changes} files`}
+              {one.changes != null && ` · ${count(one.changes, "file")}`}
             </p>
             <p className={styles.quiet}>{moment(one.started_at)}</p>
             {one.detail && <p>{one.detail}</p>}

@@ -11,6 +11,7 @@ import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { copied } from "../ui/copy";
 import { Page, PageHead } from "../ui/Page";
+import { Said } from "../ui/Said";
 import { Empty, Read, Skeleton } from "../ui/States";
 import { bytes, clock, count, short } from "../ui/words";
 import { Code } from "./Code";
@@ -116,7 +117,9 @@ function Slider({ all, at }: { readonly all: Moments["moments"]; readonly at: nu
         }}
       />
       <p>
-        <strong>{place + 1}</strong> of {all.length} · {one?.words}{" "}
+        <span>
+          <strong>{place + 1}</strong> of {all.length} · <Said text={one?.words ?? ""} />
+        </span>
         <span className={styles.quiet}>
           {one && clock(one.at)}
           {at > 0 ? ` · event ${at}` : " · now"}

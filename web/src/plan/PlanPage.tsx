@@ -12,6 +12,7 @@ import { Command } from "../ui/Command";
 import { Page, PageHead } from "../ui/Page";
 import { Panel } from "../ui/Panel";
 import { useRefused } from "../ui/Rights";
+import { Said } from "../ui/Said";
 import { Empty, Problem, Skeleton } from "../ui/States";
 import { count, duration, short } from "../ui/words";
 import { type Change, useChange } from "./change";
@@ -32,7 +33,9 @@ export function PlanPage({ id }: { readonly id: string }) {
   return (
     <Page>
       <PageHead title="Plan">
-        <a href={buildAddress(id)}>{title || short(id)}</a>
+        <a href={buildAddress(id)}>
+          <Said text={title || short(id)} />
+        </a>
         <LinkChip />
       </PageHead>
       {found.data ? (
