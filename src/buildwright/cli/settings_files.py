@@ -134,7 +134,9 @@ def _table(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{path} cannot be used: {error}", fix="fix the file") from error
+        raise BadSettings(
+            f"{path} cannot be used: {error}", fix="correct it there, and run the same command again"
+        ) from error
 
 
 def _text(path: Path) -> str:

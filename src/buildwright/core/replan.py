@@ -11,7 +11,7 @@ from datetime import datetime
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Car, Stage, TaskPhase, TaskState, no_task
+from buildwright.core.build import Build, Car, Control, Stage, TaskPhase, TaskState, no_task
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.heap import heap_of
 from buildwright.core.limits import Options
@@ -122,10 +122,12 @@ def _check_free(build: Build, plan: Plan, task_id: str, new: Task | None) -> Non
     if state.phase in _OVER:
         raise IllegalMove(f"task {task_id} is {state.phase}: it cannot be changed any more", fix="add another task")
     if state.phase not in FREE:
-        raise IllegalMove(
-            f"task {task_id} is {state.phase}: an agent or a check works on it",
-            fix="tell its agent with `say`, or wait until it is over",
-        )
+        if build.control is Control.PAUSED:
+            what = "the build was paused before it was decided"
+            fix = "resume the build, and change the task when that is over; or add another task"
+        else:
+            what, fix = "an agent or a check works on it", "tell its agent with `say`, or wait until it is over"
+        raise IllegalMove(f"task {task_id} is {state.phase}: {what}", fix=fix)
     if new is None or not state.attempt:
         return
     old = plan.task(task_id)

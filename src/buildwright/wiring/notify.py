@@ -72,7 +72,9 @@ def listeners_of(user_file: Path, command: str = "") -> Listeners:
     except FileNotFoundError:
         return Listeners(command)
     except (OSError, ValueError) as error:
-        raise BadSettings(f"{user_file} cannot be used: {error}", fix="fix the file") from error
+        raise BadSettings(
+            f"{user_file} cannot be used: {error}", fix="correct it there, and run the same command again"
+        ) from error
     found = {key: table.get(key, "") for key in KEYS}
     for key, value in found.items():
         if not isinstance(value, str):

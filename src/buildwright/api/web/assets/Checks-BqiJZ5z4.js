@@ -1,2 +1,0 @@
-import{m as e}from"./index-CeEiHvxy.js";import{Q as t,m as n}from"./States-ByOCwd91.js";var r=t();function i({checks:t}){let i=t.filter(e=>e.ok),a=i.reduce((e,t)=>e+(t.tests??0),0);return(0,r.jsxs)(r.Fragment,{children:[t.filter(e=>!e.ok).map(t=>(0,r.jsx)(`span`,{title:t.about,children:(0,r.jsx)(e,{word:`refused`,children:t.gate})},t.gate)),i.length>0&&(0,r.jsx)(`span`,{title:i.map(e=>e.about?`${e.gate}: ${e.about}`:e.gate).join(`
-`),children:(0,r.jsxs)(e,{word:`passed`,children:[n(i.length,`check`),` passed`,a>0&&`, ${n(a,`test`)}`]})})]})}export{i as t};
