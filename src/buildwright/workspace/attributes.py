@@ -14,7 +14,6 @@ from pathlib import Path
 from buildwright.core.patch import FileChange
 from buildwright.errors import GitFailed, UnsafePath
 from buildwright.workspace.git import Git
-from buildwright.workspace.trees import TreeEntry
 
 RULES = ".gitattributes"
 _AT_CHECKOUT = ("eol", "crlf", "ident", "working-tree-encoding")
@@ -119,16 +118,16 @@ async def add(git: Git, git_dir: Path, index: Path, work: Path, changes: Iterabl
         raise
 
 
-async def changed_paths(git: Git, git_dir: Path, index: Path, tree: str) -> dict[str, tuple[TreeEntry, bool]]:
-    """Return the paths in which `index` differs from `tree`: what it has there, and whether the content differs."""
+async def changed_paths(git: Git, git_dir: Path, index: Path, tree: str) -> dict[str, bool]:
+    """Return the paths in which `index` differs from `tree`: whether the content differs, and not only the mode."""
     answer = await git.run(
         git_dir,
         *("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=64", "--end-of-options", tree),
         index=index,
     )
     fields = answer.output.decode(errors="surrogateescape").split("\0")
-    found: dict[str, tuple[TreeEntry, bool]] = {}
+    found: dict[str, bool] = {}
     for head, path in zip(fields[0::2], fields[1::2], strict=False):
-        _, mode, old, new, _ = head.split(" ")
-        found[path] = TreeEntry(mode, new), old != new
+        _, _, old, new, _ = head.split(" ")
+        found[path] = old != new
     return found

@@ -110,7 +110,7 @@ async def _write_changes(
     """See `write_lane`."""
     index = store.aside / "index"
     fresh = [change.path for change in changes if change.kind == "added"]
-    rules = ignores and (scan.rules or says_something(pin.exclude))
+    rules = ignores and (scan.rules or _says_something(pin.exclude))
     ignored = await _ignored(git, pin, store.files, fresh, scan, store.aside) if fresh and rules else frozenset()
     changes = [change for change in changes if change.path not in ignored]
     named = tuple(islice((path for path in sorted(ignored) if path and path.isprintable()), _NAMED))
@@ -139,7 +139,7 @@ async def _write_changes(
     return Stored(tree, tuple(sorted(kept, key=lambda change: change.path)), named)
 
 
-def says_something(rules: str) -> bool:
+def _says_something(rules: str) -> bool:
     """Return whether rules of gitignore(5) are more than empty lines and comments."""
     return any(line.strip() and not line.startswith("#") for line in rules.splitlines())
 
@@ -179,12 +179,12 @@ def _rules(changes: list[FileChange]) -> list[FileChange]:
     return [change for change in changes if change.path.rpartition("/")[2] == RULES]
 
 
-def _converted(copied: list[FileChange], differs: Mapping[str, tuple[TreeEntry, bool]]) -> list[FileChange]:
+def _converted(copied: list[FileChange], differs: Mapping[str, bool]) -> list[FileChange]:
     """Return those of the copied files that still differ from the base now that git has converted them."""
     found: list[FileChange] = []
     for change in copied:
         if change.path in differs:
-            only_mode = change.kind == "modified" and not differs[change.path][1]
+            only_mode = change.kind == "modified" and not differs[change.path]
             found.append(change.model_copy(update={"kind": "mode"}) if only_mode else change)
     return found
 
