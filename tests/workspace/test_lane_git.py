@@ -128,6 +128,43 @@ async def test_a_tree_of_very_many_files_gets_none(tmp_path: Path) -> None:
         assert list((tmp_path / "lane").iterdir()) == []
 
 
+async def test_trees_that_only_git_can_read_are_packed_by_git_or_get_none(
+    workspace: GitWorkspace, tmp_path: Path
+) -> None:
+    repository = make(tmp_path / "r")
+    runner = Git(tmp_path / "home", dict(os.environ))
+    pin = await Mirrors(tmp_path / "home" / "mirrors", runner, dict(os.environ), None).prepare("b", str(repository), "")
+    blob = bytes.fromhex(git(repository, "rev-parse", "HEAD:README.md"))
+    for content, expected in (
+        (b"100644 a\0" + blob, True),
+        (b"100644 a\0" + blob + b"100644 a\0" + blob, True),
+        (b"1", False),
+    ):
+        words = ("hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+        tree = git(pin.mirror, *words, stdin=content)
+        made = lane_git.LaneGit(runner, pin, tmp_path / "lane" / "files")
+        assert await made.make(tree, tree) is expected
+        await made.discard()
+
+
+async def test_a_file_with_a_mode_of_an_old_program_is_no_change(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    blob = bytes.fromhex(git(repository, "rev-parse", "HEAD:README.md"))
+    words = ("hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+    below = bytes.fromhex(git(repository, *words, stdin=b"100664 in\0" + blob))
+    tree = git(repository, *words, stdin=b"100664 a\0" + blob + b"40755 d\0" + below + b"100775 x\0" + blob)
+    git(repository, "update-ref", "refs/heads/main", git(repository, "commit-tree", tree, "-m", "old"))
+    lane = await opened(workspace, repository)
+    assert (await workspace.take_patch(lane)).is_empty
+    assert git(lane.files, "status", "--porcelain") == ""
+    (lane.files / "a").write_text("changed\n")
+    patch = await workspace.take_patch(lane)
+    assert [(change.path, change.kind, change.mode) for change in patch.changes] == [("a", "modified", "100644")]
+    async with workspace.checkout("build-1", patch.tree) as files:
+        assert {path.name for path in files.iterdir()} - {".git"} == {"a", "d", "x"}
+        assert git(files, "ls-tree", "HEAD", "d").split()[2] == below.hex()
+
+
 async def test_a_task_in_a_small_repository_starts_git_four_times(tmp_path: Path) -> None:
     """Once for each directory with files, and once for the ref that moves."""
     started, program = tmp_path / "started", tmp_path / "bin" / "git"

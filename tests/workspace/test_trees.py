@@ -9,9 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from buildwright.errors import GitFailed
 from buildwright.workspace.git import Git
 from buildwright.workspace.objects import ObjectStore
-from buildwright.workspace.trees import TreeEntry, Unreadable, content_at, list_tree, merged, tree_of, written
+from buildwright.workspace.trees import (
+    TreeEntry,
+    Unreadable,
+    content_at,
+    entries_of,
+    list_tree,
+    merged,
+    tree_of,
+    written,
+)
 from tests.workspace.repositories import git, make
 
 _FORMS = pytest.mark.parametrize("form", ["sha1", "sha256"])
@@ -206,3 +216,127 @@ def test_objects_of_one_step_come_together_or_not_at_all(tmp_path: Path, form: s
         names = [write("blob", content) for content in (b"one", b"two", b"one")]
     assert [store.read(name, "blob") for name in names] == [b"one", b"two", b"one"]
     git(repository, "fsck", "--strict")
+
+
+def _raw(repository: Path, *entries: tuple[str, str, str]) -> str:
+    """Write a tree of modes, names and ids, whatever git thinks of them."""
+    content = b"".join(f"{mode} {name}\0".encode() + bytes.fromhex(found) for mode, name, found in entries)
+    return _literal(repository, content)
+
+
+def _literal(repository: Path, content: bytes) -> str:
+    return git(repository, "hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=content)
+
+
+def _told(repository: Path, tree: str) -> list[tuple[str, ...]]:
+    lines = git(repository, "ls-tree", "-r", "-z", tree).split("\0")[:-1]
+    return [(path, *head.split()[::2]) for head, _, path in (line.partition("\t") for line in lines)]
+
+
+def _borrowing(repository: Path, path: Path) -> Path:
+    """A repository that has the objects of another, but none of its own (gitrepository-layout(5), "alternates")."""
+    form = git(repository, "rev-parse", "--show-object-format")
+    path.mkdir()
+    git(path, "init", "-q", "--bare", f"--object-format={form}")
+    (path / "objects" / "info" / "alternates").write_text(f"{repository / '.git' / 'objects'}\n")
+    return path
+
+
+@_FORMS
+async def test_modes_of_other_programs_are_those_that_git_takes_them_for(tmp_path: Path, form: str) -> None:
+    repository = make(tmp_path / "r", {"README.md": b"hello\n"}, f"--object-format={form}")
+    store, runner = _store(repository), Git(tmp_path / "home", dict(os.environ))
+    blob, commit = git(repository, "rev-parse", "HEAD:README.md"), git(repository, "rev-parse", "HEAD")
+    inner = _raw(
+        repository, ("100664", "in", blob), ("0100755", "run", blob), ("40000", "s", git(repository, "mktree"))
+    )
+    regular = ("0100644", "100600", "100654", "100664", "100711", "100775")
+    links = ("10755", "120644", "120777", "160000", "160755", "60000", "644")
+    tree = _raw(
+        repository,
+        *((mode, f"f{mode}", blob) for mode in regular),
+        *((mode, f"g{mode}", blob if mode.startswith("12") else commit) for mode in links),
+        *((mode, f"h{mode}", inner) for mode in ("040000", "40755", "40777")),
+    )
+    told = _told(repository, tree)
+    assert len({mode for _, mode, _ in told}) == 4
+    for place in (repository / ".git", _borrowing(repository, tmp_path / "borrowing")):
+        found = await list_tree(runner, place, tree)
+        assert [(path, *entry[:2]) for path, entry in found.items()] == told
+    assert content_at(store, tree, "h40755/in", 9) == content_at(store, tree, "f100600", 9) == b"hello\n"
+    assert content_at(store, tree, "g644", 9) is content_at(store, tree, "h40777", 9) is None
+    for path in ("f100664", "h40755/in", "h40777/new", "z"):
+        words = ("update-index", "--add", "--cacheinfo", f"100755,{blob},{path}")
+        git(repository, "read-tree", tree)
+        git(repository, *words)
+        changed = written(store, tree, {path: TreeEntry("100755", blob)}, store.write)
+        if not path.startswith("h"):
+            assert changed == git(repository, "write-tree")
+            assert git(repository, "rev-parse", f"{changed}:h040000") == inner
+        assert {path: entry[:2] for path, entry in (await list_tree(runner, repository / ".git", changed)).items()} == {
+            name: (mode, found) for name, mode, found in _told(repository, git(repository, "write-tree"))
+        }
+        assert merged(store, tree, tree, changed, store.write) == changed
+    assert merged(store, tree, _raw(repository, *((mode, f"f{mode}", blob) for mode in regular)), tree, store.write)
+
+
+async def test_a_malformed_tree_is_left_to_git(tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    borrowing, runner = _borrowing(repository, tmp_path / "borrowing"), Git(tmp_path / "home", dict(os.environ))
+    blob = bytes.fromhex(git(repository, "rev-parse", "HEAD:README.md"))
+    good = b"100644 a\0" + blob
+    wrong = (
+        b"1",
+        b"100644 a",
+        b"10x644 a\0" + blob,
+        b"100644\0" + blob,
+        good[:-1],
+        b" a\0" + blob,
+        b"100644 \0" + blob,
+    )
+    for content in wrong:
+        tree = _literal(repository, content)
+        with pytest.raises(Unreadable):
+            entries_of(_store(repository), tree)
+        with pytest.raises(GitFailed):
+            await list_tree(runner, repository / ".git", tree)
+    for content in (good + good, good + b"100755 a\0" + blob, b"100644 d/a\0" + blob, b"300644 a\0" + blob):
+        tree = _literal(repository, content)
+        told = {path: (mode, found) for path, mode, found in _told(repository, tree)}
+        for place in (repository / ".git", borrowing):
+            found = await list_tree(runner, place, tree)
+            assert {path: entry[:2] for path, entry in found.items()} == told
+        if not content.startswith(b"3"):
+            with pytest.raises(Unreadable):
+                written(_store(repository), tree, {"b": None}, _store(repository).write)
+
+
+def test_parents_that_are_not_there_for_git_are_left_to_it(tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    tree = git(repository, "rev-parse", "HEAD^{tree}")
+    root = f"tree {tree}\nauthor J\xf6rg <j@example.org> 1 +0000\ncommitter J <j@example.org> 1 +0000\n\nroot\n"
+    first = git(repository, "hash-object", "-t", "commit", "-w", "--stdin", stdin=root.encode("latin-1"))
+    last = git(repository, "commit-tree", tree, "-p", first, "-m", "last")
+    store = _store(repository)
+    assert tree_of(store, first) == tree_of(store, f"{last}^") == tree
+    for name in (f"{first}^", tree, f"{tree}^"):
+        with pytest.raises(Unreadable):
+            tree_of(store, name)
+    for file in ("shallow", "info/grafts"):
+        (repository / ".git" / file).write_text(f"{last}\n")
+        assert git(repository, "rev-parse", "--verify", "--quiet", f"{last}^", check=False) == ""
+        with pytest.raises(Unreadable):
+            tree_of(store, f"{last}^")
+        (repository / ".git" / file).unlink()
+
+
+async def test_a_replaced_object_counts_as_it_was(tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    before = git(repository, "rev-parse", "HEAD^{tree}")
+    (repository / "more").write_text("more\n")
+    _committed(repository)
+    git(repository, "replace", before, git(repository, "rev-parse", "HEAD^{tree}"))
+    runner = Git(tmp_path / "home", dict(os.environ))
+    assert len(_told(repository, before)) == 3
+    for place in (repository / ".git", _borrowing(repository, tmp_path / "borrowing")):
+        assert list(await list_tree(runner, place, before)) == ["README.md", "src/app.py"]

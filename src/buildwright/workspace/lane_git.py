@@ -19,7 +19,7 @@ from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.packs import packed, write_pack
 from buildwright.workspace.patch import LEFT_OUT
-from buildwright.workspace.trees import FOLDER, MODULE, Kept, entries_of, list_tree
+from buildwright.workspace.trees import FOLDER, MODULE, Kept, Unreadable, entries_of, list_tree
 
 MOST_FILES = 50_000
 MOST_BYTES = 500_000_000
@@ -28,6 +28,7 @@ MOST_BYTES = 500_000_000
 _FEW, _FEW_BYTES = 400, 4_000_000
 """Objects, and bytes of them together, that are packed in this process."""
 _packed = Kept[str, bytes](16_000_000, len)
+"""Objects by id, of all mirrors: an id stands for kind and content, which were hashed when they were read."""
 
 _STAMP = "Developer <developer@localhost> 1577836800 +0000"
 _HEAD = f"author {_STAMP}\ncommitter {_STAMP}\n\nbase\n".encode()
@@ -121,6 +122,8 @@ class LaneGit:
 
     def _objects(self, *trees: str) -> dict[str, bytes] | None:
         """Return the objects of trees, packed, if they are few and all that is needed; else None: git packs faster."""
+        if any(tag.distance for tag in self._pin.tags):
+            return None
         store, left = self._pin.objects, _FEW_BYTES
         found: dict[str, bytes] = {}
         waiting = [("tree", tree) for tree in trees]
@@ -136,9 +139,12 @@ class LaneGit:
                 entry = packed(kind, content)
                 _packed.put(name, entry)
             found[name], left = entry, left - len(entry)
-            if left < 0 or len(found) > _FEW or any(tag.distance for tag in self._pin.tags):
+            if left < 0 or len(found) > _FEW:
                 return None
-            below = entries_of(store, name).values() if kind == "tree" else ()
+            try:
+                below = entries_of(store, name).values() if kind == "tree" else ()
+            except Unreadable:
+                return None
             waiting += [
                 ("tree" if one.mode == FOLDER else "blob", one.object_id) for one in below if one.mode != MODULE
             ]

@@ -1,13 +1,17 @@
 """Git's trees, read, compared, merged and written in this process. Must never look at a file of a lane.
 
-A tree is named by its content, so what was read of one is kept. Trees that cannot be read here, because they are too
-large or damaged, are left to git.
+A tree is named by its content, so what was read of one is kept. What cannot be read here is left to git: trees that
+are too large, damaged or lie in another repository (`objects/info/alternates`), those with a name twice, and the
+parents of commits where a history is cut (`shallow`) or grafted. git runs without `refs/replace`, so none counts here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+import stat
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
@@ -17,6 +21,8 @@ from buildwright.workspace.objects import ObjectStore
 
 FOLDER = "040000"
 MODULE = "160000"
+_MODE = re.compile(rb"[0-7]{1,12}")
+_COMMIT = re.compile(rb"tree ([0-9a-f]+)\n(?:parent ([0-9a-f]+)\n)?")
 _MOST_KEPT = 200_000
 """Entries of all trees that are kept together; about 250 bytes each."""
 _MOST_READ = 200
@@ -78,26 +84,49 @@ def entries_of(store: ObjectStore, tree: str) -> Entries:
             raise Unreadable(tree)
         found, place, size = {}, 0, store.width // 2
         while place < len(content):
-            space = content.index(b" ", place)
-            end = content.index(b"\0", space)
+            space = content.find(b" ", place)
+            end = content.find(b"\0", space)
+            mode = _canonical(content[place : max(space, place)])
             name = content[space + 1 : end].decode(errors="surrogateescape")
-            mode = content[place:space].decode().zfill(6)
             place = end + 1 + size
+            if not mode or end < 0 or not name or "/" in name or name in found or place > len(content):
+                raise Unreadable(tree)
             found[name] = TreeEntry(mode, content[end + 1 : place].hex())
         _kept.put((store.git_dir, tree), found)
     return found
 
 
+@lru_cache(64)
+def _canonical(mode: bytes) -> str:
+    """Return the mode that git takes for one that stands in a tree, "" for what is none.
+
+    git knows five modes; old and other programs wrote more, such as 100664 for a file.
+    """
+    number = int(mode, 8) if _MODE.fullmatch(mode) else 1 << 16
+    if number >= 1 << 16:
+        return ""
+    match stat.S_IFMT(number):
+        case stat.S_IFREG:
+            return "100755" if number & stat.S_IXUSR else "100644"
+        case stat.S_IFLNK:
+            return "120000"
+        case stat.S_IFDIR:
+            return FOLDER
+        case _:
+            return MODULE
+
+
 def tree_of(store: ObjectStore, name: str) -> str:
     """Return the tree of a commit; `COMMIT^` names its first parent. Raises Unreadable."""
     commit, parent = name.removesuffix("^"), name.endswith("^")
-    content = store.read(commit, "commit")
-    if content is None:
+    found = _COMMIT.match(store.read(commit, "commit") or b"")
+    if found is None:
         raise Unreadable(name)
-    lines = content.split(b"\n", 2)
-    if parent:
-        return tree_of(store, lines[1].removeprefix(b"parent ").decode())
-    return lines[0].removeprefix(b"tree ").decode()
+    if not parent:
+        return found[1].decode()
+    if found[2] is None or any((store.git_dir / one).exists() for one in ("shallow", "info/grafts")):
+        raise Unreadable(name)
+    return tree_of(store, found[2].decode())
 
 
 def content_at(store: ObjectStore, tree: str, path: str, limit: int) -> bytes | None:
@@ -148,10 +177,10 @@ def _flat(store: ObjectStore, tree: str, most: int) -> Entries:
 
 
 def _listed(store: ObjectStore, tree: str, output: bytes) -> Entries:
-    """Return the files of git-ls-tree(1) with `-r -t`, and keep each tree."""
+    """Return the files of git-ls-tree(1) with `-r -t`, and keep each tree, unless a name has a slash or comes twice."""
     found: Entries = {}
     inside: dict[str, Entries] = {"": {}}
-    names = {"": tree}
+    names, is_plain = {"": tree}, True
     for line in output.decode(errors="surrogateescape").split("\0"):
         head, _, path = line.partition("\t")
         if not path:
@@ -159,15 +188,16 @@ def _listed(store: ObjectStore, tree: str, output: bytes) -> Entries:
         mode, _, name = head.split(" ")
         entry = TreeEntry(mode, name)
         folder, _, last = path.rpartition("/")
-        inside[folder][last] = entry
+        is_plain &= folder in inside and last not in inside[folder]
+        inside.setdefault(folder, {})[last] = entry
         if mode == FOLDER:
             inside[path], names[path] = {}, name
         else:
             found[path] = entry
-    if len(found) + len(inside) <= _MOST_KEPT:
+    if is_plain and len(found) + len(inside) <= _MOST_KEPT:
         for folder, entries in inside.items():
             _kept.put((store.git_dir, names[folder]), entries)
-    return found
+    return dict(sorted(found.items()))
 
 
 Difference = dict[str, tuple[TreeEntry | None, TreeEntry | None]]
