@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import pytest
 
 from buildwright.errors import GitFailed
 from buildwright.workspace.git import Git
-from buildwright.workspace.objects import ObjectStore
+from buildwright.workspace.objects import ObjectStore, object_id
+from buildwright.workspace.packs import packed, write_pack
 from buildwright.workspace.trees import (
     TreeEntry,
     Unreadable,
@@ -340,3 +343,66 @@ async def test_a_replaced_object_counts_as_it_was(tmp_path: Path) -> None:
     assert len(_told(repository, before)) == 3
     for place in (repository / ".git", _borrowing(repository, tmp_path / "borrowing")):
         assert list(await list_tree(runner, place, before)) == ["README.md", "src/app.py"]
+
+
+def test_packs_stay_open_for_one_operation_and_new_ones_are_found(tmp_path: Path) -> None:
+    repository = make(tmp_path / "r", {"a": b"one\n", "b": b"two\n"})
+    names = [git(repository, "rev-parse", f"HEAD:{path}") for path in "ab"]
+    git(repository, "repack", "-adq")
+    store = _store(repository)
+    assert store.read(names[0], "blob") == b"one\n"
+    (repository / "c").write_text("three\n")
+    _committed(repository)
+    names.append(git(repository, "rev-parse", "HEAD:c"))
+    git(repository, "repack", "-dq")
+    assert store.read(names[2], "blob") == b"three\n"
+    for file in (repository / ".git" / "objects" / "pack").iterdir():
+        file.unlink()
+    assert [store.read(name, "blob") for name in names] == [b"one\n", b"two\n", b"three\n"]
+    assert _store(repository).read(names[0], "blob") is None
+
+
+def _number(value: int) -> bytes:
+    """A number of a delta (gitformat-pack(5), "Size encoding")."""
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _delta(base: str, before: int, after: int, orders: bytes) -> bytes:
+    """An entry of a pack that makes an object of `after` bytes from one of `before`."""
+    entry = packed("blob", _number(before) + _number(after) + orders)
+    end = next(place for place, byte in enumerate(entry) if not byte & 0x80) + 1
+    return bytes([entry[0] & 0x8F | 7 << 4]) + entry[1:end] + bytes.fromhex(base) + entry[end:]
+
+
+@_FORMS
+def test_what_an_object_is_made_of_is_bounded(tmp_path: Path, form: str) -> None:
+    repository = make(tmp_path / "r", None, f"--object-format={form}")
+    store, chance = _store(repository), random.Random(3)
+    contents = [chance.randbytes(1000) for _ in range(12)]
+    names = [object_id("blob", content, store.width) for content in contents]
+    entries = {names[0]: packed("blob", contents[0])}
+    for base, name, content in zip(names, names[1:], contents[1:], strict=False):
+        orders = b"".join(bytes([100]) + content[place : place + 100] for place in range(0, 1000, 100))
+        entries[name] = _delta(base, 1000, 1000, orders)
+    large = b"1" * 0x10001
+    names += [object_id("blob", large, store.width), object_id("blob", b"swollen", store.width)]
+    entries[names[-2]] = packed("blob", large)
+    entries[names[-1]] = _delta(names[-2], len(large), 7, b"\x80" * 5000)
+    write_pack(repository / ".git" / "objects" / "pack", entries, store.width)
+    read = subprocess.run(["git", "-C", repository, "cat-file", "blob", names[11]], capture_output=True, check=True)
+    assert read.stdout == contents[11] == store.read(names[11], "blob")
+    assert store.read(names[2], "blob", 1100) == contents[2]
+    assert store.read(names[11], "blob", 1100) is None
+    loose = repository / ".git" / "objects" / names[-1][:2] / names[-1][2:]
+    for is_loose in (False, True):
+        if is_loose:
+            loose.parent.mkdir(exist_ok=True)
+            loose.write_bytes(zlib.compress(b"blob 5\0") + chance.randbytes(8_000_000))
+        tracemalloc.start()
+        assert store.read(names[-1], "blob", 100_000) is None
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        tracemalloc.stop()

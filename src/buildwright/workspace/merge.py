@@ -19,7 +19,8 @@ from buildwright.workspace.trees import Unreadable, merged, tree_of
 async def trees_of(git: Git, pin: Pin, *names: str) -> list[str]:
     """Return the trees of commits. Raises GitFailed when one is not in the mirror."""
     with contextlib.suppress(Unreadable):
-        return await asyncio.to_thread(lambda: [tree_of(pin.objects, name) for name in names])
+        store = pin.objects
+        return await asyncio.to_thread(lambda: [tree_of(store, name) for name in names])
     found = await git.run(pin.mirror, "rev-parse", "--end-of-options", *(f"{name}^{{tree}}" for name in names))
     # Without --verify, which takes only one name, git also prints the option.
     return found.text.split("\n")[-len(names) :]
@@ -87,8 +88,9 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
 
 def _apart(pin: Pin, base: str, onto: str, tree: str) -> str | None:
     """Return the merged tree of sides that do not touch each other, None for others. Raises Unreadable, DiskFull."""
-    with pin.objects.together() as write:
-        return merged(pin.objects, base, onto, tree, write)
+    store = pin.objects
+    with store.together() as write:
+        return merged(store, base, onto, tree, write)
 
 
 async def take_back(

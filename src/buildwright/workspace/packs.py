@@ -13,12 +13,15 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 _INDEX = b"\xfftOc\0\0\0\2"
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _BY_OFFSET, _BY_ID = 6, 7
 _LONGEST_CHAIN = 5_000
+_MOST_DELTAS = 4
+"""How often the largest size that all deltas of an object may have together."""
 _BLOCK = 1 << 16
 
 
@@ -53,11 +56,16 @@ class Pack:
         return -1
 
     def read(self, place: int, most: int) -> tuple[str, bytes]:
-        """Return kind and content of the object at a place. Raises Damaged, also for one of more than `most` bytes."""
+        """Return kind and content of the object at a place.
+
+        Raises Damaged, also for one of more than `most` bytes, or that is made of more than four times as many.
+        """
         deltas: list[bytes] = []
+        left = _MOST_DELTAS * most
         while len(deltas) < _LONGEST_CHAIN:
             kind, size, start = self._head(place)
-            if size > most:
+            left -= size
+            if size > most or left < 0:
                 break
             if kind == _BY_OFFSET:
                 back, start = self._back(start)
@@ -126,7 +134,8 @@ def _applied(delta: bytes, base: bytes, most: int) -> bytes:
     if old != len(base) or new > most:
         raise Damaged
     parts: list[bytes] = []
-    while place < len(delta):
+    left = new
+    while place < len(delta) and left >= 0:
         order = delta[place]
         place += 1
         if order & 0x80:
@@ -142,26 +151,49 @@ def _applied(delta: bytes, base: bytes, most: int) -> bytes:
         else:
             parts.append(delta[place : place + order])
             place += order
+        left -= len(parts[-1])
     content = b"".join(parts)
     if len(content) != new:
         raise Damaged
     return content
 
 
-def packs_in(objects: Path, width: int) -> Iterator[Pack]:
-    """Yield the packs of an object directory that can be read here, newest first. None is kept: git may remove it."""
-    try:
-        with os.scandir(objects / "pack") as entries:
-            names = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(".idx")]
-    except OSError:
-        return
-    for _, path in sorted(names, reverse=True):
+class Packs:
+    """The packs of one object directory, each opened once; new ones are looked for when an object is not found.
+
+    For one operation: a pack stays mapped, and its space on the disk taken, until this is dropped.
+    """
+
+    def __init__(self, objects: Path, width: int) -> None:
+        """`width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
+        self._folder, self._width = objects / "pack", width
+        self._opened: dict[str, Pack] = {}
+
+    def read(self, name: bytes, most: int) -> tuple[str, bytes] | None:
+        """Return kind and content of the object with this raw id, None for none. Raises as `Pack.read` does."""
+        for pack in chain(tuple(self._opened.values()), self._new()):
+            place = pack.find(name)
+            if place >= 0:
+                return pack.read(place, most)
+        return None
+
+    def _new(self) -> Iterator[Pack]:
+        """Open and yield the packs that are not yet open and can be read here, newest first."""
         try:
-            pack = Pack(_mapped(path), _mapped(path.removesuffix(".idx") + ".pack"), width)
-        except (OSError, ValueError):
-            continue
-        if pack.index[: len(_INDEX)] == _INDEX and pack.data[:4] == b"PACK":
-            yield pack
+            with os.scandir(self._folder) as entries:
+                found = [entry for entry in entries if entry.name.endswith(".idx") and entry.name not in self._opened]
+            names = sorted(((entry.stat().st_mtime_ns, entry.name) for entry in found), reverse=True)
+        except OSError:
+            return
+        for _, name in names:
+            path = str(self._folder / name)
+            try:
+                pack = Pack(_mapped(path), _mapped(path.removesuffix(".idx") + ".pack"), self._width)
+            except (OSError, ValueError):
+                continue
+            if pack.index[: len(_INDEX)] == _INDEX and pack.data[:4] == b"PACK":
+                self._opened[name] = pack
+                yield pack
 
 
 def packed(kind: str, content: bytes) -> bytes:
