@@ -15,6 +15,7 @@ from buildwright.core.snapshot import dump
 from buildwright.core.task import Task
 from buildwright.engine.task_commands import ChangeTasks
 from buildwright.errors import BadGraph, IllegalMove, NotFound, Refused
+from buildwright.views.plan_table import plan_table
 from tests.core.machine import Machine, graphs, options
 from tests.core.test_machine import check
 
@@ -115,9 +116,11 @@ def test_what_cannot_be_changed_is_said_and_changes_nothing() -> None:
             ask(made, command)
         assert made.build is before
     made.take(e.BuildPaused(reason="user"))
-    with pytest.raises(IllegalMove, match="paused before it was decided") as paused:
+    with pytest.raises(IllegalMove, match="works on it, or it waits for the build to go on") as paused:
         ask(made, ChangeTasks(drop=(busy,)))
-    assert "resume" in (paused.value.fix or "")
+    (row,) = [row for row in plan_table(made.build).rows if row.task.id == busy]
+    assert "or it waits for the build to go on. Tell its agent something, wait, or resume the build." in row.why_not
+    assert paused.value.fix == "wait until that is over, or resume the build; or tell its agent with `say`"
 
 
 def test_no_task_comes_into_a_phase_that_is_over() -> None:

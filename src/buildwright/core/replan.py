@@ -87,6 +87,15 @@ def free_tasks(build: Build) -> list[str]:
     return [task.id for task in tasks if build.task(task.id).phase in FREE]
 
 
+def at_work(build: Build) -> str:
+    """Return, in words, why a task cannot be changed that is neither free nor over.
+
+    In a pause running agents and checks go on, and what has not begun waits.
+    """
+    works = "an agent or a check works on it"
+    return f"{works}, or it waits for the build to go on" if build.control is Control.PAUSED else works
+
+
 def changed_graph(plan: Plan, tasks: Iterable[Task], dropped: Iterable[str]) -> Graph:
     """Return the plan's graph with these tasks added or in place of those of the same id, and without the dropped."""
     given, gone = {task.id: task for task in tasks}, set(dropped)
@@ -122,11 +131,9 @@ def _check_free(build: Build, plan: Plan, task_id: str, new: Task | None) -> Non
     if state.phase in _OVER:
         raise IllegalMove(f"task {task_id} is {state.phase}: it cannot be changed any more", fix="add another task")
     if state.phase not in FREE:
+        what, fix = at_work(build), "tell its agent with `say`, or wait until it is over"
         if build.control is Control.PAUSED:
-            what = "the build was paused before it was decided"
-            fix = "resume the build, and change the task when that is over; or add another task"
-        else:
-            what, fix = "an agent or a check works on it", "tell its agent with `say`, or wait until it is over"
+            fix = "wait until that is over, or resume the build; or tell its agent with `say`"
         raise IllegalMove(f"task {task_id} is {state.phase}: {what}", fix=fix)
     if new is None or not state.attempt:
         return

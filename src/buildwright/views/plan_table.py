@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from buildwright.core.build import Build, TaskPhase
+from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.record import Record
-from buildwright.core.replan import FREE, no_plan_yet
+from buildwright.core.replan import FREE, at_work, no_plan_yet
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
 from buildwright.views.spec_progress import spec_progress
@@ -87,19 +87,20 @@ def plan_table(build: Build) -> PlanTable:
                 on_critical_path=tasks[at].id in on_path,
                 needed_by=tuple(tasks[one].id for one in plan.dependents[at]),
                 may_change=build.task(tasks[at].id).phase in FREE,
-                why_not=_why_not(build.task(tasks[at].id).phase),
+                why_not=_why_not(build, build.task(tasks[at].id).phase),
             )
             for at in order
         ),
     )
 
 
-def _why_not(phase: TaskPhase) -> str:
+def _why_not(build: Build, phase: TaskPhase) -> str:
     if phase in FREE:
         return ""
     if phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
         return f"It is {phase.value}: it stays as it is. Redo it, or add another task."
-    return f"It is {phase.value}: an agent or a check works on it. Tell its agent something, or wait."
+    wait = "wait, or resume the build" if build.control is Control.PAUSED else "or wait"
+    return f"It is {phase.value}: {at_work(build)}. Tell its agent something, {wait}."
 
 
 def without_task(build: Build, task: str) -> WithoutTask:
