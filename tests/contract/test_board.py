@@ -449,9 +449,12 @@ async def test_of_many_that_claim_at_once_each_action_goes_to_one(store: Store, 
     other = await PostgresBuilds.open(url) if kind == "postgres" else store
     leases: list[ActionLease] = []
 
-    async def work(mine: Store, holder: str) -> None:
+    async def work(taker: Store, holder: str) -> None:
+        mine: list[ActionLease] = []
         while len(leases) < len(wanted):
-            leases.extend(await mine.claim(holder, LONG, Claim(4, here=[lease.name for lease in leases])))
+            found = await taker.claim(holder, LONG, Claim(4, here=[lease.name for lease in mine]))
+            mine.extend(found)
+            leases.extend(found)
 
     async with asyncio.timeout(30):
         await asyncio.gather(work(store, ONE), work(other, TWO), work(store, "elsewhere:3:1.0"))
