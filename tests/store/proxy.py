@@ -9,11 +9,15 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """Between a client and one server. `swallow` says how many answers to a request that names `mark` are lost."""
+    """Between a client and one server. `swallow` says how many answers to a request that names `mark` are lost.
+
+    `named` counts those requests.
+    """
 
     def __init__(self, server: tuple[str, int]) -> None:
         self._server = server
         self.mark = b""
+        self.named = 0
         self.swallow = 0
         self.swallowed = 0
 
@@ -31,9 +35,11 @@ class Proxy:
 
     async def _forth(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lose: asyncio.Event) -> None:
         while data := await reader.read(1 << 16):
-            if self.swallow > 0 and self.mark in data:
-                self.swallow -= 1
-                lose.set()
+            if self.mark in data:
+                self.named += 1
+                if self.swallow > 0:
+                    self.swallow -= 1
+                    lose.set()
             writer.write(data)
 
     async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lose: asyncio.Event) -> None:

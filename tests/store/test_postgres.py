@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from buildwright.core import event as e
+from buildwright.core.event import Recorded
 from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
-from buildwright.ports import ActionLease, Claim, LogEntry, QueueUpdate, WorkerRow
+from buildwright.ports import ActionLease, Claim, LogEntry, QueueUpdate, Settlement, WorkerRow
 from buildwright.store import postgres_queue
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.lease_holders import holder_of, this_host, this_process
@@ -250,6 +251,53 @@ async def test_an_action_that_another_takes_while_its_end_is_settled_is_not_free
     assert await statuses(store, build_id) == []
 
 
+async def test_an_end_that_a_late_settlement_takes_along_is_refused_to_who_has_lost_its_lease(
+    postgres_url: str, store: PostgresBuilds
+) -> None:
+    """It has no lease at first, so that its first lock is that of the build alone."""
+    build_id = await start(store)
+    await store.settle(build_id, 1, [beat("first")], AT, QueueUpdate(("a",)))
+    lease = await take(store, build_id, "a", ELSEWHERE, 0.0)
+    assert lease is not None
+
+    def late(news: Sequence[Recorded], _live: Collection[str]) -> Settlement:
+        return Settlement(news[-1].seq, [beat("x")], AT, QueueUpdate((), leases=(lease,), ended=("a",)))
+
+    async with taking(postgres_url, build_id, "a", "elsewhere:2:1.0") as other:
+        settling = asyncio.create_task(store.settle(build_id, 1, [], AT, QueueUpdate(("a",)), None, late))
+        await until_one_waits(postgres_url)
+        await other.execute("COMMIT")
+        with pytest.raises(LostLease):
+            await settling
+    assert [row.holder for row in await store.board(build_id)] == ["elsewhere:2:1.0"]
+    assert await statuses(store, build_id) == ["first"]
+
+
+async def test_a_build_that_wants_nothing_more_is_no_longer_looked_at_first(postgres_url: str) -> None:
+    async with proxy_to(postgres_url) as (proxy, url):
+        store = await PostgresBuilds.open(url, connections=1)
+        build_id = await start(store)
+        proxy.mark = build_id.encode()
+
+        async def asks(expected: int, *wanted: str) -> int:
+            """How many requests a settlement takes."""
+            before = proxy.named
+
+            def late(news: Sequence[Recorded], _live: Collection[str]) -> Settlement:
+                return Settlement(news[-1].seq, [], AT, QueueUpdate(wanted))
+
+            await store.settle(build_id, expected, [], AT, QueueUpdate(wanted), None, late)
+            return proxy.named - before
+
+        assert await asks(1, "a") == 3
+        await store.append(build_id, 1, [beat("x")], AT)
+        await asks(1, "a")
+        assert await asks(2, "a") == 4, "another process appends to it, so what is new is seen first"
+        await asks(1)
+        assert await asks(2) == 3
+        await store.close()
+
+
 async def test_a_build_is_not_taken_whole_while_another_takes_its_action(
     postgres_url: str, store: PostgresBuilds
 ) -> None:
@@ -264,23 +312,28 @@ async def test_a_build_is_not_taken_whole_while_another_takes_its_action(
     assert [row.holder for row in await store.board(build_id)] == ["elsewhere:2:1.0"]
 
 
-async def test_locks_are_taken_in_one_order(postgres_url: str, store: PostgresBuilds) -> None:
-    """Also by who takes an action of a build whose lease has run out: or two would wait for each other."""
-    build_id = await start(store)
-    whole = await store.acquire(build_id, ELSEWHERE, 0.0)
-    await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
+async def test_a_claim_leaves_out_a_build_whose_lease_has_run_out_and_that_another_is_taking(
+    postgres_url: str, store: PostgresBuilds
+) -> None:
+    whole: dict[str, Any] = {}
+    for build_id in [await start(store) for _ in range(3)]:
+        whole[build_id] = await store.acquire(build_id, ELSEWHERE, 0.0)
+        await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
+    locked = min(whole)
     connection = await asyncpg.connect(postgres_url)
     try:
         async with connection.transaction():
-            await connection.execute("SELECT 1 FROM leases WHERE build_id = $1 FOR UPDATE", build_id)
-            taking = asyncio.create_task(take(store, build_id, "a", "elsewhere:2:1.0", LONG))
-            await until_one_waits(postgres_url)
-            await connection.execute("SELECT 1 FROM actions WHERE build_id = $1 FOR UPDATE NOWAIT", build_id)
-        lease = await taking
-        assert lease is not None
-        assert lease.token > 0
-        with pytest.raises(LostLease):
-            await store.renew(whole, LONG)
+            await connection.execute("SELECT 1 FROM leases WHERE build_id = $1 FOR UPDATE", locked)
+            async with asyncio.timeout(10):
+                found = await store.claim("elsewhere:2:1.0", LONG, Claim(9))
+            assert {lease.build_id for lease in found} == whole.keys() - {locked}
+            await connection.execute("SELECT 1 FROM actions WHERE build_id = $1 FOR UPDATE NOWAIT", locked)
+        (last,) = await store.claim("elsewhere:2:1.0", LONG, Claim(9, here=[lease.name for lease in found]))
+        assert last.build_id == locked
+        for lease in (*found, last):
+            assert lease.token > 0
+            with pytest.raises(LostLease):
+                await store.renew(whole[lease.build_id], LONG)
     finally:
         await connection.close()
 

@@ -30,7 +30,8 @@ class Claim(NamedTuple):
     first: Collection[ActionName] = ()
     """Those that go before what has waited longer."""
     here: Collection[ActionName] = ()
-    """Those that the process carries out now. What else it holds was claimed by an answer that was lost."""
+    """Those that the process carries out now, or leaves alone. What else it holds was claimed by an answer that was
+    lost."""
     left: Collection[str] = ()
     """Builds that are left to other processes."""
 
@@ -177,7 +178,8 @@ class ActionQueue(Protocol):
         waited longest, of all builds.
 
         Not those that another live process holds, nor of a build that a live process holds as a whole. Waits for no
-        other process: what one changes at this moment is left out.
+        other process: an action that one changes at this moment is left out, and so is a build whose lease has run out
+        and that one is taking.
         """
 
     async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:

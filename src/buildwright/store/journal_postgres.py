@@ -152,7 +152,8 @@ class PostgresBuilds(Journal):
         # With the last action to end, another process may be the one that ends the build.
         await self._logs.before(build_id, events, ended=bool(settlement.ended))
         settled = await self._pool.run(work)
-        busy = _LOOKS if settled.late else self._busy.pop(build_id, 0) - 1
+        looks = self._busy.pop(build_id, 0) - 1
+        busy = _LOOKS if settled.late else looks
         if busy > 0 and newest.settlement.wanted:
             self._busy[build_id] = busy
         return recorded(newest.events, newest.expected, newest.at), settled.free

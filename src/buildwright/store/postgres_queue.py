@@ -2,8 +2,8 @@
 
 `settle` and `acquire` first lock the build's row in `leases`, so that one process at a time decides about a build, and
 read what is new in later statements. Of the rows in `actions` a settlement then locks, by key, those that its own
-holder has, and those that are no longer wanted: never what waits for a process. `claim` waits for no row in `actions`:
-what another has locked is left out (before it locks any, it takes away leases on whole builds that have run out).
+holder has, and those that are no longer wanted: never what waits for a process. `claim` waits for no row: an action
+that another has locked is left out, and all of a build whose lease has run out where another has locked that.
 A process that waits for locks of several rows asks for them by build and key. Tokens are made of the numbers of transactions,
 which only grow; where the server is a new one, whose numbers are smaller, a token is one more than the row had.
 
@@ -110,21 +110,26 @@ _NEXT = f"greatest({{0}}.token + 1, txid_current() * {MOST_CLAIMED} + {{1}})"
 _CLAIM = f"""
 WITH {_NOW},
 near AS MATERIALIZED (
-    SELECT a.build_id, a.key FROM now, actions a JOIN build_runs b USING (build_id)
+    SELECT a.build_id, a.key, l.holder <> '' AS whole
+    FROM now, actions a JOIN build_runs b USING (build_id) JOIN leases l USING (build_id)
     WHERE a.wanted AND b.control = 'running' AND (a.holder = $1 OR NOT {_LIVE_ACTION})
     AND (cardinality($4::text[]) = 0 OR split_part(a.key, '/', 1) = ANY($4)) AND a.build_id <> ALL($5::text[])
     AND (a.build_id, a.key) NOT IN (SELECT * FROM unnest($6::text[], $7::text[]))
-    AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.build_id = a.build_id AND {_LIVE_LEASE})
+    AND NOT {_LIVE_LEASE}
 ),
-whole AS (
-    UPDATE leases l SET token = {_NEXT.format("l", 0)}, holder = '' FROM now
-    WHERE l.build_id IN (SELECT build_id FROM near) AND l.holder <> '' AND NOT {_LIVE_LEASE} RETURNING 1
+lapsed AS MATERIALIZED (
+    SELECT l.build_id FROM leases l, now
+    WHERE l.build_id = ANY(ARRAY(SELECT build_id FROM near WHERE whole)) AND l.holder <> '' AND NOT {_LIVE_LEASE}
+    ORDER BY l.build_id FOR UPDATE OF l SKIP LOCKED
+),
+ended AS (
+    UPDATE leases l SET token = {_NEXT.format("l", 0)}, holder = '' FROM lapsed WHERE l.build_id = lapsed.build_id
 ),
 found AS MATERIALIZED (
     SELECT a.build_id, a.key, greatest(a.wanted_at, CASE WHEN a.expires_at <= now.at THEN a.expires_at END) AS free_since
     FROM now, near JOIN actions a USING (build_id, key)
     WHERE a.wanted AND (a.holder = $1 OR NOT {_LIVE_ACTION})
-    AND (SELECT count(*) FROM whole) >= 0  -- so that the leases are locked first
+    AND (NOT whole OR build_id = ANY(ARRAY(SELECT build_id FROM lapsed)))
     ORDER BY (build_id, key) IN (SELECT * FROM unnest($8::text[], $9::text[])) DESC, a.wanted_at, build_id, key
     LIMIT $3 FOR UPDATE OF a SKIP LOCKED
 ),
@@ -279,14 +284,11 @@ async def settle(
 ) -> Settled:
     """Append and update the board, in three round trips; with `look`, see first whether the entry comes too late.
 
-    One that does is made anew, under the lock. Raises StaleVersion (without `anew`), LostLease, BuildIsRunning,
+    One that does is made anew, under the lock; if it has leases only then, a fourth locks their rows. Raises StaleVersion (without `anew`), LostLease, BuildIsRunning,
     NotFound, and has written nothing then.
     """
     build_id, leases = entry.event.build_id, entry.update.leases
-    lock = _LOCK.format(literal(build_id))
-    if leases:
-        lock += _LOCK_ACTIONS.format(literal(build_id), f"AND holder = {literal(leases[0].holder)}")
-    async with transaction(connection, lock):
+    async with transaction(connection, _LOCK.format(literal(build_id)) + _lock_of(leases)):
         news = await _news(connection, entry) if look else None
         late = news is not None and bool(news.rows)
         known = None if late else await _apply(connection, entry)
@@ -297,12 +299,21 @@ async def settle(
                 known = news.live
             elif late and anew is not None:
                 entry = anew(news)
+                if not leases and (taken_along := _lock_of(entry.update.leases)):
+                    await connection.execute(taken_along)
                 known = await _apply(connection, entry)
         if known is None:
             raise await _refusal(connection, entry)
         await connection.execute(f"{_SWEEP} AND build_id = {literal(build_id)}; COMMIT")
     update, taken = entry.update, set(known)
     return Settled([key for key in update.wanted if key not in taken] if update.start else [], late)
+
+
+def _lock_of(leases: Sequence[ActionLease]) -> str:
+    """Return what locks all rows of the leases' holder; "" without a lease."""
+    if not leases:
+        return ""
+    return _LOCK_ACTIONS.format(literal(leases[0].build_id), f"AND holder = {literal(leases[0].holder)}")
 
 
 async def _news(connection: Connection, entry: Entry) -> News:
