@@ -269,6 +269,9 @@ async def test_a_worker_raises_the_bug_by_which_a_report_was_not_recorded(tmp_pa
     worker.report_alive(claimed)
     with pytest.raises(ValueError, match="a bug"):
         await asyncio.wait_for(performing, 20)
+    board.refusal = lambda _: None
+    await worker.perform(site.build_id, key)
+    assert len(site.agent.assignments) == 1, "not paid for again at once"
 
 
 async def seconds(place: Place, number: int, until: asyncio.Task[Build] | None = None) -> None:

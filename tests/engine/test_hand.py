@@ -60,3 +60,24 @@ async def test_an_action_that_is_just_being_begun_is_let_go_of_too(tmp_path: Pat
         await performing
     (row,) = await builds.board(build_id)
     assert (row.key, row.wanted, row.live) == (key, True, False)
+
+
+async def test_who_is_cancelled_lets_go_of_its_action_and_begins_no_other(tmp_path: Path) -> None:
+    builds = MemoryBuilds()
+    site = make_site(tmp_path, builds, {("a", 1): [Wait()], ("b", 1): [Wait()]})
+    build_id = await site.start(tasks("a", "b"), lanes=False, gates=False)
+    world = replace(site.world(), workspace=None)
+
+    async def at_once(_options: Options) -> Adapters:
+        return world
+
+    hand = Worker(builds, builds, Nobody(), SystemClock(), "here:1:1", at_once, slots=1)
+    await hand.advance(build_id)
+    performing = asyncio.create_task(hand.perform(build_id, RunAgent("a", 1).key))
+    async with asyncio.timeout(30):
+        while not site.agent.assignments:
+            await asyncio.sleep(0.01)
+        performing.cancel()
+        await asyncio.wait([performing])
+    assert len(site.agent.assignments) == 1
+    assert not any(row.live for row in await builds.board(build_id))

@@ -50,14 +50,13 @@ class RunningAction:
 class ClaimedAction(RunningAction):
     """An action under a lease of its own; `asked_at` is when that was requested (see `KeptLease`)."""
 
-    __slots__ = ("_board", "conversations", "kept", "over")
+    __slots__ = ("_board", "conversations", "kept")
     lease: ActionLease
 
     def __init__(self, board: ActionQueue, lease: ActionLease, action: Action, build: Build, asked_at: float) -> None:
         super().__init__(action, build, lease)
         self.conversations = Inboxes()
         self.kept = KeptLease(lease_seconds(build), asked_at)
-        self.over = asyncio.Event()
         self._board = board
 
     @property

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Generic, TypeAlias, TypeVar
 
 from buildwright.core.action import Action, JudgeMerge, JudgePatch, RunAgent
 from buildwright.core.build import Build
@@ -26,17 +27,20 @@ from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
 from buildwright.engine.driver import NOT_OURS
-from buildwright.engine.one_question import OneQuestion
 from buildwright.engine.perform import perform
 from buildwright.engine.running_action import LONG_KINDS, SHORT_KINDS, ClaimedAction, is_long, lease_seconds
 from buildwright.engine.shared_build import Log, OnEvent, SharedBuilds
 from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, NotFound, Refused
 from buildwright.ports import ActionLease, ActionName, ActionQueue, Builds, Claim, Clock, Hints, LogEntry
 
+T = TypeVar("T")
+
 CLAIMED_SECONDS = 3 * Limits().heartbeat_seconds
 """For how long actions are claimed; then their build says for how long."""
 DECLINED_SECONDS = 15.0
 """How long a build is left to others before it is tried here again: the missing program may have been installed."""
+MOST_IN_VAIN = 8
+"""Claims in a row that come to nothing, after which the next hint or look at the board goes on."""
 
 
 def _silent(_event: str, **_fields: object) -> None:
@@ -71,10 +75,14 @@ class Worker:
         self._worlds = worlds
         self._judging = asyncio.Semaphore(slots)
         self._declined = DeclinedBuilds(builds, board, self.say)
-        self._begun: set[ActionName] = set()
-        """Actions that are carried out here. Never one of them twice, not even when its lease was lost: both would use
-        the same lane."""
-        self._long, self._short = (Room(slots, partial(self._claim, kinds)) for kinds in (LONG_KINDS, SHORT_KINDS))
+        self._begun: dict[ActionName, asyncio.Event] = {}
+        """Actions that were claimed here, each with what is set when it is over. Never one of them twice, not even when
+        its lease was lost: both would use the same lane."""
+        self._broken = LeftAlone[ActionName]()
+        """Actions that an error of ours broke off here: begun again at once, they would cost the same for nothing."""
+        self._long, self._short = (
+            Room(slots, partial(self._claim, kinds), self._release) for kinds in (LONG_KINDS, SHORT_KINDS)
+        )
         self._closing = False
 
     def listen(self, on_event: OnEvent | None) -> None:
@@ -107,46 +115,82 @@ class Worker:
         if name in self._begun or self._closing or build_id in self._declined.now():
             return
         room = self._long if is_long(key) else self._short
-        while True:
+        in_vain = 0
+        while in_vain < MOST_IN_VAIN:
             async with room.slots:
                 found = await room.claim(name)
-                done = found is not None and await self._take_up(*found)
+                if found is None:
+                    return
+                in_vain = 0 if await self._take_up(*found) else in_vain + 1
             # An action that waits here for a slot goes first.
-            if not done or room.slots.locked():
+            if room.slots.locked() or _is_cancelled():
                 return
             name = None
 
     async def _claim(self, kinds: Collection[str], first: Sequence[ActionName], limit: int) -> list[ActionLease]:
         if self._closing:
             return []
-        claim = Claim(limit, kinds, first, tuple(self._begun), self._declined.now())
-        leases = await self.board.claim(self.holder, CLAIMED_SECONDS, claim)
-        self._begun.update(lease.name for lease in leases)
+        here = (*self._begun, *self._broken.now())
+        leases = await self.board.claim(
+            self.holder, CLAIMED_SECONDS, Claim(limit, kinds, first, here, self._declined.now())
+        )
+        self._begun.update({lease.name: asyncio.Event() for lease in leases})
         return leases
+
+    async def _release(self, lease: ActionLease) -> None:
+        """Release a claimed action that nothing was done about."""
+        try:
+            await self.board.drop(lease)
+        except CouldNot as trouble:  # the lease runs out
+            self.say("not-let-go", lease.build_id, action=lease.key, why=str(trouble), level="warning")
+        finally:
+            self._over(lease.name)
+
+    def _over(self, name: ActionName) -> None:
+        if (over := self._begun.pop(name, None)) is not None:
+            over.set()
 
     async def _take_up(self, lease: ActionLease, asked_at: float) -> bool:
         """Carry out an action that was claimed. Returns whether it was, once all its facts are recorded."""
-        build_id, key = lease.name
+        claimed: ClaimedAction | None = None
         try:
-            action, build = await self._wanted(lease)
-            if action is None or build is None or self._closing:
-                await self.board.drop(lease)
+            claimed = await self._claimed(lease, asked_at)
+            if claimed is None:
                 return False
-            if lease_seconds(build) != CLAIMED_SECONDS:
-                asked_at = asyncio.get_running_loop().time()
-                await self.board.keep([lease], lease_seconds(build))
-            self.waited.append(lease.waited)
-            claimed = ClaimedAction(self.board, lease, action, build, asked_at)
             self.claimed_actions[lease.name] = claimed
-            self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
-            try:
-                return await self._carry_out(claimed)
-            finally:
-                del self.claimed_actions[lease.name]
-                claimed.over.set()
-                self.performed += 1
+            self.say("taken", lease.build_id, action=lease.key, token=lease.token, waited=round(lease.waited, 4))
+            return await self._carry_out(claimed)
+        except asyncio.CancelledError:
+            if claimed is None or claimed.flight is None:
+                await self._release(lease)
+            raise
+        except Exception as error:
+            begun = claimed is not None and claimed.flight is not None
+            if begun or not isinstance(error, CouldNot):
+                self._broken.add(lease.name, claimed.kept.seconds if claimed is not None else CLAIMED_SECONDS)
+            raise
         finally:
-            self._begun.discard(lease.name)
+            if self.claimed_actions.pop(lease.name, None) is not None:
+                self.performed += 1
+            self._over(lease.name)
+
+    async def _claimed(self, lease: ActionLease, asked_at: float) -> ClaimedAction | None:
+        """Return the action of a lease if it is to begin now; else release it and return None."""
+        action, build = await self._wanted(lease)
+        if action is None or build is None or self._closing:
+            await self.board.drop(lease)
+            if not self._closing:
+                await self.advance(lease.build_id)  # or the board would want it still, and offer it again and again
+            return None
+        kept_at, now = asked_at, asyncio.get_running_loop().time
+        if lease_seconds(build) != CLAIMED_SECONDS:
+            kept_at = now()
+            await self.board.keep([lease], lease_seconds(build))
+        if now() - asked_at >= CLAIMED_SECONDS:  # another worker may have taken it before it was kept
+            await self.board.drop(lease)
+            return None
+        self.waited.append(lease.waited)
+        return ClaimedAction(self.board, lease, action, build, kept_at)
 
     async def _wanted(self, lease: ActionLease) -> tuple[Action | None, Build | None]:
         """Return the action of a lease if it may begin now, and the build it is wanted for."""
@@ -192,7 +236,7 @@ class Worker:
         if not claimed.flight.cancelled() and await self._record(claimed, claimed.flight.result()):
             return True
         if claimed.bug is not None:
-            raise claimed.bug  # its lease runs out
+            raise claimed.bug  # its lease runs out, and only then it is begun here again
         await self._let_go(claimed)
         return False
 
@@ -231,35 +275,105 @@ class Worker:
     async def close(self) -> None:
         """End and release all actions of this process, so that others take them up at once."""
         self._closing, self._shared.patient = True, False
-        claimed_actions = list(self.claimed_actions.values())
-        for claimed in claimed_actions:
+        for claimed in self.claimed_actions.values():
             claimed.end()
-        for claimed in claimed_actions:
-            await claimed.over.wait()
+        for room in (self._long, self._short):
+            await room.quiet()
+        while self._begun:
+            await next(iter(self._begun.values())).wait()
+
+
+def _is_cancelled() -> bool:
+    """Return whether the task that runs is to end: an action that it carries out is still let go of."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+Found: TypeAlias = tuple[ActionLease, float]
+"""A lease, and when it was asked for, on the event loop's clock."""
 
 
 class Room:
-    """Slots for actions of one kind, and the claims for those that are free: one for all that ask at once."""
+    """Slots for actions of one kind, and the claims for those that are free: one for all that ask at once.
 
-    def __init__(self, slots: int, claim: Callable[[Sequence[ActionName], int], Awaitable[list[ActionLease]]]) -> None:
+    What is claimed for those that have stopped waiting is released.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        claim: Callable[[Sequence[ActionName], int], Awaitable[list[ActionLease]]],
+        release: Callable[[ActionLease], Awaitable[None]],
+    ) -> None:
         self.slots = asyncio.Semaphore(slots)
-        self._claim = claim
-        self._asking: list[ActionName | None] = []
-        self._claims = OneQuestion(self._ask)
+        self._claim, self._release = claim, release
+        self._asking: list[tuple[ActionName | None, asyncio.Future[Found | None]]] = []
+        self._claiming: asyncio.Task[None] | None = None
 
-    async def claim(self, first: ActionName | None) -> tuple[ActionLease, float] | None:
-        """Return a lease for a slot, and when it was asked for, on the event loop's clock; None when nothing waits.
+    async def claim(self, first: ActionName | None) -> Found | None:
+        """Return a lease for a slot; None when nothing waits.
 
         What is claimed for all that ask at once may be another action than `first`. Raises StoreFailed, DiskFull.
         """
-        self._asking.append(first)
-        leases, asked_at = await self._claims.answer()
-        return (leases.pop(0), asked_at) if leases else None
+        answer: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
+        self._asking.append((first, answer))
+        if self._claiming is None:
+            self._claiming = asyncio.create_task(self._claim_all(), name="claim")
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            answered = answer.done() and not answer.cancelled() and answer.exception() is None
+            if answered and (found := answer.result()) is not None:
+                await self._release(found[0])
+            raise
 
-    async def _ask(self) -> tuple[list[ActionLease], float]:
-        asking, self._asking = self._asking, []
+    async def quiet(self) -> None:
+        """Wait until no claim is under way."""
+        while self._claiming is not None:
+            await asyncio.wait([self._claiming])
+
+    async def _claim_all(self) -> None:
+        """Claim until all are answered. Those that ask in the same turn of the event loop, or meanwhile, share a claim."""
+        try:
+            while self._asking:
+                asking = [(first, answer) for first, answer in self._asking if not answer.done()]
+                self._asking = []
+                if asking:
+                    await self._claim_for(asking)
+        finally:
+            self._claiming = None
+
+    async def _claim_for(self, asking: Sequence[tuple[ActionName | None, asyncio.Future[Found | None]]]) -> None:
         asked_at = asyncio.get_running_loop().time()
-        return await self._claim([first for first in asking if first is not None], len(asking)), asked_at
+        try:
+            leases = await self._claim([first for first, _ in asking if first is not None], len(asking))
+        except Exception as error:  # whatever it is, those that asked raise it
+            for _, answer in asking:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for _, answer in asking:
+            if not answer.done():
+                answer.set_result((leases.pop(0), asked_at) if leases else None)
+        for lease in leases:
+            await self._release(lease)
+
+
+class LeftAlone(Generic[T]):
+    """What this process leaves alone for a while, by the event loop's clock."""
+
+    def __init__(self) -> None:
+        self._until: dict[T, float] = {}
+
+    def add(self, one: T, seconds: float) -> None:
+        """Leave it alone for `seconds` from now."""
+        self._until[one] = asyncio.get_running_loop().time() + seconds
+
+    def now(self) -> Collection[T]:
+        """Return what is left alone now."""
+        now = asyncio.get_running_loop().time()
+        self._until = {one: until for one, until in self._until.items() if until > now}
+        return self._until
 
 
 class DeclinedBuilds:
@@ -272,19 +386,16 @@ class DeclinedBuilds:
         self._builds = builds
         self._board = board
         self._say = say
-        self._until: dict[str, float] = {}
-        """By build: when the time ends, on the event loop's clock."""
+        self._left = LeftAlone[str]()
 
     def now(self) -> Collection[str]:
         """Return the builds that are left to other workers now."""
-        now = asyncio.get_running_loop().time()
-        self._until = {build: until for build, until in self._until.items() if until > now}
-        return self._until
+        return self._left.now()
 
     async def decline(self, claimed: ClaimedAction, lacking: BuildwrightError, at: datetime) -> None:
         """Release an action that cannot begin here, and write in the build's log what is lacking."""
         build_id, key = claimed.name
-        self._until[build_id] = asyncio.get_running_loop().time() + DECLINED_SECONDS
+        self._left.add(build_id, DECLINED_SECONDS)
         self._say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "", level="warning")
         host = claimed.lease.holder.partition("/")[0]
         text = f"{host} cannot carry out {key}: {lacking}" + (f" (fix: {lacking.fix})" if lacking.fix else "")

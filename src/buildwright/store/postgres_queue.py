@@ -284,8 +284,8 @@ async def settle(
 ) -> Settled:
     """Append and update the board, in three round trips; with `look`, see first whether the entry comes too late.
 
-    One that does is made anew, under the lock; if it has leases only then, a fourth locks their rows. Raises StaleVersion (without `anew`), LostLease, BuildIsRunning,
-    NotFound, and has written nothing then.
+    One that does is made anew, under the lock; if it has leases only then, another locks their rows. Raises
+    StaleVersion (without `anew`), LostLease, BuildIsRunning, NotFound, and has written nothing then.
     """
     build_id, leases = entry.event.build_id, entry.update.leases
     async with transaction(connection, _LOCK.format(literal(build_id)) + _lock_of(leases)):
