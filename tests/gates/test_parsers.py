@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from buildwright.core.finding import LONGEST_MESSAGE
+from buildwright.core.limits import Check
 from buildwright.gates.junit import CaseResult, read_junit
+from buildwright.gates.project_run import despite_success
 from buildwright.gates.reporting import clip, finding
 from buildwright.gates.test_output import read_run
 from buildwright.gates.tool_output import findings_in, within
@@ -308,14 +310,51 @@ MODULE_FAILED = (
     "[ERROR] Tests run: 1, Failures: 1, Errors: 0, Skipped: 0\n[INFO] \n"
     "[ERROR] After correcting the problems, you can resume the build with the command\n[ERROR]   mvn <args> -rf :core\n"
 )
+GOAL = "[INFO] --- maven-surefire-plugin:2.22.3:test (default-test) @ words ---\n"
 MODULES = (
-    "[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.289 s - in org.example.SumTest\n[INFO] \n"
+    f"{GOAL}[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.289 s - in org.example.SumTest\n[INFO] \n"
     "[INFO] Results:\n[INFO] \n[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0\n[INFO] \n"
     "[INFO] Building app 1                                                     [3/3]\n"
-    "[INFO] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 1.617 s - in org.example.app.BillTest\n[INFO] \n"
+    f"{GOAL}[INFO] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 1.617 s - in org.example.app.BillTest\n[INFO] \n"
     "[INFO] Results:\n[INFO] \n[WARNING] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1\n"
 )
 """Of Surefire 2.22.3 in two modules."""
+PRINTED = "Tests run: 40, Failures: 0, Errors: 0, Skipped: 0\n"
+ALL_SKIPPED = (
+    f"{GOAL}[INFO] \n[INFO]  T E S T S\n[INFO] Running WordsTest\n%s"
+    "[WARNING] Tests run: 3, Failures: 0, Errors: 0, Skipped: 3, Time elapsed: 0.485 s - in WordsTest\n"
+    "[INFO] \n[INFO] Results:\n[INFO] \n[WARNING] Tests run: 3, Failures: 0, Errors: 0, Skipped: 3\n[INFO] \n"
+)
+TWO_TOTALS = "The output has 2 totals of tests, of which Surefire wrote 1."
+AT_ONCE = "[INFO] Using the MultiThreadedBuilder implementation with a thread count of 2\n"
+ONE = "[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ran", "wrong"),
+    [
+        (ALL_SKIPPED % "", 0, []),
+        (ALL_SKIPPED % PRINTED, 0, []),
+        (ALL_SKIPPED % f"[INFO] {PRINTED}", 0, [TWO_TOTALS]),
+        (f"{ALL_SKIPPED % ''}{GOAL}{ONE}", 1, []),
+        (f"{PRINTED}[WARNING] {PRINTED.replace('Skipped: 0', 'Skipped: 40')}", 0, []),
+        (f"[INFO] {PRINTED}{ONE}", 1, []),
+        (f"{GOAL}Results :\n\n{PRINTED}", 40, []),
+        (f"{GOAL}{PRINTED}Results :\n\n{PRINTED}", 40, [TWO_TOTALS]),
+        (f"{AT_ONCE}{GOAL}{GOAL}{ONE}{ONE}", 2, []),
+        (f"{AT_ONCE}{GOAL}{ONE}{ONE}", 2, [TWO_TOTALS]),
+        (f"{GOAL}{AT_ONCE}{GOAL}{ONE}{ONE}", 1, [TWO_TOTALS]),
+        (f"{GOAL.replace('maven-surefire-plugin', 'failsafe')}{ONE}{GOAL}{ONE}", 2, []),
+    ],
+)
+def test_a_total_that_a_test_prints_is_not_counted_beside_surefires(text: str, ran: int, wrong: list[str]) -> None:
+    """Recorded with Surefire 2.22.3 and tests that print such lines."""
+    run = read_run(text)
+    assert run is not None
+    assert run.ran == ran
+    assert [(one.code, one.message) for one in run.findings] == [("test.disagreement", said) for said in wrong]
+    check = Check(name="maven", command="mvn test", kind="test")
+    assert [one.message for one in despite_success(check, run)] == wrong
 
 
 @pytest.mark.parametrize(

@@ -467,13 +467,11 @@ def despite_success(check: Check, tests: Tally | None) -> list[Finding]:
         # only its exit code is known.
         promised = bool(check.report or runner_of(check.command))
         return [finding("test.uncounted", message, severity="error" if promised else "note", fix=fix)]
-    if tests.findings:
+    if any(one.code != "test.disagreement" for one in tests.findings):
         message = f"`{check.command}` exited with code 0, but its report says that tests failed."
         return [finding("test.disagreement", message), *tests.findings]
-    return [
-        finding("test.retried", f"{name} failed and passed when its runner ran it again.", severity="note")
-        for name in tests.retried[:MOST_NAMED]
-    ]
+    again = (f"{name} failed and passed when its runner ran it again." for name in tests.retried[:MOST_NAMED])
+    return [*tests.findings, *(finding("test.retried", message, severity="note") for message in again)]
 
 
 def failed(code: str, command: str, done: Completed) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from buildwright.core.finding import Finding
@@ -37,8 +38,10 @@ _CARGO_PANIC = re.compile(r"thread '.{1,300}' (?:\(\d{1,9}\) )?panicked at ([^:]
 _GO_TEST = re.compile(r"\s{0,40}--- (PASS|FAIL|SKIP): (\S{1,300}) \(\d")
 _GO_PACKAGE = re.compile(r"(?:ok  |FAIL)\t(\S{1,300})")
 _MAVEN = re.compile(
-    r"(?:\[\w{1,9}\] )?Tests run: (\d{1,9}), Failures: (\d{1,9}), Errors: (\d{1,9}), Skipped: (\d{1,9})$"
+    r"(?:\[(INFO|WARNING|ERROR)\] )?Tests run: (\d{1,9}), Failures: \d{1,9}, Errors: \d{1,9}, Skipped: (\d{1,9})$"
 )
+_MAVEN_GOAL = re.compile(r"\[INFO\] --- (?:maven-)?(?:surefire|failsafe)(?:-plugin)?:\d")
+_MAVEN_THREADS = re.compile(r"\[INFO\] Using the MultiThreadedBuilder ")
 _GRADLE = re.compile(r"(\S.{0,300}?) > (.{1,300}) (PASSED|FAILED|SKIPPED)$")
 _NOTHING = (
     "no tests found",
@@ -202,14 +205,29 @@ def _cargo_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
 
 
 def _maven(lines: Sequence[str]) -> Tally | None:
-    """Read Surefire's totals, which stand below the tests of each module: those of one class end with their time."""
-    totals = {place: match for place, line in enumerate(lines) if (match := _MAVEN.match(line.strip()))}
+    """Read Surefire's totals: one for each run of its goal, whose tests stand between the goal's line and the total.
+
+    The total of a class ends with its time. Tests may print lines of the same form: the last of a run is Surefire's, and
+    more than one are a `test.disagreement`. Releases before 2.20 write totals without a level. Where Maven builds
+    modules at once, as it says first, their lines are mixed: then there are no more totals than runs.
+    """
+    found = [(place, match) for place, line in enumerate(lines) if (match := _MAVEN.match(line.rstrip()))]
+    totals = [one for one in found if one[1][1]] or found
     if not totals:
         return None
-    total, skipped = (sum(int(match[group]) for match in totals.values()) for group in (1, 4))
+    goals = [place for place, line in enumerate(lines) if _MAVEN_GOAL.match(line)]
+    if any(map(_MAVEN_THREADS.match, lines[: goals[0]] if goals else ())):
+        counted, most = [match for _, match in totals], len(goals)
+    else:
+        counted = list({bisect(goals, place): match for place, match in totals}.values())
+        most = len(counted) if goals else len(totals)
+    total, skipped = (sum(int(match[group]) for match in counted) for group in (2, 3))
     # What Maven itself says of the failed module stands below the last total, in lines of the same form.
-    tests = (line for line in lines[: max(totals)] if line.startswith("[ERROR]   "))
+    tests = (line for line in lines[: totals[-1][0]] if line.startswith("[ERROR]   "))
     failures = [finding("test.failed", line.removeprefix("[ERROR]").strip()) for line in tests]
+    if len(totals) > most:
+        message = f"The output has {len(totals)} totals of tests, of which Surefire wrote {most}."
+        failures.append(finding("test.disagreement", message, fix="let the tests print nothing that reads like a total"))
     return Tally(total - skipped, skipped, tuple(failures))
 
 
