@@ -315,7 +315,8 @@ MODULES = (
     f"{GOAL}[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.289 s - in org.example.SumTest\n[INFO] \n"
     "[INFO] Results:\n[INFO] \n[INFO] Tests run: 1, Failures: 0, Errors: 0, Skipped: 0\n[INFO] \n"
     "[INFO] Building app 1                                                     [3/3]\n"
-    f"{GOAL}[INFO] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 1.617 s - in org.example.app.BillTest\n[INFO] \n"
+    f"{GOAL}[INFO] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 1.617 s - in org.example.app.BillTest\n"
+    "[INFO] \n"
     "[INFO] Results:\n[INFO] \n[WARNING] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1\n"
 )
 """Of Surefire 2.22.3 in two modules."""

@@ -220,6 +220,10 @@ def test_a_link_in_the_place_of_a_file_is_left_alone(tmp_path: Path) -> None:
         ("python -m pytest -q", "", "python -m pytest -q web/t.js"),
         ("cd web && npm test", "jest", "cd web && npm test -- t.js"),
         ("cd web && pnpm run test", "vitest run", "cd web && pnpm run test t.js"),
+        ("cd web && npm test --ignore-scripts", "jest", "cd web && npm test --ignore-scripts -- t.js"),
+        ("cd web && bun run test", "jest", "cd web && bun run test t.js"),
+        # Bun's own runner, whatever the script of that name says.
+        ("cd web && bun test", "jest", "cd web && bun test"),
         ("cd web && npm test", "tsc && node --test", "cd web && npm test"),
         ("cd api && pytest", "", "cd api && pytest"),
         ("python -m unittest discover -v", "", "python -m unittest discover -v"),

@@ -636,6 +636,14 @@ AUDITED = LINTED | {"posttest": 'npx npm@">= 10.2" audit --production'}
         (AUDITED | {"pretest": "npm run lint && node more.js"}, "npm test"),
         # It would be left out, too.
         (AUDITED | {"preunit": "node prepare.js"}, "npm test"),
+        (AUDITED | {"unit": "CI=1 npx nyc --all tape 'a|b' && node --test"}, "npm test --ignore-scripts"),
+        *(
+            (AUDITED | {"unit": unit, "prex": "node more.js", "x": "tape x.js"}, "npm test")
+            for unit in (
+                *("run-s x", "lerna run x", "turbo x", "nx run-many -t x", "npm --prefix . run x", "npm t", "make x"),
+                *("tape y.js && run-s x", "tape `npm run x`", "nyc run-s x", "node run.js"),
+            )
+        ),
     ],
 )
 def test_an_audit_after_the_tests_which_has_no_network_is_left_out(scripts: dict[str, str], command: str) -> None:

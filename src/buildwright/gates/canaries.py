@@ -25,13 +25,12 @@ from buildwright.core.limits import Check
 from buildwright.gates.canary_tests import ENDS, IDENTIFIERS, NOUNS, VERBS, WRITERS, CanaryPlan
 from buildwright.gates.changed import read_bytes, replace_bytes
 from buildwright.gates.junit import CaseResult, Outcome, Tally
-from buildwright.gates.node_scripts import command_line, scripts_of
+from buildwright.gates.node_scripts import called_script, command_line, scripts_of
 from buildwright.gates.reporting import finding
 from buildwright.gates.test_output import runner_of
 
 _KINDS = frozenset(("test", "tests", "spec", "specs", "unit", "e2e", "it", "integration"))
 _JAVASCRIPT = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx")
-_SCRIPT = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:.-]{1,60})( --ignore-scripts)?$")
 _FOLDER = re.compile(r"cd (\S+|'[^']*') && (.*)$", re.DOTALL)
 _HIDES = ("bail", "fail-fast", "failfast", "forceexit", "threshold", "check-coverage", "max-warnings")
 """Words of commands and settings under which a failing test would stop or hide something else."""
@@ -230,8 +229,8 @@ def runner_behind(files: Path, check: Check) -> _Runner:
     if match := _FOLDER.match(command):
         folder, command = shlex.split(match[1])[0].rstrip("/") + "/", match[2]
     body = command
-    if match := _SCRIPT.match(command):
-        body = command_line(scripts_of(_json(files, f"{folder}package.json")), match[1], alone=bool(match[2]))
+    if script := called_script(command):
+        body = command_line(scripts_of(_json(files, f"{folder}package.json")), script.name, alone=script.is_alone)
     name = runner_of(body) or ("go test" if "go test" in body else "")
     return _Runner(name, folder, body)
 

@@ -14,13 +14,13 @@ from buildwright.gates.compared import Compared
 from buildwright.gates.comparison import bare_name
 from buildwright.gates.facts import TOP
 from buildwright.gates.junit import CaseResult
+from buildwright.gates.node_scripts import called_script
 from buildwright.gates.script import is_script
 from buildwright.gates.surface import is_test
 from buildwright.gates.tests_changed import tests_of
 
 _TAKES_PATHS = frozenset(("pytest", "node --test", "jest", "vitest", "mocha"))
 _NOT_SIMPLE = re.compile(r"[;&|<>\n()`$#]")
-_SCRIPT = re.compile(r"(npm|pnpm|yarn)(?: run)? [\w:.-]{1,60}$")
 _FOLDER = re.compile(r"cd (?:\S+|'[^']*') && ")
 _HOLES = re.compile(r"%[sdifjoOpc#%$]|\$\{[^}]*\}|\$[\w.#]+")
 """What a runner or JavaScript puts into titles: places of a table, values by name, expressions."""
@@ -84,5 +84,5 @@ def narrowed(check: Check, files: Path, paths: Sequence[str]) -> Check:
         return check
     if _NOT_SIMPLE.search(command) or _NOT_SIMPLE.search(runner.body):
         return check
-    between = " --" if (script := _SCRIPT.match(command)) and script[1] == "npm" else ""
+    between = " --" if (script := called_script(command)) and script.manager == "npm" else ""
     return check.model_copy(update={"command": f"{prefix}{command}{between} {shlex.join(inside)}"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 _DEPTH = 4
 _LONGEST = 20_000
@@ -18,6 +18,12 @@ _AUDIT = re.compile(
     r"(?:(?:npx )?(?:npm|pnpm|yarn)(?:@(?:[\w.-]+|\"[^\"]*\"|'[^']*'))? audit|(?:npx )?(?:aud|better-npm-audit))(?: [\w=-]+)*"
 )
 """Looks up the packages' known faults, by a client or a program for that."""
+_RUNS_ALONE = re.compile(
+    r"(?:[A-Za-z_]\w*=[^\s$`]* +|(?:cross-env|npx) +|(?:nyc|c8)(?: +-[\w=./-]+)* +)*"
+    r"(?:(?:mocha|jest|vitest|ava|tape|tap|uvu|eslint|standard|xo)(?![\w.-])|node(?: +-[\w=./-]+)* +--test(?![\w-]))"
+)
+"""Begins a command that runs tests or a linter itself, and no script of package.json by another program."""
+_CALLED = re.compile(r"(npm|pnpm|yarn|bun)( run)? ([\w:.-]{1,60})( --ignore-scripts)?")
 _NO_TEST = "no test specified"
 
 LEVELS = {"api": ("test:api",), "ui": ("test:ui", "test:components", "test:component", "test:e2e")}
@@ -25,6 +31,23 @@ LEVELS = {"api": ("test:api",), "ui": ("test:ui", "test:components", "test:compo
 _BROWSERS = ("playwright", "cypress", "puppeteer", "testcafe", "nightwatch", "wdio", "webdriver", "selenium")
 _BROWSER = re.compile(rf"\b(?:{'|'.join(_BROWSERS)})\b")
 _CONFIGURED = re.compile(rf"(?:{'|'.join(_BROWSERS)})\.(?:config|conf)\.[cm]?[jt]s")
+
+
+class CalledScript(NamedTuple):
+    """A script of package.json that a command runs, and nothing else."""
+
+    manager: str
+    name: str
+    is_alone: bool
+    """Whether those of `pre` and `post` around it are left out."""
+
+
+def called_script(command: str) -> CalledScript | None:
+    """Return the script that a whole command runs; None of another command, such as `bun test`, Bun's own runner."""
+    found = _CALLED.fullmatch(command)
+    if found is None or (found[1] == "bun" and not found[2]):
+        return None
+    return CalledScript(found[1], found[3], bool(found[4]))
 
 
 def level_scripts(scripts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -73,10 +96,13 @@ def asks_registry_after(scripts: Mapping[str, str]) -> bool:
     """Return whether all that `npm test` has around it is an audit after it, which asks a registry, and the linter before it.
 
     Then `--ignore-scripts` leaves nothing out that judges the code, given that `lint` is a check of its own: it is for
-    scripts that the script calls as well, so none of these may have any around it.
+    scripts that the script calls as well, so none of these may have any around it, and no other program may call any.
     """
     before = _CALL.fullmatch(scripts.get("pretest", "npm run lint").strip())
     if before is None or before[1] != "lint" or not _AUDIT.fullmatch(scripts.get("posttest", "").strip()):
+        return False
+    line = command_line(scripts, "test", alone=True)
+    if "`" in line or "$(" in line or not all(map(_RUNS_ALONE.match, _commands_of(line))):
         return False
     called, waiting = set[str](), ["test"]
     while waiting:
@@ -90,5 +116,9 @@ def tests_nothing(body: str) -> bool:
     """Return whether a script only prints, waits or ends: npm's placeholder, `echo later`, `true`, `exit 0`, `:`."""
     if _NO_TEST in body:
         return True
-    parts = _SEPARATORS.split(_QUOTED.sub("''", body))
-    return all(_NOTHING.match(part.strip()) for part in parts)
+    return all(map(_NOTHING.match, _commands_of(body)))
+
+
+def _commands_of(line: str) -> Iterator[str]:
+    """Yield the commands of a line, without what they quote."""
+    yield from (part.strip() for part in _SEPARATORS.split(_QUOTED.sub("''", line)))

@@ -227,7 +227,9 @@ def _maven(lines: Sequence[str]) -> Tally | None:
     failures = [finding("test.failed", line.removeprefix("[ERROR]").strip()) for line in tests]
     if len(totals) > most:
         message = f"The output has {len(totals)} totals of tests, of which Surefire wrote {most}."
-        failures.append(finding("test.disagreement", message, fix="let the tests print nothing that reads like a total"))
+        failures.append(
+            finding("test.disagreement", message, fix="let the tests print nothing that reads like a total")
+        )
     return Tally(total - skipped, skipped, tuple(failures))
 
 

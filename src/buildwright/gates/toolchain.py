@@ -26,6 +26,7 @@ from buildwright.gates.needs import SETTINGS, Needs, not_granted, only_users, re
 from buildwright.gates.node_scripts import (
     asks_registry_after,
     browser_driver,
+    called_script,
     command_line,
     configured_driver,
     level_scripts,
@@ -61,7 +62,6 @@ _SCRIPTS: dict[str, CheckKind] = {
     "build": "build",
 }
 _MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
-_CALLS = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:-]{1,60})(?: --ignore-scripts)?")
 
 
 class ProjectFiles(NamedTuple):
@@ -159,9 +159,11 @@ def _hidden_exit(project: ProjectFiles, command: str) -> str:
     if len(words) == len(("make", "test")) and words[0] == "make":
         texts = (project.read(folder + name) for name in _MAKEFILES)
         return next((hidden_in_make(text, words[1]) for text in texts if text), "")
-    script = _CALLS.fullmatch(last)
+    script = called_script(last)
     package = _table(project.read(f"{folder}package.json") or "", "package.json") if script else {}
-    return hidden_exit(command) or (hidden_exit(command_line(scripts_of(package), script[1])) if script else "")
+    return hidden_exit(command) or (
+        hidden_exit(command_line(scripts_of(package), script.name, alone=script.is_alone)) if script else ""
+    )
 
 
 def _settings(project: ProjectFiles, part: str) -> Toolchain:
