@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from buildwright.gates.python_needs import PythonNeeds, files_of, for_tests, needs_of
+from buildwright.gates.python_needs import PythonNeeds, files_of, for_uv, needs_of
 from buildwright.gates.python_setup import REQUIREMENTS
 from buildwright.gates.surface import is_settings
 
@@ -154,9 +154,39 @@ def test_setuptools_names_files_of_requirements() -> None:
     assert files_of({}) == []
 
 
-def test_uv_is_told_the_groups_and_extras_for_tests() -> None:
-    assert for_tests(tomllib.loads(GROUPS)) == (["test"], ["tests"])
-    assert for_tests({}) == ([], [])
+UV_EXTRAS = """
+[project]
+name = "My.Tool"
+dependencies = ["attrs", "tomli; python_version < '3.11'"]
+[project.optional-dependencies]
+dev = ["my-tool[lint]", "pytest"]
+lint = ["Ruff>=0.5"]
+[dependency-groups]
+dev = ["mypy", {include-group = "more"}]
+more = ["coverage"]
+[tool.uv]
+dev-dependencies = ["tox"]
+default-groups = %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "groups", "extras", "installed"),
+    [
+        (GROUPS, ["test"], ["tests"], None),
+        ("", [], [], set()),
+        (UV_EXTRAS % '["dev"]', [], ["dev"], {"attrs", "ruff", "pytest", "mypy", "coverage", "tox"}),
+        (UV_EXTRAS % '"all"', [], ["dev"], {"attrs", "ruff", "pytest", "mypy", "coverage", "tox"}),
+        (UV_EXTRAS % '["more"]', ["dev"], ["dev"], {"attrs", "ruff", "pytest", "mypy", "coverage", "tox"}),
+    ],
+)
+def test_uv_is_told_the_groups_and_extras_for_tests(
+    pyproject: str, groups: list[str], extras: list[str], installed: set[str] | None
+) -> None:
+    """By docs.astral.sh/uv, "Managing dependencies": it takes `default-groups` by itself, `dev` where nothing is said."""
+    told = for_uv(tomllib.loads(pyproject))
+    assert told[:2] == (groups, extras)
+    assert installed is None or told[2] == installed
 
 
 def test_every_list_of_packages_that_is_installed_steers_the_checks() -> None:

@@ -609,10 +609,12 @@ EXTENSION = {"setup.py": "setup(ext_modules=[Extension('a._b', ['a/_b.c'])])", "
         (EXTENSION | {"buildwright.toml": '[setup]\ncommands = ["make"]\n'}, DEFAULTS, False),
         ({"setup.py": "setup()", "a/_b.c": "", **TESTED}, DEFAULTS, False),
         ({"setup.py": "cythonize()", "tests/data.c": "", **TESTED}, DEFAULTS, False),
+        (EXTENSION | {"requirements.txt": "-e .\npytest\n"}, DEFAULTS, False),
+        (EXTENSION | {"requirements.txt": ".\npytest\n"}, DEFAULTS, True),
     ],
 )
 def test_compiled_parts_that_no_set_up_builds_are_named(files: dict[str, str], options: Options, is_said: bool) -> None:
-    toolchain = found(files, options)
+    toolchain = found(files, options, has_pytest="requirements.txt" not in files)
     code = sorted(path for path in files if path.endswith((".c", ".rs")))
     for touched in (None, code):
         assert [one.code for one in unjudged(toolchain, touched)] == ["checks.not_built"] * is_said
@@ -655,24 +657,101 @@ MIXED = {"package.json": package(devDependencies={"mocha": "1"}), "js/src/a.js":
 }
 
 
+JS_TESTED = {"package.json": package(scripts={"test": "mocha"}), "js/src/a.js": ""}
+PY_CODE = {"pyproject.toml": "", "lib/a.py": ""}
+BELOW = {"go/go.mod": "", "go/a_test.go": ""}
+
+
 @pytest.mark.parametrize(
-    ("files", "is_named"),
+    ("files", "left"),
     [
-        (MIXED, True),
-        (MIXED | {"js/src/a.js": None, "release.config.js": ""}, False),
-        (MIXED | {"js/src/a.js": None, "tools/node_modules/a.js": "", ".github/a.js": "", "python/js/b.js": ""}, False),
-        (MIXED | {"package.json": package(scripts={"test": "mocha"})}, False),
-        ({"package.json": LEFT, "js/src/a.js": "", **TESTED}, False),
+        (MIXED, ["JavaScript"]),
+        (MIXED | {"js/src/a.js": None, "release.config.js": ""}, []),
+        (MIXED | {"js/src/a.js": None, "tools/node_modules/a.js": "", ".github/a.js": "", "python/js/b.js": ""}, []),
+        (MIXED | {"package.json": package(scripts={"test": "mocha"})}, []),
+        ({"package.json": LEFT, "js/src/a.js": "", **TESTED}, []),
+        # Whichever kind comes first.
+        ({**JS_TESTED, **PY_CODE, **BELOW}, ["Python"]),
+        ({"package.json": LEFT, "js/src/a.js": "", **PY_CODE, **TESTED, **BELOW}, ["JavaScript"]),
+        ({"package.json": LEFT, "js/src/a.js": "", **PY_CODE, **BELOW}, ["Python", "JavaScript"]),
     ],
 )
-def test_the_top_is_named_when_checks_of_its_parts_are_all_that_there_is(
-    files: dict[str, str | None], is_named: bool
+def test_code_of_the_top_that_no_check_judges_is_named_beside_its_parts(
+    files: dict[str, str | None], left: list[str]
 ) -> None:
-    toolchain = found({path: text for path, text in files.items() if text is not None})
-    assert [one.code for one in unjudged(toolchain, None)] == ["checks.part_unjudged"] * is_named
-    touched = unjudged(toolchain, ["js/src/a.js", "python/a.py"])
-    assert ["python/" in one.message for one in touched] == [True] * is_named
-    assert unjudged(toolchain, ["python/a.py", "README.md"]) == []
+    there = {path: text for path, text in files.items() if text is not None}
+    toolchain = found(there)
+    part = "python/" if files.keys() >= MIXED.keys() else "go/"
+    said = f"{' and '.join(left)} code outside of {part} is judged by no check"
+    for touched in (None, [path for path in there if path.endswith((".py", ".js"))]):
+        messages = [one.message for one in unjudged(toolchain, touched)]
+        assert [message.partition(":")[0] for message in messages] == [said] * bool(left)
+    assert (
+        unjudged(toolchain, [f"{part}a.py", f"{part}js/a.js", "README.md", "package.json", "release.config.js"]) == []
+    )
+
+
+def test_a_makefile_at_the_top_judges_its_code() -> None:
+    files = {"package.json": LEFT, "js/src/a.js": "", "py/setup.py": "", "py/lib/tests.py": "def test_a(): ...\n"}
+    assert found(files).left == (("", "node"),)
+    assert found(files | {"Makefile": "test:\n\tx\n"}).left == ()
+
+
+def test_code_of_a_part_that_no_check_judges_is_named_beside_the_parts_in_it() -> None:
+    files = {f"x/{path}": text for path, text in (MIXED | {"js/b/package.json": LEFT}).items()}
+    toolchain = found(files, Options(part="x"))
+    named, beside = unjudged(toolchain, None)
+    assert named.message.startswith("JavaScript code in x/ outside of x/python/, x/js/b/ is judged by no check")
+    assert beside.message.startswith("x/js/b/ has no tests")
+    assert unjudged(toolchain, ["js/src/a.js", "x/a.js"]) == []
+    assert len(unjudged(toolchain, ["x/js/a.js"])) == 1
+
+
+def test_many_parts_are_not_all_named() -> None:
+    parts = {f"p{number:02}/package.json": LEFT for number in range(30)}
+    (named, beside) = unjudged(found(MIXED | parts), None)
+    assert "p08/ and more is judged" in named.message
+    assert "p09/ and more have no tests" in beside.message
+
+
+MODULE = {"lib/tests.py": "import unittest\n", "lib/__init__.py": ""}
+
+
+@pytest.mark.parametrize(
+    ("files", "checks", "said"),
+    [
+        ({"setup.py": "", **MODULE}, ["python -m unittest discover -v"], ""),
+        ({"setup.py": "", "tests.py": "import unittest\n"}, ["python -m unittest discover -v"], ""),
+        # Which pytest takes none of, and Django's own runner not without a script.
+        ({"setup.py": "", "lib/tests.py": "def test_a(): ...\n"}, [], "tests that no check runs"),
+        (
+            {"setup.py": "", **MODULE, "lib/tests.py": "import unittest\nimport django\n"},
+            [],
+            "tests that no check runs",
+        ),
+        ({"setup.py": "", "lib/tests.py": "import unittest\n"}, [], "tests that no check runs"),
+        ({"setup.py": "", "lib/a.py": ""}, [], "no tests"),
+        ({"setup.py": "", **MODULE, **TESTED}, ["python -m pytest -q"], ""),
+    ],
+)
+@pytest.mark.parametrize("has_pytest", [True, False])
+def test_a_part_whose_tests_are_a_module_is_judged_or_named(
+    files: dict[str, str], checks: list[str], said: str, *, has_pytest: bool
+) -> None:
+    toolchain = found(
+        {"web/package.json": PART} | {f"py/{path}": text for path, text in files.items()}, has_pytest=has_pytest
+    )
+    python = [check.command.partition(" && ")[2] for check in toolchain.checks if check.command.startswith("cd py")]
+    assert [command.removeprefix(".venv/bin/") for command in python] == checks
+    assert [one.message.split(" judges")[0] for one in unjudged(toolchain, ["py/lib/a.py"])] == (
+        [f"py/ has {said}, and {'no check' if said == 'no tests' else 'none'}"] if said else []
+    )
+
+
+def test_what_set_up_makes_of_a_tool_is_named_where_it_lies() -> None:
+    files = {"api/requirements.txt": "pytest\nmypy\n", "api/mypy.ini": "[mypy]\n", "api/tests/test_a.py": ""}
+    (said,) = found({"web/package.json": PART, **files}, has_pytest=False).findings
+    assert '--check "typecheck:mypy=cd api && .venv/bin/mypy -p PACKAGE"' in said.fix
 
 
 VERSION_FILES = {
@@ -750,7 +829,7 @@ def test_metadata_is_left_alone_where_it_is_there_or_nothing_asks_for_it() -> No
 
 UV = {
     "uv.lock": '[[package]]\nname = "it"\nsource = { editable = "." }\n',
-    "pyproject.toml": "",
+    "pyproject.toml": "[dependency-groups]\ndev = ['pytest']\n",
     "test_it.py": "import pytest\n",
 }
 PIP = {
@@ -766,7 +845,8 @@ def test_an_environment_is_made_where_the_user_has_none_with_pytest() -> None:
     assert (made.setup[0].inputs, made.setup[0].outputs) == (("pyproject.toml", "uv.lock"), (".venv",))
     assert made.checks[0].command == ".venv/bin/python -m pytest -q"
     with_tests = (
-        '[project]\nname = "x"\n[project.optional-dependencies]\ntesting = []\n[dependency-groups]\ntests = []\n'
+        '[project]\nname = "x"\n[project.optional-dependencies]\ntesting = ["tox"]\n'
+        '[dependency-groups]\ntests = ["pytest"]\n'
     )
     (command,) = commands_of(found(UV | {"pyproject.toml": with_tests}, has_pytest=False))
     assert command == "uv sync --frozen --no-install-project --no-progress --group tests --extra testing"
@@ -786,6 +866,57 @@ def test_an_environment_is_made_where_the_user_has_none_with_pytest() -> None:
     assert below.checks[0].command == "cd api && .venv/bin/python -m pytest -q"
 
 
+UV_SYNC = "uv sync --frozen --no-install-project --no-progress"
+ADD_PYTEST = " && uv pip install --quiet --python .venv/bin/python pytest"
+EXTRA_DEV = '[project]\nname = "x"\n[project.optional-dependencies]\ndev = ["pytest", "ruff", "mypy"]\n'
+LINTED_BY = {"ruff.toml": "", "mypy.ini": "[mypy]\nfiles = a.py\n", "test_it.py": "import pytest\n"}
+BY_UV: list[tuple[str, str, dict[str, str], str, set[str]]] = [
+    ("the extra for work", EXTRA_DEV, {}, " --extra dev", {"ruff", "mypy"}),
+    (
+        "the extra for tests alone",
+        f'{EXTRA_DEV}test = ["pytest"]\n',
+        {},
+        " --extra test",
+        set(),
+    ),
+    ("no group for work that is not asked for", '[dependency-groups]\ndocs = ["ruff"]\n', {}, ADD_PYTEST, set()),
+    ("another group", '[dependency-groups]\ndevelop = ["pytest", "ruff"]\n', {}, " --group develop", {"ruff"}),
+    ("taken by itself", '[dependency-groups]\ndev = ["pytest-cov", "mypy"]\n', {}, "", {"mypy"}),
+    (
+        "not taken by itself",
+        '[dependency-groups]\ndev=["pytest"]\n[tool.uv]\ndefault-groups=[]\n',
+        {},
+        " --group dev",
+        set(),
+    ),
+    ("requirements beside it", "", {"requirements-dev.txt": "pytest\nruff\nmypy\n"}, ADD_PYTEST, set()),
+]
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "more", "words", "made"), [row[1:] for row in BY_UV], ids=[row[0] for row in BY_UV]
+)
+def test_only_what_uv_installs_is_run_from_its_environment(
+    pyproject: str, more: dict[str, str], words: str, made: set[str]
+) -> None:
+    files = {"uv.lock": "", "pyproject.toml": pyproject, **LINTED_BY, **more}
+    toolchain = found(files, has_pytest=False, missing=("ruff", "mypy"))
+    assert commands_of(toolchain) == [UV_SYNC + words]
+    commands = [check.command for check in toolchain.checks]
+    assert {tool for tool in ("ruff", "mypy") if any(one.startswith(f".venv/bin/{tool}") for one in commands)} == made
+    assert commands[-1] == ".venv/bin/python -m pytest -q"
+    assert len(toolchain.findings) == len({"ruff", "mypy"} - made)
+
+
+def test_beside_hashes_nothing_that_is_declared_is_installed() -> None:
+    hashed = {"requirements.txt": "requests==2.0 --hash=sha256:00\n", "pyproject.toml": EXTRA_DEV, **LINTED_BY}
+    made = found(hashed, has_pytest=False, missing=("ruff", "mypy"))
+    pip = ".venv/bin/python -I -m pip install --quiet"
+    assert commands_of(made) == [f"python -I -m venv .venv && {pip} -r requirements.txt && {pip} pytest"]
+    assert [check.command for check in made.checks] == [".venv/bin/python -m pytest -q"]
+    assert [one.code for one in made.findings] == ["checks.tool_missing"] * 2
+
+
 def test_an_environment_is_kept_only_if_its_files_pin_it() -> None:
     for text in ("-r more.txt\npytest\n", "-e .\npytest\n", "./wheels/x.whl\npytest\n", "x @ file:///x\npytest\n"):
         (setup,) = found(PIP | {"requirements-dev.txt": text}, has_pytest=False).setup
@@ -797,7 +928,7 @@ def test_an_environment_is_kept_only_if_its_files_pin_it() -> None:
 def test_no_environment_is_made_where_there_is_one_or_nothing_names_pytest() -> None:
     assert found(UV).setup == ()
     assert found(PIP).setup == ()
-    assert found(UV, has_pytest=False, missing=("uv",)).setup == ()
+    assert found(UV | {"pyproject.toml": ""}, has_pytest=False, missing=("uv",)).setup == ()
     assert found({"test_it.py": "import pytest\n"}, has_pytest=False).setup == ()
 
 
@@ -805,13 +936,15 @@ MANAGE = (
     "import sys\nfrom django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n"
 )
 RUNTESTS = MANAGE.replace("(sys.argv)", '(sys.argv[:1] + ["test"] + sys.argv[1:])')
-CASES = {"shop/tests.py": "from django.test import TestCase\n"}
+IN_DJANGO = "from django.test import TestCase\nclass T(TestCase):\n    def test_a(self): ...\n"
+CASES = {"shop/tests.py": IN_DJANGO}
+LIKE_TESTS = {"config/settings/test.py": "DEBUG = False\n", "testutils.py": "from django.test import TestCase\n"}
 DJANGO: list[tuple[str, dict[str, str], list[str]]] = [
     ("manage.py", {"manage.py": MANAGE, **CASES}, ["python manage.py test -v 2"]),
     ("a script that passes its words on", {"runtests.py": RUNTESTS, **CASES}, ["python runtests.py -v 2"]),
     (
         "a script that takes none",
-        {"runtests.py": "from django.test.utils import get_runner\n", "tests/test_a.py": ""},
+        {"runtests.py": "from django.test.utils import get_runner\n", "tests/test_a.py": IN_DJANGO},
         ["python runtests.py"],
     ),
     (
@@ -820,6 +953,12 @@ DJANGO: list[tuple[str, dict[str, str], list[str]]] = [
         ["python runtests.py -v 2"],
     ),
     ("no tests", {"manage.py": MANAGE}, []),
+    ("only what is named like tests", {"manage.py": MANAGE, **LIKE_TESTS}, []),
+    (
+        "tests beside what is named like them",
+        {"manage.py": MANAGE, **LIKE_TESTS, **CASES},
+        ["python manage.py test -v 2"],
+    ),
     ("another script of that name", {"manage.py": "print()", **CASES}, []),
     ("pytest configured", {"manage.py": MANAGE, "pytest.ini": "", **CASES}, ["python -m pytest -q"]),
     ("pytest asked for", {"manage.py": MANAGE, "requirements.txt": "pytest", **TESTED}, ["python -m pytest -q"]),
@@ -834,9 +973,7 @@ def test_djangos_tests_run_by_its_own_runner(files: dict[str, str], commands: li
 
 
 def test_djangos_tests_of_a_folder_run_there() -> None:
-    made = found(
-        {"web/package.json": "{}", "api/manage.py": MANAGE, "api/shop/tests.py": "from django.test import TestCase\n"}
-    )
+    made = found({"web/package.json": "{}", "api/manage.py": MANAGE, "api/shop/tests.py": IN_DJANGO})
     assert [check.command for check in made.checks] == ["cd api && python manage.py test -v 2"]
 
 
@@ -882,6 +1019,8 @@ def test_linters_that_set_up_installs_are_run_from_there() -> None:
     assert [check.command for check in guessed.checks] == run[1:]
     assert [one.code for one in guessed.findings] == ["checks.tool_missing"]
     assert ".venv/bin/mypy" in guessed.findings[0].fix
+    guessed = found(asked | {"mypy.ini": "[mypy]\n"}, has_pytest=False)
+    assert [check.command for check in guessed.checks] == run[1:], "also where the PATH has another"
     # One that lies on the PATH is not what the project asks for.
     there = found(asked | {"mypy.ini": "[mypy]\nfiles = a.py\n"}, has_pytest=False)
     assert [check.command for check in there.checks] == run

@@ -16,6 +16,7 @@ from buildwright.core.finding import Finding
 from buildwright.core.limits import Check
 from buildwright.gates.comparison import MOST_NAMED
 from buildwright.gates.needs import SETTINGS
+from buildwright.gates.parts import LANGUAGES, code_outside
 from buildwright.gates.reporting import finding
 from buildwright.gates.surface import is_prose
 from buildwright.gates.toolchain import ProjectFiles, Toolchain
@@ -59,26 +60,39 @@ def concerns(check: Check, toolchain: Toolchain) -> str:
 def unjudged(toolchain: Toolchain, touched: Sequence[str] | None) -> list[Finding]:
     """Return warnings that name the parts which no check judges, of those that a change touches; None: of all."""
     code = None if touched is None else [path for path in touched if not is_prose(path)]
-    folders = [one for one in toolchain.bare if one and (code is None or any(path.startswith(one) for path in code))]
-    inner = tuple(folder for folder in (*(part for part, _ in toolchain.parts), *toolchain.bare) if folder)
+    folders = [one for one in toolchain.bare if code is None or any(path.startswith(one) for path in code)]
+    inner = tuple(dict.fromkeys((*(part for part, _ in toolchain.parts), *toolchain.bare)))
     said = []
-    if "" in toolchain.bare and (code is None or any(not path.startswith(inner) for path in code)):
-        message = f"What lies outside of {', '.join(inner[:MOST_NAMED])} is judged by no check: none was found for it."
+    if kinds := [kind for top, kind in toolchain.left if touched is None or _is_outside(kind, touched, top, inner)]:
+        languages, top = " and ".join(LANGUAGES[kind] for kind in kinds), toolchain.left[0][0]
+        message = f"{languages} code {f'in {top} ' if top else ''}outside of {_named(inner)} is judged by no check: "
+        message += "none was found for it."
         fix = f'name the command of its tests: `--check "..."`, or in {SETTINGS} beside the other checks'
         said.append(finding("checks.part_unjudged", message, severity="warning", fix=fix))
-    if folders:
-        named = f"{', '.join(folders[:MOST_NAMED])}{' and more' if len(folders) > MOST_NAMED else ''}"
-        has, them = ("has", "it") if len(folders) == 1 else ("have", "them")
-        enter = f"cd {folders[0].rstrip('/')} && ..."
-        fix = f'name a command for it: `--check "{enter}"`, or in {SETTINGS} beside the other checks'
-        message = f"{named} {has} no tests, and no check judges {them}."
-        said.append(finding("checks.part_unjudged", message, severity="warning", fix=fix))
+    for has_tests in (False, True):
+        if these := [one for one in folders if (one in toolchain.unrun) == has_tests]:
+            has, them = ("has", "it") if len(these) == 1 else ("have", "them")
+            enter = f"cd {these[0].rstrip('/')} && ..."
+            fix = f'name a command for it: `--check "{enter}"`, or in {SETTINGS} beside the other checks'
+            why = "tests that no check runs, and none" if has_tests else "no tests, and no check"
+            message = f"{_named(these)} {has} {why} judges {them}."
+            said.append(finding("checks.part_unjudged", message, severity="warning", fix=fix))
     if compiled := [one for one in toolchain.compiled if touched is None or one in touched]:
         message = f"{compiled[0]}{' and more' if compiled[1:] else ''} is compiled by the project's build, which no set-up runs:"
-        message += " tests of it are skipped, or fail."
+        message += " tests of it are skipped, fail, or use what was built before."
         fix = 'name what builds it in place, for example: `--setup "python setup.py build_ext --inplace"`'
         said.append(finding("checks.not_built", message, severity="warning", fix=fix))
     return said
+
+
+def _is_outside(kind: str, touched: Sequence[str], top: str, inner: Sequence[str]) -> bool:
+    """Return whether a change touches code of a kind of the folder `top` that lies outside of the parts in it."""
+    paths = [path.removeprefix(top) for path in touched if path.startswith(top)]
+    return code_outside(kind, paths, [one.removeprefix(top) for one in inner])
+
+
+def _named(folders: Sequence[str]) -> str:
+    return f"{', '.join(folders[:MOST_NAMED])}{' and more' if len(folders) > MOST_NAMED else ''}"
 
 
 def _other_side(check: Check, touched: Sequence[str], toolchain: Toolchain) -> str:

@@ -25,6 +25,8 @@ _CODE: Mapping[str, tuple[str, ...]] = {
     "java": (".java", ".kt"),
 }
 """How the files of a kind end."""
+LANGUAGES: Mapping[str, str] = {"python": "Python", "node": "JavaScript", "go": "Go", "rust": "Rust", "java": "Java"}
+"""What the code of a kind is called."""
 _SIGNS = ("requirements.txt", "Pipfile", "tox.ini", "pytest.ini", "manage.py")
 """Files by which a folder is taken for a Python project where neither it nor one above it has a manifest."""
 _WORKSPACES = ("pnpm-workspace.yaml", "lerna.json", "turbo.json", "nx.json")
@@ -99,15 +101,24 @@ def part_of(folder: str, has: Callable[[str], bool]) -> str:
     return ""
 
 
-def leaves_code(kind: str, paths: Sequence[str], parts: Sequence[str]) -> bool:
-    """Return whether a project at the top has code of its kind in folders that are in none of its parts.
+def is_of(kind: str, paths: Sequence[str]) -> bool:
+    """Return whether there is a manifest of a kind among the paths of a folder, beside its files."""
+    return not _MANIFEST[kind].isdisjoint(paths)
+
+
+def code_outside(kind: str, paths: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether some of these paths of a folder are code of a kind in folders that are in none of its parts.
 
     What lies beside the manifest itself is taken for its settings.
     """
-    if _MANIFEST[kind].isdisjoint(paths):
-        return False
     code = (path for path in paths if path.endswith(_CODE[kind]) and "/" in path and not path.startswith(tuple(parts)))
     return any(_OTHERS.isdisjoint(folders := path.split("/")[:-1]) and not folders[0].startswith(".") for path in code)
+
+
+def is_python_test(path: str) -> bool:
+    """Return whether a file is one of tests by its name; of these pytest alone does not take a `tests.py` by itself."""
+    name = path.rpartition("/")[2]
+    return name == "tests.py" or (name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py")))
 
 
 def _manifests(paths: Sequence[str], read: Callable[[str], str | None]) -> Mapping[str, frozenset[str]]:
@@ -196,7 +207,7 @@ def _inside(listing: _Listing, folder: str) -> Iterator[str]:
 def _is_test(path: str, kind: str) -> bool:
     name = path.rpartition("/")[2]
     if kind == "python":
-        return name == "tests.py" or (name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py")))
+        return is_python_test(path)
     if kind == "go":
         return name.endswith("_test.go")
     return path.startswith(("src/", "tests/")) and (kind == "rust" or "test" in path)

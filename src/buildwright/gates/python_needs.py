@@ -74,11 +74,28 @@ def needs_of(pyproject: Mapping[str, Any], setup_cfg: str = "", setup_py: str = 
     )
 
 
-def for_tests(pyproject: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the names of the groups, and of the extras, that are for the tests alone."""
-    places = (("dependency-groups",), ("project", "optional-dependencies"))
-    groups, extras = ([name for name in _table(pyproject, *keys) if name.lower() in _FOR_TESTS] for keys in places)
-    return groups, extras
+def for_uv(pyproject: Mapping[str, Any]) -> tuple[list[str], list[str], frozenset[str]]:
+    """Return the groups and the extras that uv has to be told to install for the tests, and what it installs then.
+
+    Of that the plain names of what is asked for by name, on any machine. The groups of `default-groups` it takes by
+    itself (docs.astral.sh/uv, "Default groups").
+    """
+    project, declared = _table(pyproject, "project"), _table(pyproject, "dependency-groups")
+    uv = _table(pyproject, "tool", "uv")
+    taken = uv.get("default-groups", ["dev"])
+    default = list(declared) if taken == "all" else _texts(taken)
+    extras = {name: _texts(found) for name, found in _table(project, "optional-dependencies").items()}
+    groups = [name for name in _names(declared) if name not in default]
+    chosen = _names(extras)
+    found = [
+        *_texts(project.get("dependencies")),
+        *(_texts(uv.get("dev-dependencies")) if "dev" in (*default, *groups) else ()),
+        *(one for name in (*default, *groups) for one in _of_group(declared, name, set())),
+        *(one for name in chosen for one in extras[name]),
+    ]
+    own = {plain_name(name)} if isinstance(name := project.get("name"), str) else set[str]()
+    parsed = _parsed(found, own, extras)
+    return groups, chosen, frozenset(plain_name(one.name) for one in parsed if one.marker is None)
 
 
 def files_of(pyproject: Mapping[str, Any]) -> list[str]:
@@ -123,11 +140,15 @@ def _merged(parts: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:
 
 def _chosen(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the requirements of the groups for tests; where there are none, of those for all work on the project."""
+    yield from (one for name in _names(groups) for one in groups[name])
+
+
+def _names(groups: Mapping[str, Any]) -> list[str]:
+    """Return the names of the groups for tests that have anything; where there are none, of those for all work."""
     for words in (_FOR_TESTS, _FOR_WORK):
-        named = [found for name, found in groups.items() if name.lower() in words and found]
-        if named:
-            yield from (one for found in named for one in found)
-            return
+        if named := [name for name, found in groups.items() if name.lower() in words and found]:
+            return named
+    return []
 
 
 def _of_group(declared: Mapping[str, Any], name: str, seen: set[str]) -> Iterator[str]:

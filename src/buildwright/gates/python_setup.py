@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from buildwright.gates.python_needs import PythonNeeds, files_of, for_tests, needs_of, plain_name, sections_of
+from buildwright.gates.python_needs import PythonNeeds, files_of, for_uv, needs_of, plain_name, sections_of
 from buildwright.gates.resolver import python_packages
 from buildwright.gates.setup_cache import Setup
 
@@ -40,8 +40,8 @@ _MOST_READ = 500
 _NOT_TESTED = ("doc/", "docs/", "example/", "examples/", "setup.py")
 _NOT_COMPILED = (*_NOT_TESTED, "test/", "tests/", "bench/", "benchmark/", "benchmarks/", "vendor/", "third_party/")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
-_ITSELF = re.compile(r"(?m)^\s*(?:-e\s*|--editable[ =])?\./?(?:\[[^\]]*\])?\s*(?:#.*)?$")
-"""A line of a requirements file by which pip installs the project itself."""
+_ITSELF = re.compile(r"(?m)^\s*(-e\s*|--editable[ =])?\./?(?:\[[^\]]*\])?\s*(?:#.*)?$")
+"""A line of a requirements file by which pip installs the project itself, with a group where it builds it in place."""
 _ASKS = re.compile(r"\b(?:importlib[._]metadata|pkg_resources)\b|import metadata\b")
 NUMBER = (
     "import re, subprocess; "
@@ -66,7 +66,17 @@ class PythonFolder(NamedTuple):
     needs_pytest: bool
 
 
-def makes_environment(folder: PythonFolder) -> Setup | None:
+class Environment(NamedTuple):
+    """An environment for the tests that a set-up makes."""
+
+    setup: Setup
+    installs: frozenset[str]
+    """Plain names of the packages that it is asked to install on any machine."""
+    builds: bool = False
+    """Whether it compiles in place what the build of the project compiles."""
+
+
+def makes_environment(folder: PythonFolder) -> Environment | None:
     """Return what makes an environment for the tests; None where the Python of the checks will do, or none is known.
 
     It will if it has pytest, where that is needed, and either is an environment of the user or has the packages that
@@ -83,21 +93,36 @@ def makes_environment(folder: PythonFolder) -> Setup | None:
     ):
         return None
     if with_uv:
-        inputs = [name for name in ("pyproject.toml", "uv.lock", ".python-version") if name in folder.paths]
-        command = " ".join(("uv sync --frozen --no-install-project --no-progress", *_for_tests(folder.pyproject)))
-        local = _LOCAL_SOURCE.search(folder.read("uv.lock"))
-        return Setup((command,)) if local else Setup((command,), tuple(inputs), (VENV,))
+        return _by_uv(folder)
     if not texts and folder.has_pytest and not _would_do(folder, needs):
         return None
     declared = _beside(texts, needs)
+    installs = named | {plain_name(_BEGIN.match(one)[0]) for one in declared} & needs.names  # type: ignore[index]
     names_pytest = any(re.search(r"(?m)^\s*pytest\b", text) for text in (*texts.values(), *declared))
     pytest = ("pytest",) if folder.needs_pytest and not names_pytest else ()
-    words = " ".join((*(f"-r {shlex.quote(name)}" for name in texts), *map(shlex.quote, declared), *pytest))
-    command = f"{folder.python} -I -m venv {VENV} && {VENV}/bin/python -I -m pip install --quiet {words}"
-    if any(_TREE.search(text) for text in texts.values()):
-        return Setup((command,))
+    pip = f"{VENV}/bin/python -I -m pip install --quiet"
+    words = [*(f"-r {shlex.quote(name)}" for name in texts), *map(shlex.quote, declared)]
+    # Beside hashes pip takes nothing without one, so that pytest is installed afterwards.
+    runs = [(*words,), pytest] if pytest and _has_hashes(texts) else [(*words, *pytest)]
+    command = " && ".join((f"{folder.python} -I -m venv {VENV}", *(f"{pip} {' '.join(run)}" for run in runs)))
     inputs = [*texts, *(name for name in DECLARE if declared and name in folder.paths)]
-    return Setup((command,), tuple(inputs), (VENV,))
+    is_pinned = not any(_TREE.search(text) for text in texts.values())
+    setup = Setup((command,), tuple(inputs), (VENV,)) if is_pinned else Setup((command,))
+    builds = any(found[1] for text in texts.values() for found in _ITSELF.finditer(text))
+    return Environment(setup, frozenset((*installs, *pytest)), builds)
+
+
+def _by_uv(folder: PythonFolder) -> Environment:
+    groups, extras, installs = for_uv(folder.pyproject)
+    words = (*(f"--group {shlex.quote(name)}" for name in groups), *(f"--extra {shlex.quote(name)}" for name in extras))
+    command = " ".join(("uv sync --frozen --no-install-project --no-progress", *words))
+    if folder.needs_pytest and not any(name.startswith("pytest") for name in installs):
+        command += f" && uv pip install --quiet --python {VENV}/bin/python pytest"
+        installs |= {"pytest"}
+    if _LOCAL_SOURCE.search(folder.read("uv.lock")):
+        return Environment(Setup((command,)), installs)
+    inputs = (name for name in ("pyproject.toml", "uv.lock", ".python-version") if name in folder.paths)
+    return Environment(Setup((command,), tuple(inputs), (VENV,)), installs)
 
 
 def asks_for(folder: PythonFolder, name: str) -> bool:
@@ -118,10 +143,14 @@ def _beside(texts: Mapping[str, str], needs: PythonNeeds) -> list[str]:
 
     None beside a file with hashes, for then pip takes nothing without one (pip.pypa.io, "Hash-checking mode").
     """
-    if any("--hash" in text for text in texts.values()):
+    if _has_hashes(texts):
         return []
     named = {plain_name(found[1]) for text in texts.values() for found in _LISTED.finditer(text)}
     return [one for one in needs.requirements if plain_name(_BEGIN.match(one)[0]) not in named]  # type: ignore[index]
+
+
+def _has_hashes(texts: Mapping[str, str]) -> bool:
+    return any("--hash" in text for text in texts.values())
 
 
 def _would_do(folder: PythonFolder, needs: PythonNeeds) -> bool:
@@ -136,13 +165,6 @@ def _of_workspace(pyproject: Mapping[str, Any]) -> set[str]:
         sources = sources.get(key) if isinstance(sources, dict) else None
     named = sources.items() if isinstance(sources, dict) else ()
     return {plain_name(name) for name, one in named if isinstance(one, dict) and one.get("workspace")}
-
-
-def _for_tests(pyproject: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the options by which uv also installs what is for the tests; the group `dev` it takes by itself."""
-    groups, extras = for_tests(pyproject)
-    yield from (f"--group {shlex.quote(name)}" for name in groups)
-    yield from (f"--extra {shlex.quote(name)}" for name in extras)
 
 
 def writes_metadata(folder: PythonFolder, *, in_src: bool) -> str:

@@ -33,11 +33,12 @@ from buildwright.gates.node_scripts import (
     scripts_of,
     tests_nothing,
 )
-from buildwright.gates.parts import leaves_code, uncovered_parts
+from buildwright.gates.parts import LANGUAGES, code_outside, is_of, is_python_test, uncovered_parts
 from buildwright.gates.python_needs import plain_name
 from buildwright.gates.python_setup import (
     NUMBER,
     VENV,
+    Environment,
     PythonFolder,
     asks_for,
     compiled_parts,
@@ -91,7 +92,11 @@ class Toolchain(NamedTuple):
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Folders that are projects of their own, each with the names of its found tests."""
     bare: tuple[str, ...] = ()
-    """Folders with a manifest that no found check judges, for they have no tests; "" for the top beside its parts."""
+    """Folders with a manifest that no found check judges."""
+    unrun: tuple[str, ...] = ()
+    """Those of them that have tests."""
+    left: tuple[tuple[str, str], ...] = ()
+    """Kinds of code (`python`) outside of all parts that no found check judges, each after the folder around the parts."""
     levels: tuple[tuple[str, str], ...] = ()
     """Names of found tests of one side of the project, each after its side (`api`, `ui`)."""
     needs: Needs = Needs()
@@ -127,14 +132,13 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
             f'or in {SETTINGS}: [checks] test = "make test"',
         )
         notes = (*notes, nothing)
-    parts = () if named else found.parts
     needs = settings.needs
     if needs.is_outside and not options.grant_needs:
         needs = needs.inside()
         notes = (*notes, not_granted(settings.needs))
     needs = needs._replace(bring=options.bring or needs.bring)
-    bare, levels = ((), ()) if named else (found.bare, found.levels)
-    return Toolchain(setup, checks, notes, found.sources, parts, bare, levels, needs, compiled)
+    judged = Toolchain((), (), sources=found.sources) if named else found
+    return judged._replace(setup=setup, checks=checks, findings=notes, needs=needs, compiled=compiled)
 
 
 def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
@@ -272,30 +276,41 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     below, unseen, bare = (tuple(part + folder for folder in folders) for folders in found)
     parts: dict[str, tuple[str, ...]] = dict.fromkeys(below, ())
     top = _Folder(project, part, below)
+    judged: set[tuple[str, str]] = set()
     for inside in (top, *(_Folder(project, folder, tuple(_below(folder, below))) for folder in below)):
         for kind, one in _kinds(inside):
             setup += (each for each in one.setup if each not in setup)  # members of a workspace share theirs
             checks += one.checks
             if inside is not top:
                 parts[inside.path("")] += tuple(check.name for check in one.checks if check.kind == "test")
-            if one.checks:
-                bare = tuple(folder for folder in bare if folder != inside.path(""))
-            elif inside is top and below and leaves_code(kind, inner, found.own):
-                bare = (part, *bare)
+            judged |= {(inside.path(""), kind)} if one.checks else set()
             notes += one.findings
             sources += one.sources
             levels += one.levels
             compiled += one.compiled
-    if not any(check.kind == "test" for check in checks):
-        checks += _make(top)
+    made = [] if any(check.kind == "test" for check in checks) else list(_make(top))
+    checks += made
+    seen = {folder for folder, _ in judged}
+    unrun = tuple(folder for folder in below if folder not in (*bare, *seen))
+    left = () if made or not below else tuple((part, kind) for kind in LANGUAGES if (part, kind) not in judged)
+    left = tuple(one for one in left if is_of(one[1], inner) and code_outside(one[1], inner, found.own))
     for place in unseen:
         message = f"{place} has tests of its own, and no check runs them."
         fix = f'name their command: `--check "cd {place.rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
         notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
-    where = tuple(parts.items())
-    found_all = Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), where, bare, tuple(levels))
-    return found_all._replace(compiled=tuple(compiled))
+    return Toolchain(
+        tuple(setup),
+        tuple(checks),
+        tuple(notes),
+        tuple(sources),
+        tuple(parts.items()),
+        (*(folder for folder in bare if folder not in seen), *unrun),
+        unrun,
+        left,
+        tuple(levels),
+        compiled=tuple(compiled),
+    )
 
 
 def _kinds(folder: _Folder) -> Iterator[tuple[str, Toolchain]]:
@@ -361,11 +376,10 @@ def _python(folder: _Folder) -> Toolchain:
     pyproject = folder.table("pyproject.toml")
     tools = pyproject.get("tool", {})
     tools = tools if isinstance(tools, dict) else {}
-    tests = [path for path in paths if _is_python_test(path)]
-    setup = _python_setup(folder, tests, pyproject)
-    python = f"{VENV}/bin/python" if setup is not None else folder.python
-    facts = _facts(folder, pyproject, needs_pytest=False)
-    made = {tool: setup is not None and asks_for(facts, tool) for tool in ("mypy", "ruff")}
+    tests = _python_tests(folder, pyproject)
+    environment = _environment(folder, tests, pyproject)
+    python = f"{VENV}/bin/python" if environment is not None else folder.python
+    made = environment.installs if environment is not None else frozenset()
     mypy = _mypy_settings(folder, tools)
     wanted: list[tuple[str, str, CheckKind, bool]] = [
         ("mypy", _mypy(python, mypy or {}), "typecheck", mypy is not None),
@@ -380,38 +394,39 @@ def _python(folder: _Folder) -> Toolchain:
     checks, notes = [], []
     for tool, command, kind, is_configured in wanted:
         is_guess = tool == "mypy" and not _names_files(mypy or {})
-        if is_configured and made.get(tool) and not is_guess:
+        if is_configured and tool in made and not is_guess:
             checks.append(folder.check(tool, f"{VENV}/bin/{command}", kind))
-        elif is_configured and project.have(tool):
+        elif is_configured and tool not in made and project.have(tool):
             checks.append(folder.check(tool, command, kind))
         elif is_configured:
-            notes.append(_tool_missing(tool, is_made=made.get(tool, False)))
-    if run := _django(folder, tests, pyproject):
-        checks.append(folder.check("django", f"{python} {run}", "test", "unittest"))
-    elif tests or _names_pytest(folder):
-        if (folder.has_pytest and setup is None) or _needs_pytest(folder, tests, pyproject):
-            checks.append(folder.check("pytest", f"{python} -m pytest -q", "test", "pytest"))
-        else:
-            command = f"{python} -m unittest discover -v{_pattern(tests)}"
-            checks.append(folder.check("unittest", command, "test", "unittest"))
+            notes.append(_tool_missing(folder, tool, is_made=tool in made))
+    if tests.django:
+        checks.append(folder.check("django", f"{python} {tests.django}", "test", "unittest"))
+    elif tests.needs_pytest or (tests.of_pytest and folder.has_pytest and environment is None):
+        checks.append(folder.check("pytest", f"{python} -m pytest -q", "test", "pytest"))
+    elif tests.files:
+        command = f"{python} -m unittest discover -v{_pattern(tests.files)}"
+        checks.append(folder.check("unittest", command, "test", "unittest"))
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
     sources = ((folder.path("src"),) if layout else (), _workspace_members(folder, tools))
     ready = (
-        *((setup,) if setup is not None else ()),
+        *((environment.setup,) if environment is not None else ()),
         *_version_setup(folder, tools),
         *_metadata_setup(folder, pyproject, layout),
     )
-    compiled = tuple(map(folder.path, compiled_parts(facts))) if tests else ()
+    is_built = not tests.files or (environment is not None and environment.builds)
+    compiled = () if is_built else tuple(map(folder.path, compiled_parts(_facts(folder, pyproject))))
     imported = tuple(path for paths in sources for path in paths)
     return Toolchain(ready, tuple(checks), tuple(notes), imported, compiled=compiled)
 
 
-def _tool_missing(tool: str, *, is_made: bool) -> Finding:
+def _tool_missing(folder: _Folder, tool: str, *, is_made: bool) -> Finding:
     """Say that a tool that the project configures does not run, for set-up makes it but no settings name its files."""
     if is_made:
         message = f"The project configures {tool}, but not the files that it looks at; this check did not run."
-        fix = f"name its command: `--check typecheck:{tool}='{VENV}/bin/{tool} -p PACKAGE'`"
+        command = folder.command(f"{VENV}/bin/{tool} -p PACKAGE")
+        fix = f'name its command: `--check "typecheck:{tool}={command}"`'
     else:
         message = f"The project configures {tool}, which is not installed here; this check did not run."
         fix = f"install {tool} in the Python environment of the checks"
@@ -442,18 +457,61 @@ def _version_setup(folder: _Folder, tools: Mapping[str, Any]) -> tuple[Setup, ..
     return ()
 
 
-def _python_setup(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> Setup | None:
-    is_own = folder.path("") in folder.project.pythons
-    if is_own or not (tests or _names_pytest(folder) or _django(folder, tests, pyproject)):
+class _PythonTests(NamedTuple):
+    """The tests of a Python project, and what runs them."""
+
+    files: tuple[str, ...]
+    of_pytest: bool
+    """Whether pytest takes these files by itself."""
+    django: str
+    """What runs the tests of a Django project, as words after its Python; "" where another runner does."""
+    needs_pytest: bool
+    """Whether it is configured, not all tests are of unittest, or the project asks for it for them."""
+
+    @property
+    def are_there(self) -> bool:
+        return bool(self.files or self.django or self.needs_pytest)
+
+
+def _python_tests(folder: _Folder, pyproject: Mapping[str, Any]) -> _PythonTests:
+    named = sorted(filter(is_python_test, folder.paths))
+    files = tuple(path for path in named if not _is_module(path)) or _plain_unittests(folder, named)
+    of_pytest = bool(files) and not _is_module(files[0])
+    if _names_pytest(folder):
+        return _PythonTests(files, of_pytest, "", needs_pytest=True)
+    asks = asks_for(_facts(folder, pyproject), "pytest")
+    if not asks and (django := _django(folder, named)):
+        return _PythonTests(files, of_pytest, django, needs_pytest=False)
+    return _PythonTests(files, of_pytest, "", of_pytest and (asks or not _are_unittests(folder, files)))
+
+
+def _is_module(path: str) -> bool:
+    """Return whether a file of tests is `tests.py`, which unittest takes by itself and pytest does not."""
+    return path.rpartition("/")[2] == "tests.py"
+
+
+def _plain_unittests(folder: _Folder, tests: Sequence[str]) -> tuple[str, ...]:
+    """Return these files if unittest finds and runs all of them: below packages, and not of Django."""
+    is_sure = all(
+        all(f"{above}__init__.py" in folder.paths for above in around(path.rpartition("/")[0]))
+        and _UNITTEST.search(text := folder.read(path))
+        and not _OF_DJANGO.search(text)
+        for path in tests[:50]
+    )
+    return tuple(tests) if is_sure else ()
+
+
+def _environment(folder: _Folder, tests: _PythonTests, pyproject: Mapping[str, Any]) -> Environment | None:
+    if folder.path("") in folder.project.pythons or not tests.are_there:
         return None
-    made = makes_environment(_facts(folder, pyproject, needs_pytest=_needs_pytest(folder, tests, pyproject)))
+    made = makes_environment(_facts(folder, pyproject)._replace(needs_pytest=tests.needs_pytest))
     if made is None:
         return None
-    places = (tuple(map(folder.path, paths)) for paths in (made.inputs, made.outputs))
-    return Setup(tuple(map(folder.command, made.commands)), *places)
+    places = (tuple(map(folder.path, paths)) for paths in (made.setup.inputs, made.setup.outputs))
+    return made._replace(setup=Setup(tuple(map(folder.command, made.setup.commands)), *places))
 
 
-def _facts(folder: _Folder, pyproject: Mapping[str, Any], *, needs_pytest: bool) -> PythonFolder:
+def _facts(folder: _Folder, pyproject: Mapping[str, Any]) -> PythonFolder:
     project = folder.project
     return PythonFolder(
         folder.paths,
@@ -463,7 +521,7 @@ def _facts(folder: _Folder, pyproject: Mapping[str, Any], *, needs_pytest: bool)
         project.python,
         project.installed,
         project.has_pytest,
-        needs_pytest,
+        needs_pytest=False,
     )
 
 
@@ -471,7 +529,7 @@ def _metadata_setup(folder: _Folder, pyproject: Mapping[str, Any], in_src: bool)
     """Return the setup that writes a project's metadata; an environment of the user has the project installed."""
     if folder.project.installed is None or folder.path("") in folder.project.pythons:
         return ()
-    command = writes_metadata(_facts(folder, pyproject, needs_pytest=False), in_src=in_src)
+    command = writes_metadata(_facts(folder, pyproject), in_src=in_src)
     return (Setup((folder.command(command),)),) if command else ()
 
 
@@ -494,35 +552,25 @@ def _workspace_members(folder: _Folder, tools: Mapping[str, Any]) -> tuple[str, 
 def needs_pytest(project: ProjectFiles) -> bool:
     """Return whether the Python tests of a project need pytest."""
     top = _Folder(project, "")
-    tests = [path for path in top.paths if _is_python_test(path)]
-    return _needs_pytest(top, tests, top.table("pyproject.toml"))
-
-
-def _needs_pytest(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> bool:
-    """Return whether tests need pytest: it is configured, not all are of unittest, or the project asks for it for them."""
-    if _names_pytest(folder):
-        return True
-    if not tests or _django(folder, tests, pyproject):
-        return False
-    return not _are_unittests(folder, tests) or _asks_for_pytest(folder, pyproject)
-
-
-def _asks_for_pytest(folder: _Folder, pyproject: Mapping[str, Any]) -> bool:
-    return asks_for(_facts(folder, pyproject, needs_pytest=False), "pytest")
+    return _python_tests(top, top.table("pyproject.toml")).needs_pytest
 
 
 _DJANGO = re.compile(r"\bexecute_from_command_line\b|\bget_runner\b")
 """How a script begins a run of Django's tests (docs.djangoproject.com, "Using the Django test runner")."""
+_OF_DJANGO = re.compile(r"(?m)^\s*(?:import|from)\s+django\b")
 _PYTEST = re.compile(r"(?m)^\s*(?:import|from)\s+pytest\b")
+_UNITTEST = re.compile(r"(?m)^\s*(?:import|from)\s+unittest\b")
+_TEST = re.compile(r"(?m)^\s*(?:async\s+)?def\s+test")
+"""Begins a test in a file of tests: settings and what tests share have names like theirs, `settings/test.py`."""
 
 
-def _django(folder: _Folder, tests: Sequence[str], pyproject: Mapping[str, Any]) -> str:
+def _django(folder: _Folder, tests: Sequence[str]) -> str:
     """Return what runs the tests of a Django project, as words after its Python; "" where pytest does, or there are none."""
     there = [(name, text) for name in ("runtests.py", "manage.py") if _DJANGO.search(text := folder.read(name))]
-    cases = (*tests, *(path for path in folder.paths if _is_django_test(path)))
-    if not there or not cases or _names_pytest(folder) or _asks_for_pytest(folder, pyproject):
+    cases = dict.fromkeys((*tests, *sorted(filter(_is_django_test, folder.paths)))) if there else ()
+    if not any(_TEST.search(folder.read(path)) for path in cases):
         return ""
-    if any(_PYTEST.search(folder.read(path)) for path in cases[:50]):
+    if any(_PYTEST.search(folder.read(path)) for path in list(cases)[:50]):
         return ""
     name, text = there[0]
     # With this alone tests are named, by which those that passed before are found again.
@@ -585,11 +633,6 @@ def _pattern(tests: Sequence[str]) -> str:
     """Return the option of unittest for files that are not named `test*.py`, which alone it looks for."""
     named = [path.rpartition("/")[2].startswith("test") for path in tests]
     return "" if all(named) else " -p '*test*.py'" if any(named) else " -p '*_test.py'"
-
-
-def _is_python_test(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
 
 
 def _are_unittests(folder: _Folder, tests: Sequence[str]) -> bool:
