@@ -693,7 +693,7 @@ def test_code_of_the_top_that_no_check_judges_is_named_beside_its_parts(
 
 def test_a_makefile_at_the_top_judges_its_code() -> None:
     files = {"package.json": LEFT, "js/src/a.js": "", "py/setup.py": "", "py/lib/tests.py": "def test_a(): ...\n"}
-    assert found(files).left == (("", "node"),)
+    assert found(files).left == ("node",)
     assert found(files | {"Makefile": "test:\n\tx\n"}).left == ()
 
 
@@ -748,10 +748,27 @@ def test_a_part_whose_tests_are_a_module_is_judged_or_named(
     )
 
 
-def test_what_set_up_makes_of_a_tool_is_named_where_it_lies() -> None:
-    files = {"api/requirements.txt": "pytest\nmypy\n", "api/mypy.ini": "[mypy]\n", "api/tests/test_a.py": ""}
-    (said,) = found({"web/package.json": PART, **files}, has_pytest=False).findings
-    assert '--check "typecheck:mypy=cd api && .venv/bin/mypy -p PACKAGE"' in said.fix
+NAMED = {
+    "web/package.json": package(scripts={"test": "mocha"}),
+    "web/in/package.json": PART,
+    "py/requirements.txt": "pytest\nmypy\n",
+    "py/mypy.ini": "[mypy]\n",
+    "c/package.json": LEFT,
+} | {f"py/{path}": text for path, text in EXTENSION.items()}
+
+
+@pytest.mark.parametrize("part", ["", "x"])
+def test_a_command_to_name_is_one_for_where_it_runs(part: str) -> None:
+    """What a user names for a part runs in it."""
+    files = {f"{part}/{path}" if part else path: text for path, text in NAMED.items()}
+    toolchain = found(files, Options(part=part), has_pytest=False)
+    fixes = [one.fix or "" for one in (*toolchain.findings, *unjudged(toolchain, None))]
+    assert [fix.split('"')[1] for fix in fixes] == [
+        "typecheck:mypy=cd py && .venv/bin/mypy -p PACKAGE",
+        "cd web/in && ...",
+        "cd c && ...",
+        "cd py && python setup.py build_ext --inplace",
+    ]
 
 
 VERSION_FILES = {

@@ -19,7 +19,7 @@ from buildwright.gates.needs import SETTINGS
 from buildwright.gates.parts import LANGUAGES, code_outside
 from buildwright.gates.reporting import finding
 from buildwright.gates.surface import is_prose
-from buildwright.gates.toolchain import ProjectFiles, Toolchain
+from buildwright.gates.toolchain import ProjectFiles, Toolchain, enter
 
 _MOST_FILES = 2_000
 """A part with more files is not searched for the names of the others: it may use them all."""
@@ -63,8 +63,9 @@ def unjudged(toolchain: Toolchain, touched: Sequence[str] | None) -> list[Findin
     folders = [one for one in toolchain.bare if code is None or any(path.startswith(one) for path in code)]
     inner = tuple(dict.fromkeys((*(part for part, _ in toolchain.parts), *toolchain.bare)))
     said = []
-    if kinds := [kind for top, kind in toolchain.left if touched is None or _is_outside(kind, touched, top, inner)]:
-        languages, top = " and ".join(LANGUAGES[kind] for kind in kinds), toolchain.left[0][0]
+    top = toolchain.top
+    if kinds := [kind for kind in toolchain.left if touched is None or _is_outside(kind, touched, top, inner)]:
+        languages = " and ".join(LANGUAGES[kind] for kind in kinds)
         message = f"{languages} code {f'in {top} ' if top else ''}outside of {_named(inner)} is judged by no check: "
         message += "none was found for it."
         fix = f'name the command of its tests: `--check "..."`, or in {SETTINGS} beside the other checks'
@@ -72,15 +73,16 @@ def unjudged(toolchain: Toolchain, touched: Sequence[str] | None) -> list[Findin
     for has_tests in (False, True):
         if these := [one for one in folders if (one in toolchain.unrun) == has_tests]:
             has, them = ("has", "it") if len(these) == 1 else ("have", "them")
-            enter = f"cd {these[0].rstrip('/')} && ..."
-            fix = f'name a command for it: `--check "{enter}"`, or in {SETTINGS} beside the other checks'
+            fix = f'name a command for it: `--check "{enter(these[0], top)} && ..."`, or in {SETTINGS} beside the other checks'
             why = "tests that no check runs, and none" if has_tests else "no tests, and no check"
             message = f"{_named(these)} {has} {why} judges {them}."
             said.append(finding("checks.part_unjudged", message, severity="warning", fix=fix))
     if compiled := [one for one in toolchain.compiled if touched is None or one in touched]:
         message = f"{compiled[0]}{' and more' if compiled[1:] else ''} is compiled by the project's build, which no set-up runs:"
         message += " tests of it are skipped, fail, or use what was built before."
-        fix = 'name what builds it in place, for example: `--setup "python setup.py build_ext --inplace"`'
+        part = max((one for one, _ in toolchain.parts if compiled[0].startswith(one)), key=len, default="")
+        build = f"{f'{enter(part, top)} && ' if part else ''}python setup.py build_ext --inplace"
+        fix = f'name what builds it in place, for example: `--setup "{build}"`'
         said.append(finding("checks.not_built", message, severity="warning", fix=fix))
     return said
 

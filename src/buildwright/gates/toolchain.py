@@ -95,8 +95,10 @@ class Toolchain(NamedTuple):
     """Folders with a manifest that no found check judges."""
     unrun: tuple[str, ...] = ()
     """Those of them that have tests."""
-    left: tuple[tuple[str, str], ...] = ()
-    """Kinds of code (`python`) outside of all parts that no found check judges, each after the folder around the parts."""
+    left: tuple[str, ...] = ()
+    """Kinds of code (`python`) outside of all parts that no found check judges."""
+    top: str = ""
+    """The folder around the parts, with a slash at its end, where commands run that a user names; "" for the top."""
     levels: tuple[tuple[str, str], ...] = ()
     """Names of found tests of one side of the project, each after its side (`api`, `ui`)."""
     needs: Needs = Needs()
@@ -190,20 +192,20 @@ def _moved(toolchain: Toolchain, folder: str) -> Toolchain:
     """Return commands that were written for a folder (with a slash at its end) as commands for the top."""
     if not folder:
         return toolchain
-    enter = f"cd {shlex.quote(folder.rstrip('/'))} && "
+    inside = f"{enter(folder)} && "
     setup = tuple(
         Setup(
-            tuple(enter + command for command in one.commands),
+            tuple(inside + command for command in one.commands),
             tuple(folder + path for path in one.inputs),
             tuple(folder + path for path in one.outputs),
-            tuple(enter + command for command in one.scripts),
+            tuple(inside + command for command in one.scripts),
         )
         for one in toolchain.setup
     )
     checks = tuple(
         check.model_copy(
             update={
-                "command": enter + check.command,
+                "command": inside + check.command,
                 "report": folder + check.report if is_report_path(check.report) else check.report,
                 "paths": tuple(folder + pattern for pattern in check.paths),
             }
@@ -275,9 +277,9 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     found = uncovered_parts(inner, lambda path: project.read(part + path))
     below, unseen, bare = (tuple(part + folder for folder in folders) for folders in found)
     parts: dict[str, tuple[str, ...]] = dict.fromkeys(below, ())
-    top = _Folder(project, part, below)
+    top = _Folder(project, part, below, part)
     judged: set[tuple[str, str]] = set()
-    for inside in (top, *(_Folder(project, folder, tuple(_below(folder, below))) for folder in below)):
+    for inside in (top, *(_Folder(project, folder, tuple(_below(folder, below)), part) for folder in below)):
         for kind, one in _kinds(inside):
             setup += (each for each in one.setup if each not in setup)  # members of a workspace share theirs
             checks += one.checks
@@ -292,11 +294,11 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     checks += made
     seen = {folder for folder, _ in judged}
     unrun = tuple(folder for folder in below if folder not in (*bare, *seen))
-    left = () if made or not below else tuple((part, kind) for kind in LANGUAGES if (part, kind) not in judged)
-    left = tuple(one for one in left if is_of(one[1], inner) and code_outside(one[1], inner, found.own))
+    kinds = () if made or not below else tuple(kind for kind in LANGUAGES if (part, kind) not in judged)
+    left = tuple(kind for kind in kinds if is_of(kind, inner) and code_outside(kind, inner, found.own))
     for place in unseen:
         message = f"{place} has tests of its own, and no check runs them."
-        fix = f'name their command: `--check "cd {place.rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
+        fix = f'name their command: `--check "{enter(place, part)} && ..."`, or in {SETTINGS} beside the other checks'
         notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
     return Toolchain(
@@ -308,6 +310,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
         (*(folder for folder in bare if folder not in seen), *unrun),
         unrun,
         left,
+        part,
         tuple(levels),
         compiled=tuple(compiled),
     )
@@ -331,12 +334,19 @@ def _table(text: str, path: str) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def enter(folder: str, top: str = "") -> str:
+    """Return what enters a folder from the one around it; both have a slash at their ends."""
+    return f"cd {shlex.quote(folder.removeprefix(top).rstrip('/'))}"
+
+
 class _Folder:
     """One directory of the project, treated as a project of its own."""
 
-    def __init__(self, project: ProjectFiles, prefix: str, without: tuple[str, ...] = ()) -> None:
+    def __init__(self, project: ProjectFiles, prefix: str, without: tuple[str, ...] = (), top: str = "") -> None:
+        """`top` is where commands run that a user names."""
         self.project = project
         self._prefix = prefix
+        self._top = top
         inside = (path for path in project.files if path.startswith(prefix) and not path.startswith(without))
         self.paths = {path.removeprefix(prefix) for path in inside}
 
@@ -367,8 +377,11 @@ class _Folder:
         return self._prefix + path
 
     def command(self, command: str) -> str:
-        folder = self._prefix.rstrip("/")
-        return f"cd {shlex.quote(folder)} && {command}" if folder else command
+        return f"{enter(self._prefix)} && {command}" if self._prefix else command
+
+    def named(self, command: str) -> str:
+        """Return the command as a user names it."""
+        return f"{enter(self._prefix, self._top)} && {command}" if self._prefix != self._top else command
 
 
 def _python(folder: _Folder) -> Toolchain:
@@ -425,7 +438,7 @@ def _tool_missing(folder: _Folder, tool: str, *, is_made: bool) -> Finding:
     """Say that a tool that the project configures does not run, for set-up makes it but no settings name its files."""
     if is_made:
         message = f"The project configures {tool}, but not the files that it looks at; this check did not run."
-        command = folder.command(f"{VENV}/bin/{tool} -p PACKAGE")
+        command = folder.named(f"{VENV}/bin/{tool} -p PACKAGE")
         fix = f'name its command: `--check "typecheck:{tool}={command}"`'
     else:
         message = f"The project configures {tool}, which is not installed here; this check did not run."
