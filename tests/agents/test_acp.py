@@ -26,7 +26,7 @@ from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign
 from tests.agents.installed import FULL, programs
 from tests.agents.test_kinds import KILLS_ALL, tool_of
-from tests.agents.test_programs import WRITES, elsewhere, finish, gateway, git, play, scripted
+from tests.agents.test_programs import WRITES, elsewhere, finish, gateway, git, play, script, scripted
 
 __all__ = ["gateway"]
 
@@ -174,6 +174,28 @@ async def test_what_cannot_begin_is_named(assign: Assign) -> None:
     for wrong in ("acp:", "acp:'"):
         with pytest.raises(BadSettings):
             AcpAgent(wrong, NoSandbox(), PATH)
+
+
+@pytest.mark.parametrize("laid", ["", "start", "tmp"])
+async def test_it_hands_its_conversation_over_by_the_interpreter_that_it_was_installed_for(
+    assign: Assign, tmp_path: Path, laid: str
+) -> None:
+    works = shlex.join((sys.executable, str(SCRIPT), "work"))
+    spoils = f'rm -r "$HOME/{laid}"; ln -s /etc/hostname "$HOME/{laid}"; ' if laid else ""
+    new = f'#!/bin/sh\ncase "$2" in export) echo "new $3";; *) {spoils}exec {works};; esac\n'
+    for folder, text in (("old", "#!/bin/sh\necho old\n"), ("new", new)):
+        script(tmp_path / folder / "no-node", text)
+    script(tmp_path / "new" / "opencode", "#!/usr/bin/env no-node\n")
+    assignment = assign(env={"PATH": f"{tmp_path}/old:/usr/bin:/bin"})
+    out = await play(AcpAgent("acp:opencode acp", NoSandbox(), f"{tmp_path}/new:/usr/bin:/bin"), assignment)
+    assert finish(out).ok, out
+    kept = finish(out).conversation
+    if laid:
+        assert kept is None, "what does not work out only costs the conversation"
+    else:
+        assert kept is not None
+        told = KeptConversation.model_validate_json(kept)
+        assert told.files == {"talk.json": f"new {told.session}\n"}
 
 
 REAL = [each for each in KNOWN_AGENTS if FULL or each.program == "gemini"]

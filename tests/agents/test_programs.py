@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from buildwright.agents.finding import find
+from buildwright.agents.finding import find, interpreter_of
 from buildwright.agents.program_agent import LONGEST_ARGUMENT, ProgramAgent
 from buildwright.agents.programs import PROGRAMS, program
-from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start, Unpacks
+from buildwright.agents.programs.program import PROMPT, AgentProgram, OwnForm, ProgramPlace, Start, Unpacks
 from buildwright.core.activity import Activity, Finished, Heard, Printed, Ran, Said, Warned, Wrote
 from buildwright.core.limits import Limits, Options
 from buildwright.errors import AgentFailed
@@ -433,6 +433,33 @@ async def test_a_script_starts_with_the_interpreter_that_it_was_installed_for(
     for sandbox in (Bubblewrap(), NoSandbox()):
         out = told(await play(ProgramAgent(plain, sandbox, "/usr/bin:/bin"), assignment))
         assert out == [f"v22.3.0 --quiet {agent} Do it.", "commands v14.1.0"]
+
+
+@pytest.mark.parametrize("laid", ["start", "tmp"])
+async def test_a_home_in_which_the_export_has_no_place_costs_only_the_conversation(
+    assign: Assign, tmp_path: Path, laid: str
+) -> None:
+    spoils = f'#!/bin/sh\nrm -r "$HOME/{laid}"; ln -s /etc/hostname "$HOME/{laid}"; echo Done.\n'
+    for folder, text in (("old", "#!/bin/sh\necho old\n"), ("new", spoils)):
+        script(tmp_path / folder / "no-node", text)
+    script(tmp_path / "new" / "one-exported", "#!/usr/bin/env no-node\n")
+    form = OwnForm(("talk.txt",), lambda _: (), lambda place: (place.program, "export"))
+    plain = replace(
+        plain_program(tmp_path, "", argument=False),
+        program="one-exported",
+        start=lambda place: Start((place.program,), session="one-talk"),
+        session_files=lambda _: form.files,
+        own_form=form,
+    )
+    assignment = assign(env={"PATH": f"{tmp_path}/old:/usr/bin:/bin"})
+    out = await play(ProgramAgent(plain, NoSandbox(), f"{tmp_path}/new:/usr/bin:/bin"), assignment)
+    assert (told(out), finish(out).ok, finish(out).conversation) == (["Done."], True, None)
+
+
+def test_what_may_be_run_and_not_read_is_no_script(tmp_path: Path) -> None:
+    assert interpreter_of(script(tmp_path / "one", "#!/usr/bin/env -S node --quiet\n")) == ("node", "--quiet")
+    for other in (script(tmp_path / "two", "#!/bin/sh\n"), tmp_path, tmp_path / "gone"):
+        assert interpreter_of(other) == ()
 
 
 def test_wrote_names_only_files_of_the_lane(tmp_path: Path) -> None:

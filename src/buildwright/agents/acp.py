@@ -24,13 +24,13 @@ from buildwright.agents.acp_wire import AgentWire, RunningAgent
 from buildwright.agents.finding import find
 from buildwright.agents.program_agent import EXPORT_SECONDS, first_text, lane_command, leaving_nothing, waiting_in
 from buildwright.agents.programs import program
-from buildwright.agents.programs.program import TAIL, ProgramPlace
+from buildwright.agents.programs.program import TAIL, ProgramPlace, Start
 from buildwright.agents.session_files import KeptConversation, decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Warned
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.errors import AgentFailed, BadSettings, ToolMissing
+from buildwright.errors import AgentFailed, BadSettings, ToolMissing, UnsafePath
 from buildwright.ports import Assignment, Command, Message, Reach, Sandbox
 
 _SILENCE = 60.0
@@ -90,8 +90,8 @@ class AcpAgent:
                 fix="Set a provider's key (for example ANTHROPIC_API_KEY), or replay a cassette.",
             )
         executable = await asyncio.to_thread(self._find)
-        command = await asyncio.to_thread(self._command, assignment, executable, await self._parts(executable))
-        command = replace(command, on_refused=assignment.on_denied)
+        parts = await self._parts(executable)
+        command = await asyncio.to_thread(self._command, assignment, executable, parts)
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment)
@@ -109,7 +109,7 @@ class AcpAgent:
                         raise
                 finally:
                     await talk.end()
-            await self._export(assignment, executable, command, talk)
+            await self._export(assignment, executable, parts, talk.session)
         yield await asyncio.to_thread(self._finished, assignment, talk)
 
     @property
@@ -139,24 +139,31 @@ class AcpAgent:
 
     def _command(self, assignment: Assignment, executable: Path, parts: Unpacked) -> Command:
         """Return the command; its settings are written to the home."""
-        start = settings_of(self._known, assignment, assignment.model or self._default_model)
         (assignment.home / "tmp").mkdir(mode=0o700, exist_ok=True)
-        for path, content in start.files.items():
+        for path, content in self._settings(assignment).files.items():
             write_beneath(assignment.home, path, content.encode("utf-8", "replace"))
         first = self._own_form.imports(self._place(assignment, executable, "")) if self._own_form else ()
-        argv = (*first, str(executable), *self._words[1:])
-        return lane_command(assignment, argv, (executable, self._path), {**self._env, **start.env}, parts)
+        return self._in_lane(assignment, executable, (*first, str(executable), *self._words[1:]), parts)
 
-    async def _export(self, assignment: Assignment, executable: Path, command: Command, talk: Talk) -> None:
+    def _settings(self, assignment: Assignment) -> Start:
+        return settings_of(self._known, assignment, assignment.model or self._default_model)
+
+    def _in_lane(self, assignment: Assignment, executable: Path, argv: tuple[str, ...], parts: Unpacked) -> Command:
+        env = {**self._env, **self._settings(assignment).env}
+        command = lane_command(assignment, argv, (executable, self._path), env, parts)
+        return replace(command, on_refused=assignment.on_denied)
+
+    async def _export(self, assignment: Assignment, executable: Path, parts: Unpacked, session: str) -> None:
         """Have the program write its conversation down, if it holds it in a form of its own.
 
         What does not work out only costs the conversation.
         """
-        if self._own_form is None or not _is_name(talk.session):
+        if self._own_form is None or not _is_name(session):
             return
-        argv = self._own_form.exports(self._place(assignment, executable, talk.session))
-        with suppress(ToolMissing):
-            await self._sandbox.run(replace(command, argv=argv, seconds=EXPORT_SECONDS))
+        argv = self._own_form.exports(self._place(assignment, executable, session))
+        with suppress(ToolMissing, UnsafePath, OSError):
+            command = await asyncio.to_thread(self._in_lane, assignment, executable, argv, parts)
+            await self._sandbox.run(replace(command, seconds=EXPORT_SECONDS))
 
     def _place(self, assignment: Assignment, executable: Path, session: str) -> ProgramPlace:
         assert assignment.door is not None

@@ -32,9 +32,15 @@ def find(name: str, path: str) -> Path | None:
 
 
 def interpreter_of(program: Path) -> tuple[str, ...]:
-    """Return the words after env(1) in a script's first line, such as `node` and its options; () where it names none."""
-    with program.open("rb") as file:
-        first = file.readline(256)
+    """Return the words after env(1) in a script's first line, such as `node` and its options; () where it names none.
+
+    Also of a program that may be run and not read, which is no script.
+    """
+    try:
+        with program.open("rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return ()
     if not first.startswith(b"#!"):
         return ()
     try:

@@ -24,7 +24,7 @@ from buildwright.agents.session_files import decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Printed, Said, Warned
-from buildwright.errors import AgentFailed, ToolMissing
+from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
 from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
 from buildwright.time_advice import ended_by
@@ -157,8 +157,9 @@ class ProgramAgent:
             return
         place = self._place(assignment, executable, run)
         argv, env = self._program.own_form.exports(place), self._program.start(place).env
-        command = replace(self._in_lane(assignment, executable, argv, env), seconds=EXPORT_SECONDS)
-        await self.start(command, LineOutput())
+        with suppress(AgentFailed, UnsafePath, OSError):  # it may have laid anything into its home
+            command = replace(self._in_lane(assignment, executable, argv, env), seconds=EXPORT_SECONDS)
+            await self.start(command, LineOutput())
 
     async def start(self, command: Command, output: LineOutput) -> Completed:
         """Run the command. Raises AgentFailed when it cannot be started."""
