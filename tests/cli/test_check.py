@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from buildwright.cli.quick_check import IN_FILES, CheckOptions
+from buildwright.core.limits import file_keys
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
 from tests.git import git
 
@@ -79,6 +81,11 @@ def test_a_kept_answer_is_told_quickly_whatever_files_of_options_count(
     assert (wrong.code, "gate_tiem" in wrong.err) == (78, True), wrong.err
     twice = program("check", "--repo", "part", "--repo", "part")
     assert (twice.code, twice.out) == (2, "")
+
+
+def test_the_quick_answer_reads_those_options_of_files_that_the_verb_reads() -> None:
+    project, own = ({key for key, option in file_keys(of_user).items() if option} for of_user in (False, True))
+    assert set(CheckOptions._fields) & (project | own) == IN_FILES
 
 
 def test_what_refuses_it_is_shown_with_its_last_lines_and_is_not_kept(program: Program, repository: Path) -> None:

@@ -179,6 +179,18 @@ def test_watch_says_what_status_says(program: Program, begin: Callable[[], tuple
     assert any("at work on t3" in line for line in lines)
 
 
+def test_a_build_by_hand_that_is_watched_lacks_no_process(program: Program, repository: Path, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A"})
+    build = program("build", tasks, "--repo", repository, *shell("true", "--by-hand", "--no-gates", "--json")).lines[-1]
+    watching = Running(program, "watch", build["id"])
+    try:
+        all_watch(program, build["id"], watching)
+    finally:
+        watching.process.kill()
+        watching.process.wait(60)
+    assert "No process runs it" not in watching.err
+
+
 def test_watch_goes_on_after_the_server_has_ended(program: Program, begin: Callable[[], tuple[str, Running]]) -> None:
     program.environment["BUILDWRIGHT_RECONNECT_SECONDS"] = "0.05"
     port = free_port()

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.output import Output, one_line
-from buildwright.cli.quick_check import Box, CheckOptions, print_found, question_of, tell, tell_kept, verdicts
+from buildwright.cli.quick_check import (
+    Box,
+    CheckOptions,
+    option_texts,
+    print_found,
+    question_of,
+    tell,
+    tell_kept,
+    verdicts,
+)
 from buildwright.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +56,7 @@ async def check(
     output, settings = Output(json), Settings.load()
     kept = verdicts(settings)
     given = CheckOptions(check, setup, bring, grant_needs, package_settings, branch, gate_time, sandbox, lfs)
-    question = question_of(settings, repo, base, given)
+    question = question_of(settings, repo, base, given, option_texts(settings, repo))
     known = kept.get(question) if question else None
     if known is not None:
         return tell_kept(output, known)

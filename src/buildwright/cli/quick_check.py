@@ -39,6 +39,8 @@ class CheckOptions(NamedTuple):
 
 
 _DEFAULTS: dict[str, Any] = {"repo": ".", "base": "", **CheckOptions()._asdict()}
+IN_FILES = frozenset({"grant_needs", "package_settings", "branch", "gate_time", "sandbox", "lfs"})
+"""What of `CheckOptions` a file of options can say. `bring` of a project's file is none of them."""
 _FLAGS = {"--json": "json", "--verbose": "verbose", "-v": "verbose"} | {
     f"--{name.replace('_', '-')}": name for name, value in _DEFAULTS.items() if value is False
 }
@@ -51,8 +53,9 @@ def quick_check(argv: Sequence[str]) -> Exit | None:
     if read is None:
         return None
     settings, repo = Settings.load(), read.get("repo", ".")
-    given = _with_files(read, _texts(settings, repo))
-    question = question_of(settings, repo, read.get("base", ""), given) if given is not None else None
+    texts = option_texts(settings, repo)
+    given = _with_files(read, texts)
+    question = question_of(settings, repo, read.get("base", ""), given, texts) if given is not None else None
     known = verdicts(settings).get(question) if question else None
     return tell_kept(Output("json" in read), known) if known is not None else None
 
@@ -62,9 +65,10 @@ def verdicts(settings: Settings) -> KeptVerdicts:
     return KeptVerdicts(settings.home / "verdicts")
 
 
-def question_of(settings: Settings, repo: str, base: str, given: CheckOptions) -> dict[str, Any]:
-    """Return all that the answer depends on; {} when that cannot be known without looking."""
-    texts = _texts(settings, repo)
+def question_of(
+    settings: Settings, repo: str, base: str, given: CheckOptions, texts: dict[str, str] | None
+) -> dict[str, Any]:
+    """Return all that the answer depends on, `texts` of `option_texts` too; {} when that cannot be known without looking."""
     if not Path(repo).is_dir() or texts is None:
         return {}
     place = str(Path(repo).resolve())
@@ -124,14 +128,14 @@ def _with_files(read: dict[str, Any], texts: dict[str, str] | None) -> CheckOpti
             name: value
             for table in (*reversed(tables), read)
             for name, value in table.items()
-            if name in CheckOptions._fields and not isinstance(value, dict)
+            if name in (CheckOptions._fields if table is read else IN_FILES)
         }
         return CheckOptions(**{**values, "gate_time": float(values.get("gate_time", CheckOptions().gate_time))})
     except (TypeError, ValueError):
         return None
 
 
-def _texts(settings: Settings, repo: str) -> dict[str, str] | None:
+def option_texts(settings: Settings, repo: str) -> dict[str, str] | None:
     """Return the files of options that count for a repository, the stronger one first; None when one cannot be read."""
     files = (project_file(repo), settings.user_file if settings.user_file.is_file() else None)
     try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildwright.cli.output import Output
+    from buildwright.cli.runners_text import NobodyThere
     from buildwright.client import Client
     from buildwright.core.build import Build
 
@@ -127,21 +128,23 @@ async def watch_here(app: Client, build_id: str, output: Output, *, stay: bool =
     from buildwright.cli.foreground import brought_home, toggled
     from buildwright.cli.live import LiveView
     from buildwright.cli.runners_text import nobody_there
-    from buildwright.cli.summary import print_summary, summary_fields
+    from buildwright.cli.summary import lacking, print_summary, summary_fields
     from buildwright.engine.follow import follow
+    from buildwright.views.overview import build_view
 
     build = await app.builds.load(build_id)
     view = LiveView(output, app.clock, pause=toggled(app))
 
+    async def missing() -> NobodyThere | None:
+        return nobody_there(await app.crew(build_id), build_id)
+
     async def fields() -> dict[str, object]:
-        return summary_fields(build, app.clock.now(), missing=nobody_there(await app.crew(build_id), build_id))
+        return summary_fields(build, app.clock.now(), missing=await missing())
 
     if output.json:
         output.data(await fields())
-    elif (
-        not build.is_terminal and build.pause is None and (missing := nobody_there(await app.crew(build_id), build_id))
-    ):
-        output.say(missing.words)
+    elif lacks := lacking(build_view(build, app.clock.now(), 0), await missing()):
+        output.say(lacks.words)
     async with view.shown():
         view.build = build
         await view.look_back(app.builds, build_id)

@@ -103,13 +103,13 @@ def print_view(output: Output, view: BuildView, missing: NobodyThere | None = No
                 typed(f"and {view.omitted:,} more tasks (all of them: buildwright status {view.id[:8]} --json)")
             )
         output.print()
-    unmanned = missing is not None and not view.outcome and not _is_idle(view)
-    for line in ending(view, unmanned=unmanned):
+    lacks = lacking(view, missing)
+    for line in ending(view, unmanned=lacks is not None):
         output.print(line, wrap=True)
     if view.pause is not None:
         print_pause(output, view.id, view.pause)
-    elif missing is not None and unmanned:
-        output.say(missing.words)
+    elif lacks is not None:
+        output.say(lacks.words)
     else:
         output.print(f"Next: {next_command(view, missing)}")
 
@@ -296,17 +296,20 @@ def command_for(build_id: str, choice: Choice) -> str:
     return typed(resume_line(build_id, choice))
 
 
-def _is_idle(view: BuildView) -> bool:
-    """Return whether a build that has not ended waits for an answer or a step, not for what runs it."""
+def lacking(view: BuildView, missing: NobodyThere | None) -> NobodyThere | None:
+    """Return `missing`, that no process or worker is there, if the build needs one to go on: else None.
+
+    One that has ended, or waits for an answer or a step, does not.
+    """
     by_hand = view.steps is not None and not view.steps.asked
-    return view.control == "paused" or (by_hand and view.control != "stopping")
+    idle = view.control == "paused" or (by_hand and view.control != "stopping")
+    return None if view.outcome or idle else missing
 
 
 def next_command(view: BuildView, missing: NobodyThere | None = None) -> str:
     """Return the one command that the user most likely needs next."""
-    if missing is not None and not view.outcome and not _is_idle(view):
-        return missing.command
-    return typed(_next(view))
+    lacks = lacking(view, missing)
+    return lacks.command if lacks is not None else typed(_next(view))
 
 
 def _next(view: BuildView) -> str:
