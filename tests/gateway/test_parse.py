@@ -64,6 +64,13 @@ def test_an_event_without_an_end_does_not_fill_the_memory(end: bytes) -> None:
 
 def test_what_only_repeats_the_answer_is_not_read_and_changes_nothing() -> None:
     event = {"item_id": "m", "output_index": 0, "content_index": 0}
+    said = {"id": "m", "type": "message", "status": "completed", "content": [{"type": "output_text", "text": "Hello"}]}
+    # Whatever a call holds, it is read: nothing else has it whole.
+    called: list[dict[str, Any]] = [
+        {"id": "f", "type": "function_call", "name": "f", "arguments": '{"a":1,"type":"message"}'},
+        {"id": "c", "type": "custom_tool_call", "name": "c", "input": '"type":"message"'},
+        {"id": "s", "type": "local_shell_call", "action": {"type": "exec", "env": {"type": "message"}}},
+    ]
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": {"model": "gpt-5"}},
         {"type": "response.output_text.delta", **event, "delta": "Hello"},
@@ -72,11 +79,10 @@ def test_what_only_repeats_the_answer_is_not_read_and_changes_nothing() -> None:
         {"type": "response.output_item.added", "output_index": 1, "item": {"type": "function_call", "name": "f"}},
         {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '{"a":1}'},
         {"type": "response.function_call_arguments.done", "output_index": 1, "arguments": '{"a":1}'},
-        {
-            "type": "response.output_item.done",
-            "output_index": 1,
-            "item": {"type": "function_call", "name": "f", "arguments": '{"a":1}'},
-        },
+        *(
+            {"type": "response.output_item.done", "output_index": place, "item": item}
+            for place, item in enumerate((said, *called))
+        ),
         {"type": "response.completed", "response": {"status": "completed", "usage": {"input_tokens": 5}}},
     ]
     read, whole = AnswerReader("responses"), AnswerReader("responses")
@@ -84,11 +90,17 @@ def test_what_only_repeats_the_answer_is_not_read_and_changes_nothing() -> None:
         for separators in ((",", ":"), (", ", ": ")):
             told = SseEvent(f"data: {json.dumps(one, separators=separators)}\n\n".encode())
             skipped = responses.when_read(told.raw) == "never"
-            assert skipped == one["type"].endswith(("text.done", "part.done", "arguments.done")), one
+            repeats = one["type"].endswith(("text.done", "part.done", "arguments.done")) or one.get("item") is said
+            assert skipped == repeats, one
         read_event(read, told)
         PROTOCOLS["responses"].read_event(whole, one)
     assert read == whole
-    assert (read.text, read.calls[0].input, read.done, read.model) == (["Hello"], {"a": 1}, True, "gpt-5")
+    assert (read.text, read.done, read.model) == (["Hello"], True, "gpt-5")
+    assert [(call.name, call.input) for call in read.calls] == [
+        ("f", {"a": 1, "type": "message"}),
+        ("c", {"input": '"type":"message"'}),
+        ("local_shell", called[2]["action"]),
+    ]
 
 
 def test_what_is_no_object_is_an_empty_one_and_half_a_pair_of_surrogates_is_text() -> None:
@@ -133,6 +145,22 @@ def test_an_answer_that_ends_counted_is_known_without_its_pieces(protocol: Proto
     assert (reader.model, reader.tokens, reader.stop, reader.done) == (known.model, known.tokens, known.stop, True)
     assert ended == [read_all(protocol, events[: n + 1]).done for n in range(len(events))]
     assert (reader.text, reader.error) == ([], None)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("named", ["now", "later"])
+def test_the_model_is_known_whichever_events_name_it(protocol: Protocol, named: str) -> None:
+    wire = PROTOCOLS[protocol]
+    events = [
+        event if wire.when_read(event) == named else re.sub(rb'"model(Version)?":"m",?', b"", event)
+        for event in stream_of(protocol, ODD)
+    ]
+    stream = AnswerStream(reader := AnswerReader(protocol))
+    for event in events:
+        stream.feed(event)
+    stream.settle()
+    known = read_all(protocol, events)
+    assert (reader.model, reader.done, reader.tokens) == (known.model, True, known.tokens)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

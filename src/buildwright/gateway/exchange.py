@@ -157,7 +157,7 @@ class AnswerFrame(NamedTuple):
 class AnswerReader:
     """What has been read of one answer. Reading must never fail on what is not understood.
 
-    `text`, `chars` and the inputs of `calls` may lack what the stream has not had to read (`AnswerStream`).
+    `text`, `chars` and `calls` may lack what the stream has not had to read (`AnswerStream`).
     """
 
     protocol: Protocol

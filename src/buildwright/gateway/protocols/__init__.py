@@ -65,7 +65,8 @@ class WireProtocol(Interface):
     def when_read(self, event: bytes) -> ReadWhen:
         """Return when an event must be read, by its bytes: `now` unless it is sure that it only adds a piece, or repeats.
 
-        An event that ends an answer, reports its usage, begins a call of a tool or says an error is read now.
+        What ends an answer, tells its usage for good or says an error is read now, and the beginning of a tool's call
+        where the way the answer ended hangs on it. Which model answers may be known by a piece alone.
         """
 
     def read_event(self, reader: AnswerReader, body: dict[str, Any]) -> str:

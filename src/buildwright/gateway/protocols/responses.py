@@ -49,6 +49,7 @@ _REPEATS = event_begins(
 )
 """Each holds a text of the answer once more, as long as it is. Where another field comes first the event is read."""
 _ITEM_DONE = event_begins("response.output_item.done")
+_MESSAGES = (b'"type":"message"', b'"type": "message"')
 _HEAD = 400
 """Bytes of an event, of which the beginning of an item says what it is."""
 
@@ -235,10 +236,12 @@ def when_read(event: bytes) -> ReadWhen:
         return "later"
     if event.startswith(_REPEATS, begin):
         return "never"
-    if event.startswith(_ITEM_DONE, begin) and (
-        b'"type":"message"' in (head := event[:_HEAD]) or b'"type": "message"' in head
-    ):
-        return "never"
+    if event.startswith(_ITEM_DONE, begin):
+        item = event.find(b'"item":', begin, _HEAD)
+        kind = event.find(b'"type":', item, _HEAD) if item >= 0 else -1
+        # The first type within the item is its own, or that of a part of a message, which then is read.
+        if kind >= 0 and event.startswith(_MESSAGES, kind):
+            return "never"
     return "now"
 
 
