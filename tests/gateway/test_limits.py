@@ -253,7 +253,7 @@ async def test_a_day_is_shared_by_processes_and_told_at_50_80_and_100_percent(
     status, text = await spend(1, "4.9")
     assert status == 402
     assert "The day's budget" in text
-    assert "$4.9 is spent ($5.0000" in text
+    assert "of $4.9 is spent ($5.00)" in text, "the limit is told as it was written"
     assert "ann" in text
     told = {number: gateways[number].noticed(f"b{number}") for number in (0, 1)}
     marks = {number: [one.percent for one in told[number] if isinstance(one, MarkReached)] for number in (0, 1)}

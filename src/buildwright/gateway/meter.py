@@ -184,7 +184,8 @@ class Meter:
         """Raises DeclinedByProvider (402) when a purse is empty."""
         if purse.most_usd is not None and spent >= purse.most_usd:
             self._mark(build_id, purse, spent)
-            raise DeclinedByProvider(402, f"{_words(purse.name)} of {money(purse.most_usd)} is spent ({money(spent)}).")
+            limit = f"${purse.most_usd:f}"  # as its user wrote it: rounded it might look like another one
+            raise DeclinedByProvider(402, f"{_words(purse.name)} of {limit} is spent ({money(spent)}).")
 
     def _let_go(self, hold: Hold) -> None:
         for purse in hold.purses:

@@ -141,8 +141,9 @@ class AnswerStream:
     """Reads an answer into `reader` while its stream goes by, no further than it must be known. Linear in the bytes.
 
     What ends the answer, counts it or fails it is read at once. Its pieces are most of a stream, and all that they say
-    is how long it is: they are read when an answer ends uncounted, or is cut. Never those of one that ends counted, but
-    the first where nothing else names the model; all if `whole`, for a recorder, which writes the text down. Up to `MOST_UNREAD` bytes wait; beyond, the oldest are read.
+    is how long it is: they are read when an answer ends uncounted, or is cut. Of one that ends counted none is, but the
+    first where nothing else names the model; all if `whole`, for a recorder, which writes the text down. Up to
+    `MOST_UNREAD` bytes wait; beyond, the oldest are read.
     """
 
     def __init__(self, reader: AnswerReader, *, whole: bool = False) -> None:
