@@ -113,7 +113,8 @@ async def _many(cluster: Cluster, hand: Worker, count: int, *, ended: bool) -> N
 async def _running(cluster: Cluster, hand: Worker) -> str:
     build_id = await cluster.start(_GRAPH, Limits())
     await hand.advance(build_id)
-    await cluster.builds.claim(hand.holder, 600.0, Claim(len(_GRAPH)))
+    claimed = await cluster.builds.claim(hand.holder, 600.0, Claim(len(_GRAPH)))
+    assert {lease.build_id for lease in claimed} == {build_id}, "what waits is not to be held, and nothing else runs"
     return build_id
 
 

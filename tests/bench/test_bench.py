@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from bench.box_tables import tables as box_tables
 from bench.cluster.parts import run_module, run_part
 from bench.cluster.tables import tables
 from bench.contestants import FLOOR
+from bench.gateway import used
 from bench.interrupt_table import tables as interrupt_tables
 from bench.money_table import tables as money_tables
 from bench.over_http.tables import tables as http_tables
@@ -239,6 +242,27 @@ def test_boxes_gateway_and_crew_are_told_beside_their_goals(tmp_path: Path) -> N
     assert {row[0]: row[3] for row in second.rows}["responses: processor time of 32 at once"] == "0.80"
     assert third.rows[0][3] == "0.50"
     assert box_tables({}) == []
+
+
+_ENDS = """
+import threading, time
+def work():
+    while time.thread_time() < 0.5: pass
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print(flush=True)
+input()
+"""
+
+
+def test_processor_time_is_also_that_of_threads_that_have_ended() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", _ENDS], stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert used(process.pid) > 0.5
+        process.communicate(b"\n")
 
 
 def test_a_limit_and_a_budget_are_tried_on_real_gateways(tmp_path: Path) -> None:
