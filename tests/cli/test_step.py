@@ -91,6 +91,9 @@ def test_what_cannot_be_done_now_is_refused(program: Program, repository: Path, 
     assert "fix: ask for auto or plan_only" in refused.err
     program("pause", build)
     assert "resume" in program("step", build).err
+    assert f"buildwright resume {build[:8]}" in program("say", build, "shorter").err
+    for ended in (program("resume", build, "--no-run"), program("say", build, "longer")):
+        assert (f"buildwright step {build[:8]}" in ended.err, "No process" in ended.err) == (True, False), ended.err
     assert program("step", build, "--mode", "sideways").code == 2
 
 

@@ -25,8 +25,7 @@ async def approve(
 
     When nothing else kept the change from landing, that change is judged again as it is, without another attempt.
     """
-    from buildwright.cli.runners_text import nobody
-    from buildwright.cli.summary import answer_of
+    from buildwright.cli.summary import answer_of, next_words
     from buildwright.core.build import TaskPhase, unapproved
     from buildwright.engine.commands import ApproveFinding
 
@@ -53,7 +52,7 @@ async def approve(
     if after.pause is not None:
         output.say(f"The build is paused. Next: {answer_of(after)}")
     elif not (crew.works or crew.is_there):
-        output.say(nobody(crew, after.id))
+        output.say(next_words(after, crew))
 
 
 def _newest(build: Build) -> tuple[str, Approval]:

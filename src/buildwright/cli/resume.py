@@ -118,7 +118,8 @@ async def resume(
 
 def _say_recorded(resumed: Build, choice: str, crew: Runners, output: Output) -> None:
     """Say what was recorded, and who goes on with it or what to type where nothing does."""
-    from buildwright.cli.runners_text import nobody, run_by
+    from buildwright.cli.runners_text import run_by
+    from buildwright.cli.summary import next_words
 
     output.print(f"Recorded for build {resumed.id[:8]}: {'continue' if choice == 'go' else choice}.")
     if crew.runner:
@@ -126,7 +127,7 @@ def _say_recorded(resumed: Build, choice: str, crew: Runners, output: Output) ->
     elif crew.is_there:
         output.say("The workers continue at once.")
     elif not resumed.is_terminal:
-        output.say(nobody(crew, resumed.id))
+        output.say(next_words(resumed, crew))
         return
     output.say(typed(f"Next: buildwright status {resumed.id[:8]}"))
 

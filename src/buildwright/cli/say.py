@@ -23,7 +23,7 @@ async def say(
 
     Running agents take it in at their next turn; when none runs, the next one gets it. The journal has the receipt.
     """
-    from buildwright.cli.runners_text import nobody
+    from buildwright.cli.summary import next_words
     from buildwright.engine.commands import SendMessage
     from buildwright.views.overview import running_tasks
 
@@ -42,6 +42,6 @@ async def say(
     elif crew.is_there:
         output.say(f"It goes to the next agent that starts{f' on {task}' if task else ''}.")
     else:
-        output.say(f"It waits for the next agent. {nobody(crew, build_id)}")
+        output.say(f"It waits for the next agent. {next_words(loaded, crew)}")
         return
     output.say(typed(f"See its receipt (message.delivered): buildwright events {build_id[:8]} -f"))

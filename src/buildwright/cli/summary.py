@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from buildwright.views.choices import PricedChoice
     from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
     from buildwright.views.overview import BuildView, Choice, PauseView, TaskView
+    from buildwright.wiring.runners import Runners
 
 _STYLES = {
     "done": "green",
@@ -304,6 +305,16 @@ def lacking(view: BuildView, missing: NobodyThere | None) -> NobodyThere | None:
     by_hand = view.steps is not None and not view.steps.asked
     idle = view.control == "paused" or (by_hand and view.control != "stopping")
     return None if view.outcome or idle else missing
+
+
+def next_words(build: Build, crew: Runners) -> str:
+    """Return what the user does next with a build that nothing carries out now, in words."""
+    from buildwright.cli.runners_text import nobody_there
+    from buildwright.views.overview import build_view
+
+    view = build_view(build, build.updated_at, 0)
+    lacks = lacking(view, nobody_there(crew, build.id))
+    return lacks.words if lacks is not None else f"Next: {next_command(view)}"
 
 
 def next_command(view: BuildView, missing: NobodyThere | None = None) -> str:

@@ -336,8 +336,7 @@ async def _again(build: str, command: RedoTask | UndoTask, output: Output) -> No
 
 async def say_next(app: Client, before: Build | None, after: Build, output: Output) -> None:
     """Say whether a build that was paused or over goes on now, and what the user does next where nothing carries it out."""
-    from buildwright.cli.runners_text import nobody
-    from buildwright.cli.summary import answer_of
+    from buildwright.cli.summary import answer_of, next_words
 
     crew = await app.crew(after.id)
     if before is not None and before.pause is not None and after.pause is None:
@@ -347,7 +346,7 @@ async def say_next(app: Client, before: Build | None, after: Build, output: Outp
     if after.pause is not None:
         output.say(f"The build is paused. Next: {answer_of(after)}")
     elif not (crew.works or crew.is_there):
-        output.say(nobody(crew, after.id))
+        output.say(next_words(after, crew))
 
 
 async def _load(app: Client, build: str) -> Build:
