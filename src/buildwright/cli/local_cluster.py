@@ -19,6 +19,7 @@ from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output
 from buildwright.cli.session import local_session
 from buildwright.cli.table import Cell, Column, TableCell, table
+from buildwright.core.figures import count
 from buildwright.errors import BadSettings, Conflict, CouldNot, Refused, ToolMissing
 from buildwright.ports import QueuedAction, WorkerRow
 from buildwright.settings import SHARED, Settings
@@ -70,8 +71,8 @@ async def bring_up(output: Output, workers: int | None, slots: int | None) -> in
         return Exit.DONE
     for server in view.servers:
         output.print(f"{server.title} {server.version} on 127.0.0.1, port {server.port}, process {server.pid}")
-    count, places = len(view.workers), sum(worker.slots for worker in view.workers)
-    output.print(f"{count} {'worker' if count == 1 else 'workers'} with {places} {'slot' if places == 1 else 'slots'}")
+    slots = sum(worker.slots for worker in view.workers)
+    output.print(f"{count(len(view.workers), 'worker')} with {count(slots, 'slot')}")
     next_step = "The workers now run the builds of this home. Next: buildwright build SPEC --repo PATH"
     output.say(typed(next_step))
     return Exit.DONE
@@ -93,8 +94,8 @@ async def take_down(output: Output, *, now: bool) -> int:
         return Exit.DONE
     output.print(said)
     if unfinished:
-        which = "1 build is" if unfinished == 1 else f"{unfinished} builds are"
-        output.say(typed(f"{which} unfinished. To continue: buildwright cluster up"))
+        are = "is" if unfinished == 1 else "are"
+        output.say(typed(f"{count(unfinished, 'build')} {are} unfinished. To continue: buildwright cluster up"))
     return Exit.DONE
 
 

@@ -8,7 +8,7 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.summary import words_of
 from buildwright.cli.table import Column, duration, table
-from buildwright.core.figures import money
+from buildwright.core.figures import count, money
 
 if TYPE_CHECKING:
     from buildwright.client import Client
@@ -133,8 +133,7 @@ def _print_forecast(output: Output, told: CostForecast) -> None:
     if told.seconds_left is not None:
         output.print(f"Left: {duration(told.seconds_left.low)} to {duration(told.seconds_left.high)}, without pauses")
     for one in told.thrown_away:
-        attempts = "1 attempt" if one.attempts == 1 else f"{one.attempts} attempts"
-        output.print(f"Thrown away: {money(one.cost_usd)} in {attempts}: {one.words}")
+        output.print(f"Thrown away: {money(one.cost_usd)} in {count(one.attempts, 'attempt')}: {one.words}")
 
 
 def _print_messages(output: Output, receipts: Receipts) -> None:

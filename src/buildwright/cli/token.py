@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.output import Output
 from buildwright.cli.verbs import app_of
+from buildwright.core.figures import count
 from buildwright.errors import Refused
 from buildwright.settings import Settings
 
@@ -101,7 +102,7 @@ async def revoke(
     if output.json:
         output.data({"revoked": number})
     else:
-        output.print(f"{number} {'token is' if number == 1 else 'tokens are'} taken back")
+        output.print(f"{count(number, 'token')} {'is' if number == 1 else 'are'} taken back")
 
 
 async def _keep(settings: Settings, claims: Claims, label: str) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 from buildwright.code_map.links import ImportLinks
 from buildwright.code_map.outline import Outline, Symbol, outline_language, words_of
 from buildwright.code_map.read import ReadTree
+from buildwright.core.figures import count
 from buildwright.core.record import Record
 from buildwright.gates.surface import is_test
 
@@ -176,7 +177,7 @@ def _entry(file: MappedFile) -> str:
     """Return the lines of one file."""
     facts = [f"imported by {file.imported_by}"] if file.imported_by else []
     if file.test_count:
-        facts.append(f"{file.test_count} test{'s' if file.test_count != 1 else ''} in it")
+        facts.append(f"{count(file.test_count, 'test')} in it")
     if file.tests:
         facts.append(f"tested by {_some(file.tests)}")
     lines = [f"{file.path} ({'; '.join(facts)})" if facts else file.path]

@@ -238,8 +238,7 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
         if build.options.on_failure == "pause":
             task = build.failed[0]
             state = build.task(task)
-            attempts = "1 attempt" if state.attempt == 1 else f"{state.attempt} attempts"
-            how = "does not fit on the new base" if state.landed else f"failed after {attempts}"
+            how = "does not fit on the new base" if state.landed else f"failed after {count(state.attempt, 'attempt')}"
             fault: Fault = "base" if state.landed else "limits" if time_limit_of(state) else "agent"
             message = f"task {task} {how}: {state.reason}"
             return (e.BuildPaused(reason="failure", message=message, task=task, fault=fault),)
@@ -368,7 +367,7 @@ def _too_much_failed(build: Build) -> str:
         return f"the critical task {critical[0]} failed"
     limit = build.options.limits.failed_tasks
     failed = len(build.failed)
-    return f"{failed} task{'' if failed == 1 else 's'} failed, more than the limit of {limit}" if failed > limit else ""
+    return f"{count(failed, 'task')} failed, more than the limit of {limit}" if failed > limit else ""
 
 
 def _dead_end(build: Build) -> str:
@@ -376,7 +375,7 @@ def _dead_end(build: Build) -> str:
     if not build.failed or build.active or build.all_tasks_done or _base_actions(build) or _starts(build):
         return ""
     left = build.total - build.done - build.skipped - len(build.failed)
-    needing = f"{left} task that needs" if left == 1 else f"{left} tasks that need"
+    needing = f"{count(left, 'task')} that {'needs' if left == 1 else 'need'}"
     needed = "it" if len(build.failed) == 1 else "them"
     return f"{', '.join(build.failed)} failed" + (f", so {needing} {needed} could not start" if left else "")
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 
 _CENT = Decimal("0.01")
+_LEAST = Decimal("0.0001")
 
 
 def money(amount: Decimal | float) -> str:
-    """Format US dollars with two decimals, or with four below one cent."""
-    return f"${amount:.4f}" if 0 < amount < _CENT else f"${amount:.2f}"
+    """Format US dollars with two decimals, or with four below one cent; an amount below those is `less than` them.
+
+    A float counts as it is written. What lies in the middle goes to the even digit, as on the pages.
+    """
+    usd = Decimal(str(amount))
+    if 0 < usd < _LEAST:
+        return f"less than ${_LEAST}"
+    return f"${usd:.4f}" if 0 < usd < _CENT else f"${usd:.2f}"
 
 
 def money_range(low: float, high: float) -> str:
@@ -19,7 +26,8 @@ def money_range(low: float, high: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`."""
+    """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`, `2 entries`, `2 days`."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in set("aeiou") else f"{noun}s"
+    return f"{number:,} {many}"

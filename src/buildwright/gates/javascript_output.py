@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from buildwright.core.figures import count
 from buildwright.core.finding import Finding
 from buildwright.gates.junit import CaseResult, Outcome, Tally, is_file, named
 from buildwright.gates.reporting import finding
@@ -85,7 +86,7 @@ def _plain(name: str) -> str:
 def _failed_number(number: int, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return the findings; one that tells the number when the output has it and names no failure."""
     if number and not findings:
-        return (finding("test.failed", f"{number} test{'s' if number > 1 else ''} failed, by the summary"),)
+        return (finding("test.failed", f"{count(number, 'test')} failed, by the summary"),)
     return tuple(findings)
 
 

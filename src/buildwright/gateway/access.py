@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from buildwright.core.figures import count
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.core.models import NamedModel
@@ -102,8 +103,7 @@ class Opened:
         """
         most = self.access.options.limits.requests
         if self._count >= most:
-            sent = "1 request" if most == 1 else f"{most} requests"
-            message = f"This attempt has sent {sent}, and may send no more (--requests)."
+            message = f"This attempt has sent {count(most, 'request')}, and may send no more (--requests)."
             raise DeclinedByProvider(400, message, kind=REQUEST_LIMIT)
         self._count += 1
 

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from buildwright.core.figures import count
+
 _LARGEST = 65_536
 _FILES = 2
 _COUNTERS: Mapping[str, tuple[str, ...]] = {
@@ -70,7 +72,7 @@ def _tried(before: bytes, files: list[int]) -> list[str]:
     for text in json.loads(before):
         held |= _counts(text)
     found = {what: sum(after.get(name, 0) - held.get(name, 0) for name in names) for what, names in _COUNTERS.items()}
-    return [f"{what} ({number} {'time' if number == 1 else 'times'})" for what, number in found.items() if number > 0]
+    return [f"{what} ({count(number, 'time')})" for what, number in found.items() if number > 0]
 
 
 def _counts(text: str) -> dict[str, int]:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from buildwright.core.alignment import Block, equal_blocks
+from buildwright.core.figures import count
 from buildwright.core.record import Record
 from buildwright.views.line_words import Comparing, pieces_of
 from buildwright.views.review import DiffFile, DiffHunk, DiffLine
@@ -112,7 +113,7 @@ def attempts_side_by_side(build_id: str, task: str, left: AttemptChange, right: 
         words = "Both made the same change."
     else:
         same = len(files) - differ
-        words = f"They differ in {differ} of {len(files)} file{'' if len(files) == 1 else 's'}"
+        words = f"They differ in {differ} of {count(len(files), 'file')}"
         words += f"; {same} {'is' if same == 1 else 'are'} the same." if same else "."
     ends = (_end(left), _end(right))
     return AttemptsView(build=build_id, task=task, left=ends[0], right=ends[1], words=words, files=files)

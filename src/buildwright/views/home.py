@@ -12,6 +12,7 @@ from pydantic import Field
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded
+from buildwright.core.figures import count
 from buildwright.core.record import Record
 from buildwright.views.estimate import Range
 from buildwright.views.forecast import seconds_left
@@ -235,14 +236,14 @@ def _news(build: Build, events: Sequence[Recorded]) -> Iterator[NewsLine]:
     done = [task for task in landed if build.task(task).phase is TaskPhase.DONE]
     if done:
         last = landed[done[-1]]
-        words = f"{_count(len(done))} landed: {_named(done)}."
+        words = f"{count(len(done), 'task')} landed: {_named(done)}."
         yield _line(build, "landed", words, last, done, commit=build.task(done[-1]).commit)
     gone = [task for task in failed if build.task(task).phase is TaskPhase.FAILED]
     if gone:
-        words = f"{_count(len(gone))} failed: {_named(gone)}."
+        words = f"{count(len(gone), 'task')} failed: {_named(gone)}."
         yield _line(build, "failed", words, failed[gone[-1]], gone)
     if (made := newest.get("plan.made")) is not None:
-        yield _line(build, "planned", f"It has a plan of {_count(build.total)}.", made)
+        yield _line(build, "planned", f"It has a plan of {count(build.total, 'task')}.", made)
     if (delivered := newest.get("build.delivered")) is not None and isinstance(delivered.event, e.BuildDelivered):
         event = delivered.event
         yield _line(build, "delivered", f"Its result is in {event.ref or event.kind}.", delivered, commit=event.commit)
@@ -278,10 +279,6 @@ def _line(
         commit=commit,
         evidence=evidence.get(kind) or f"{path}/why/{tasks[-1]}",
     )
-
-
-def _count(tasks: int) -> str:
-    return "1 task" if tasks == 1 else f"{tasks} tasks"
 
 
 def _named(tasks: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from buildwright.core.build import Build, Pause, TaskPhase, TaskState, unapproved
+from buildwright.core.figures import count
 from buildwright.core.record import Record
 from buildwright.views.command_lines import resume_body, resume_line
 from buildwright.views.interview import InterviewEntry
@@ -258,7 +259,7 @@ def blocked_by(build: Build, task: str = "") -> int:
 def _blocked_words(build: Build, blocked: int) -> str:
     if build.plan is None:
         return "the plan, and with it everything"
-    return "the end of the build" if not blocked else "1 task" if blocked == 1 else f"{blocked} tasks"
+    return "the end of the build" if not blocked else count(blocked, "task")
 
 
 def _at(build: Build, rest: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from buildwright.core.build import Build, Control, TaskPhase
+from buildwright.core.figures import count
 from buildwright.core.record import Record
 from buildwright.core.replan import FREE, at_work, no_plan_yet
 from buildwright.core.task import Task
@@ -126,9 +127,7 @@ def without_task(build: Build, task: str) -> WithoutTask:
     else:
         words.append("No other task needs it.")
     if unbuilt:
-        words.append(
-            f"No other task builds {len(unbuilt)} part{'' if len(unbuilt) == 1 else 's'} of what you asked for."
-        )
+        words.append(f"No other task builds {count(len(unbuilt), 'part')} of what you asked for.")
     else:
         words.append("No part of what you asked for is known to need it alone.")
     return WithoutTask(

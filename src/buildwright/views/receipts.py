@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded
+from buildwright.core.figures import count
 from buildwright.core.record import Record
 
 MessageState = Literal["queued", "delivered", "acted", "lost"]
@@ -129,7 +130,7 @@ def _receipt(build: Build, sent: _Sent, taken: tuple[TakenIn, ...], *, waits: bo
         state = "acted" if any(one.changed for one in taken) else "delivered"
         words = "; ".join(f"{one.task} heard it in attempt {one.attempt} before turn {one.turn}" for one in taken)
         files = len({path for one in taken for path in one.changed})
-        words += f"; then {files} file{'' if files == 1 else 's'} changed." if files else "."
+        words += f"; then {count(files, 'file')} changed." if files else "."
     return MessageReceipt(
         id=sent.id,
         text=sent.text,

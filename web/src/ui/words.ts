@@ -32,10 +32,27 @@ export function age(milliseconds: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** US dollars, which come as text so that no digit is lost: two decimals, or four below one cent, as the program writes them. */
+/**
+ * US dollars, which come as text so that no digit is lost: two decimals, or four below one cent, rounded as the program
+ * rounds them (`core/figures.py`; `amounts.json` holds both to it).
+ */
 export function dollars(amount: string | number): string {
   const value = Number(amount);
-  return `$${value.toFixed(value > 0 && value < 0.01 ? 4 : 2)}`;
+  if (value > 0 && value < LEAST) return `less than $${LEAST}`;
+  return `$${(value > 0 && value < 0.01 ? FINE : USUAL).format(String(amount) as `${number}`)}`;
+}
+
+const LEAST = 0.0001;
+const FINE = decimals(4);
+const USUAL = decimals(2);
+
+function decimals(digits: number): Intl.NumberFormat {
+  return new Intl.NumberFormat("en", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    roundingMode: "halfEven",
+    useGrouping: false,
+  });
 }
 
 export function count(number: number, one: string, many = `${one}s`): string {
