@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildwright.core import event as e
+from buildwright.core.decide import decide
+from buildwright.core.event import Recorded
+from buildwright.core.fork import forked
 from buildwright.core.graph import Graph, compile_plan
+from buildwright.core.limits import Options
+from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.wiring.estimate import LEAST_SAMPLES, TaskSample, estimate
+from buildwright.views.choices import choices_of
+from buildwright.views.estimate import EstimateView
+from buildwright.views.forecast import open_tasks
+from buildwright.wiring.estimate import LEAST_SAMPLES, TaskSample, awaited_estimate, begun_estimate, estimate
+from tests.adapters.memory_store import MemoryBuilds
+from tests.core.machine import START
+from tests.views.test_overview import FAILED, LATER, PASSED, TASKS, build_of, finished, journal, landed, started
 
 CHAIN = tuple(Task(id=f"t{n}", title="T", depends_on=(f"t{n - 1}",) if n else ()) for n in range(6))
 WIDE = tuple(Task(id=f"t{n}", title="T") for n in range(6))
@@ -82,3 +95,73 @@ def test_the_same_input_has_the_same_estimate(tasks: int, slots: int, sizes: lis
     assert first == second
     for span in filter(None, (first.tokens, first.cost_usd, first.seconds, first.attempts)):
         assert 0 <= span.low <= span.high
+
+
+SPEC = Spec(title="Ledger", form="markdown", text="Keep amounts.\n")
+ASKED_FIRST = Options(agent="direct", approve_plan=True)
+
+
+async def paused_for_approval(*events: e.AnyEvent) -> tuple[str, int, EstimateView | None]:
+    """Return, for a build of a spec after these events: its pause, how many tasks its way on names, and what is estimated."""
+    begun = e.BuildCreated(
+        build_id="3fa9c2d1-0000", project_id="p", user_id="u", repository="/repo", spec=SPEC, options=ASKED_FIRST
+    )
+    made: list[e.AnyEvent] = [begun, *events]
+    build = build_of([Recorded(seq, START + timedelta(seconds=seq), event) for seq, event in enumerate(made, 1)])
+    (pause,) = decide(build).facts
+    assert isinstance(pause, e.BuildPaused)
+    recorded = [Recorded(seq, START + timedelta(seconds=seq), event) for seq, event in enumerate([*made, pause], 1)]
+    build = build_of(recorded)
+    awaited = await awaited_estimate(MemoryBuilds(), build)
+    (go,) = (one.price for one in choices_of(build, recorded, LATER, awaited).choices if one.name == "go")
+    return pause.message, int(go.words.split()[0]), awaited
+
+
+def replanned(*done: e.AnyEvent) -> tuple[e.AnyEvent, ...]:
+    """A plan that its user approves, what is done of it, and the plan for a spec that has another task."""
+    return (
+        e.TargetPrepared(commit="c0", tree="t0", branch="main"),
+        e.PlanMade(graph=Graph(tasks=TASKS)),
+        e.BaseJudged(verdict=PASSED),
+        e.BuildPaused(reason="approval"),
+        e.BuildResumed(),
+        *done,
+        e.SpecChanged(text="Keep amounts, and days.\n"),
+        e.PlanChanged(spec=1, tasks=(Task(id="days", title="Days", depends_on=("money",)),)),
+    )
+
+
+async def test_a_plan_that_waits_again_is_estimated_without_what_is_over() -> None:
+    new = await paused_for_approval(*replanned())
+    assert (new[0], new[1], new[2] and new[2].tasks) == ("the plan waits for your approval: 5 tasks in 2 waves", 5, 5)
+    skipped = await paused_for_approval(*replanned(*FAILED, e.TaskSkipped(task="money"), e.BuildResumed()))
+    assert (skipped[0], skipped[1]) == ("the plan waits for your approval: 4 tasks in 2 waves", 4)
+    assert skipped[2] is not None
+    assert (skipped[2].tasks, skipped[2].basis) == (4, "prices")
+
+
+async def test_where_something_has_landed_the_build_itself_says_what_the_rest_takes() -> None:
+    done = (started("money"), finished("money"), *landed("money"))
+    message, tasks, awaited = await paused_for_approval(*replanned(*done))
+    assert (message, tasks, awaited) == ("the plan waits for your approval: 4 tasks in 2 waves", 4, None)
+
+
+async def test_what_a_fork_was_expected_to_take_is_without_what_was_over_before_it() -> None:
+    over = (*FAILED, e.TaskSkipped(task="money"), e.BuildResumed(), started("month"), finished("month"))
+    recorded = journal(*over, *landed("month"))
+    past = build_of(recorded)
+    fork = forked(recorded, past, past.options, None, "", ())
+    begun = e.BuildCreated(
+        build_id="fork",
+        project_id="p",
+        user_id="u",
+        repository="/repo",
+        spec=past.spec,
+        options=past.options.model_copy(update={"agent": "direct"}),
+    )
+    head = e.TargetPrepared(commit="c0", tree="t0", branch="main")
+    made: list[e.AnyEvent] = [begun, fork, head, e.PlanMade(graph=Graph(tasks=TASKS))]
+    build = build_of([Recorded(seq, START + timedelta(seconds=seq), event) for seq, event in enumerate(made, 1)])
+    expected = await begun_estimate(MemoryBuilds(), build)
+    assert expected is not None
+    assert expected.tasks == len(open_tasks(build)) == 2

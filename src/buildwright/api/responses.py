@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter
 from buildwright.core.build import Build
 from buildwright.errors import BuildwrightError
 from buildwright.gates.syntax import is_html, normalized_html
+from buildwright.ports import BuildReader
+from buildwright.views.estimate import EstimateView
 from buildwright.views.frames import Moment
 from buildwright.views.overview import pause_view
 from buildwright.views.runtime import (
@@ -33,6 +36,7 @@ MANY_TASKS = 300
 LARGEST_DIFF = 200_000
 """Most characters of a change shown with the build; the whole change is at `/api/builds/{build_id}/diff`."""
 
+_estimate: TypeAdapter[EstimateView | None] = TypeAdapter(EstimateView | None)
 _events: TypeAdapter[list[BuildHistoryEvent]] = TypeAdapter(list[BuildHistoryEvent])
 
 
@@ -46,6 +50,20 @@ async def response_of(site: ServerState, build: Build, after: int = 0, limit: in
 async def can_publish(build: Build) -> CanPublish:
     """Return whether the build can be published: it is ready, and validation and checks have passed."""
     return publishable(await _state(build))
+
+
+async def estimate_of(
+    site: ServerState, build: Build, make: Callable[[BuildReader, Build], Awaitable[EstimateView | None]]
+) -> EstimateView | None:
+    """Return what `make` estimates of a build, asked once for each of its versions: it reads up to a hundred builds.
+
+    Raises as `make`.
+    """
+
+    async def made() -> bytes:
+        return _estimate.dump_json(await make(site.app.builds, build))
+
+    return _estimate.validate_json(await site.seen.text((make, build.id, build.version), made))
 
 
 async def _state(build: Build) -> BuildState:

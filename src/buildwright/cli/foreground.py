@@ -22,12 +22,11 @@ from buildwright.cli.runners_text import nobody, nobody_there
 from buildwright.cli.summary import estimate_words, outcome_words, print_summary, summary_fields
 from buildwright.core.build import Build
 from buildwright.core.event import PlanMade, Recorded
-from buildwright.core.graph import Graph
 from buildwright.engine.commands import PauseBuild
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildwrightError
 from buildwright.store.kept_views import keep_view
-from buildwright.wiring.estimate import awaited_estimate, estimate_for, outcome_of
+from buildwright.wiring.estimate import awaited_estimate, begun_estimate, outcome_of
 from buildwright.wiring.notify import Notifier, listeners_of
 
 if TYPE_CHECKING:
@@ -82,17 +81,16 @@ class _Estimating:
     def see(self, recorded: Recorded, build: Build) -> None:
         """Begin to make the estimate when the plan is there."""
         if isinstance(recorded.event, PlanMade) and build.spec.graph is None:
-            self._telling = asyncio.create_task(self._tell(build, recorded.event.graph))
+            self._telling = asyncio.create_task(self._tell(build))
 
     async def close(self) -> None:
         """Wait for an estimate that is being made."""
         if self._telling is not None:
             await asyncio.gather(self._telling, return_exceptions=True)
 
-    async def _tell(self, build: Build, graph: Graph) -> None:
+    async def _tell(self, build: Build) -> None:
         with suppress(BuildwrightError):  # an estimate is no reason to hold a build up
-            found = await estimate_for(self._app.builds, graph, build.options, build.user_id, build.created_at)
-            if found.is_known:
+            if (found := await begun_estimate(self._app.builds, build)) is not None:
                 self._view.say(EventLine("dot", estimate_words(found)))
 
 
@@ -134,7 +132,9 @@ async def tell_end(app: Client, build: Build, output: Output) -> tuple[Build, Ex
     """
     build, late = await brought_home(app, build, output)
     code = late or exit_of(build)
-    known, awaited = await outcome_of(app.builds, build), await awaited_estimate(app.builds, build)
+    known = awaited = None
+    with suppress(BuildwrightError):  # how it went is told all the same
+        known, awaited = await outcome_of(app.builds, build), await awaited_estimate(app.builds, build)
     if output.json:
         missing = nobody_there(await app.crew(build.id), build.id)
         summary = summary_fields(build, app.clock.now(), missing=missing)

@@ -33,11 +33,13 @@ from buildwright.core.delivery_again import delivered_again, ended_as_before, is
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.fault import Fault
 from buildwright.core.figures import count, money
+from buildwright.core.graph import compile_plan
 from buildwright.core.heap import pop
 from buildwright.core.judged_base import base_fault, base_refusal
 from buildwright.core.merge import train_actions
 from buildwright.core.paths import overlapping
 from buildwright.core.repetition import same_change, same_findings
+from buildwright.core.replan import changed_graph, tasks_over
 from buildwright.core.routing import models_chosen
 from buildwright.core.timed_out import time_limit_of
 
@@ -215,8 +217,9 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
 
 def _waits_for_approval(build: Build) -> tuple[AnyEvent, ...]:
     assert build.plan is not None
-    tasks, waves = build.total - build.done, max(build.plan.depth, default=0) + 1
-    what = f"{count(tasks, 'task')} in {count(waves, 'wave')}"
+    left = compile_plan(changed_graph(build.plan, (), tasks_over(build)))
+    waves = max(left.depth, default=0) + 1
+    what = f"{count(len(left.graph.tasks), 'task')} in {count(waves, 'wave')}"
     return (e.BuildPaused(reason="approval", message=f"the plan waits for your approval: {what}"),)
 
 

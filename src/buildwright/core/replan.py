@@ -96,6 +96,12 @@ def at_work(build: Build) -> str:
     return f"{works}, or it waits for the build to go on" if build.control is Control.PAUSED else works
 
 
+def tasks_over(build: Build) -> list[str]:
+    """Return the tasks that have landed or were given up, in the order of the plan."""
+    tasks = build.plan.graph.tasks if build.plan is not None else ()
+    return [task.id for task in tasks if build.task(task.id).phase in _OVER]
+
+
 def changed_graph(plan: Plan, tasks: Iterable[Task], dropped: Iterable[str]) -> Graph:
     """Return the plan's graph with these tasks added or in place of those of the same id, and without the dropped."""
     given, gone = {task.id: task for task in tasks}, set(dropped)

@@ -22,9 +22,9 @@ from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.models import NamedModel
+from buildwright.core.replan import changed_graph, tasks_over
 from buildwright.core.routing import first_choice
 from buildwright.core.schedule import makespan
-from buildwright.errors import BuildwrightError
 from buildwright.ports import BuildReader
 from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
 from buildwright.views.overview import seconds_of
@@ -75,51 +75,45 @@ async def estimate_for(
 
 
 async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | None:
-    """Return what an ended build took beside what was to be expected; None where nothing was known before it."""
-    if not build.done or not build.is_terminal:
+    """Return what an ended build took beside what was to be expected; None where nothing was known before it.
+
+    Raises StoreFailed, Unreachable.
+    """
+    if not build.done or not build.is_terminal or (estimated := await begun_estimate(builds, build)) is None:
         return None
-    return await compared(builds, build, build.finished_at or build.updated_at)
+    return outcome(build, build.finished_at or build.updated_at, estimated)
 
 
-async def compared(builds: BuildReader, build: Build, now: datetime) -> EstimateOutcome | None:
-    """Return what a build has taken by now beside what was to be expected; None where nothing was known before it."""
-    graph = _begun_with(build)
-    if graph is None:
-        return None
-    try:
-        estimated = await estimate_for(builds, graph, build.options, build.user_id, build.created_at)
-    except BuildwrightError:
-        return None
-    return outcome(build, seconds_of(build, now), estimated) if estimated.is_known else None
+async def begun_estimate(builds: BuildReader, build: Build) -> EstimateView | None:
+    """Return what a build was likely to take when it began, without what was over where it was forked from.
+
+    None where nothing was known. Raises StoreFailed, Unreachable.
+    """
+    given_up = build.fork.skipped if build.fork is not None else ()
+    before = [task for task, state in build.tasks.items() if landed_before(state)]
+    return await _known(builds, build, (*before, *given_up))
 
 
 async def awaited_estimate(builds: BuildReader, build: Build) -> EstimateView | None:
-    """Return what the plan that waits for its user's word is likely to take; None where none waits or nothing is known."""
-    if build.pause is None or build.pause.reason != "approval" or (graph := _begun_with(build)) is None:
+    """Return what the plan that waits for its user's word is likely to take; None where none waits or nothing is known.
+
+    None also once something of this build has landed: what it took itself says more (`views.choices`). Raises StoreFailed,
+    Unreachable.
+    """
+    if build.pause is None or build.pause.reason != "approval":
         return None
-    try:
-        found = await estimate_for(builds, graph, build.options, build.user_id, build.created_at)
-    except BuildwrightError:
+    if any(state.phase is TaskPhase.DONE and not landed_before(state) for state in build.tasks.values()):
         return None
+    return await _known(builds, build, tasks_over(build))
+
+
+async def _known(builds: BuildReader, build: Build, without: Sequence[str]) -> EstimateView | None:
+    """Return the estimate of a build's plan without these tasks; None where nothing is left to do, or nothing is known."""
+    graph = changed_graph(build.plan, (), without) if build.plan is not None else None
+    if graph is None or not graph.tasks:
+        return None
+    found = await estimate_for(builds, graph, build.options, build.user_id, build.created_at)
     return found if found.is_known else None
-
-
-def _begun_with(build: Build) -> Graph | None:
-    """Return its plan without the tasks that were done where it was forked from; None where nothing was left to do."""
-    if build.plan is None:
-        return None
-    graph = build.plan.graph
-    done = {task.id for task in graph.tasks if landed_before(build.task(task.id))}
-
-    def left(ids: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(each for each in ids if each not in done)
-
-    tasks = tuple(
-        task.model_copy(update={"depends_on": left(task.depends_on), "tests_first": left(task.tests_first)})
-        for task in graph.tasks
-        if task.id not in done
-    )
-    return graph.model_copy(update={"tasks": tasks}) if tasks else None
 
 
 def _model_of(options: Options) -> str:
@@ -212,9 +206,9 @@ def estimate(
     )
 
 
-def outcome(build: Build, seconds: float, estimated: EstimateView) -> EstimateOutcome:
-    """Return what a build took beside its estimate."""
-    cost, wanted = build.usage.cost_usd, estimated.cost_usd
+def outcome(build: Build, now: datetime, estimated: EstimateView) -> EstimateOutcome:
+    """Return what a build has taken by now beside its estimate."""
+    seconds, cost, wanted = seconds_of(build, now), build.usage.cost_usd, estimated.cost_usd
     value, most = (float(cost), wanted) if wanted is not None else (seconds, estimated.seconds)
     within = most is not None and most.low <= value <= most.high
     return EstimateOutcome(estimate=estimated, cost_usd=cost, seconds=seconds, within=within)

@@ -14,13 +14,14 @@ from buildwright.answers import Costs
 from buildwright.api.bodies import Router
 from buildwright.api.params import Moment, OwnBuild
 from buildwright.api.problems import responses
+from buildwright.api.responses import estimate_of
 from buildwright.api.state import Caller, CallerOf, ServerState, SiteOf
 from buildwright.errors import Forbidden
 from buildwright.ports import CostKey
 from buildwright.views.build_costs import BuildCostKey, BuildCosts, build_costs
 from buildwright.views.costs import RESULTS, CostSum
 from buildwright.wiring.csv_text import csv_text
-from buildwright.wiring.estimate import compared
+from buildwright.wiring.estimate import begun_estimate, outcome
 
 router = Router(tags=["costs"])
 
@@ -96,8 +97,9 @@ async def costs_csv(
 async def costs_of_build(site: SiteOf, build: OwnBuild) -> BuildCosts:
     """Return what one build cost by phase, task, model, agent and requirement; what was thrown away; what was estimated."""
     events = await site.app.builds.read(build.id)
-    estimated = await compared(site.app.builds, build, site.app.clock.now())
-    return await asyncio.to_thread(build_costs, build, events, estimated)
+    estimated = await estimate_of(site, build, begun_estimate)
+    ended = outcome(build, site.app.clock.now(), estimated) if estimated is not None else None
+    return await asyncio.to_thread(build_costs, build, events, ended)
 
 
 @router.get("/api/builds/{build_id}/costs.csv", response_class=Response, responses={**responses(403, 404), **_CSV})

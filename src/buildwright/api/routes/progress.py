@@ -10,6 +10,7 @@ from fastapi import Path, Query
 from buildwright.api.bodies import Router
 from buildwright.api.params import OwnBuild, TaskName, stating
 from buildwright.api.problems import responses
+from buildwright.api.responses import estimate_of
 from buildwright.api.state import SiteOf
 from buildwright.views.choices import ChoicesView, choices_of
 from buildwright.views.forecast import CostForecast, forecast_of
@@ -49,7 +50,7 @@ async def build_phase_graph(
 async def build_choices(site: SiteOf, build: OwnBuild) -> ChoicesView:
     """Return the ways out of the build's pause, each with its price (time, money, tasks lost), as command and request."""
     events = await site.app.builds.read(build.id) if build.pause is not None else []
-    awaited = await awaited_estimate(site.app.builds, build)
+    awaited = await estimate_of(site, build, awaited_estimate) if build.pause is not None else None
     return await asyncio.to_thread(choices_of, build, events, site.app.clock.now(), awaited)
 
 
