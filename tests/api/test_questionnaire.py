@@ -246,6 +246,23 @@ async def test_a_file_cannot_speak_for_the_user(tmp_path: Path) -> None:
         assert not view["is_complete"]
 
 
+async def test_the_reply_to_a_file_that_came_with_an_undo_can_be_undone(tmp_path: Path) -> None:
+    found = {"section": "tech_stack", "text": "Go", "origin": "found", "source": "spec.md:1"}
+    turns = [
+        turn("A1", {"reply": "Hello.", "questions": [INTENT, STACK]}),
+        turn("A2", {"reply": "It is Go.", "answers": [found], "questions": [INTENT]}),
+    ]
+    async with playing(tmp_path, turns) as environment, serving(tmp_path, **environment) as served:
+        path = await project(served.client)
+        hello = await tell(served.client, path, "hello")
+        await tell(served.client, path, "1")
+        read = await tell(served.client, path, "undo", material=[{"path": "spec.md", "text": HOSTILE}])
+        assert [[one["text"] for one in each["answers"]] for each in read["sections"][:2]] == [[], ["Go"]]
+        back = await tell(served.client, path, "undo")
+        assert not any(each["answers"] for each in back["sections"])
+        assert back["question"] == hello["question"]
+
+
 async def test_an_answer_stays_when_the_interviewer_fails(tmp_path: Path) -> None:
     hello = turn("A1", {"reply": "Hello.", "questions": [INTENT]})
     async with playing(tmp_path, [hello]) as environment, serving(tmp_path, **environment) as served:

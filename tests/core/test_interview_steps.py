@@ -120,10 +120,29 @@ def test_undo_takes_a_change_back_together_with_the_reply_to_it() -> None:
     heard = hear(torn, "A1: It counts lines.")
     assert (heard.interview.contradictions, bool(heard.asked)) == ((), True)
     reply = InterviewerReply(reply="Good.", questions=(PAGES,))
-    after = with_reply(heard.interview, reply, begun=bool(heard.done))
+    after = with_reply(heard.interview, reply, begun=heard.stepped)
     back = hear(after, "undo").interview
     assert [each.text for each in back.answers] == [each.text for each in torn.answers]
     assert (back.contradictions, back.questions) == ((both,), torn.questions)
+
+
+def test_a_reply_to_what_came_with_an_undo_is_a_step_of_its_own() -> None:
+    """A file can come with any message, so the interviewer answers then too."""
+    first = hear(ASKED, "1").interview
+    heard = hear(first, "undo")
+    assert (heard.done, heard.stepped) == ("The last step is taken back.", False)
+    found = TakenAnswer(section=PAGES.section, text="It has pages.", origin="said")
+    after = with_reply(heard.interview, InterviewerReply(reply="Read.", answers=(found,)), begun=heard.stepped)
+    back = hear(after, "undo").interview
+    assert [each.text for each in back.answers] == [each.text for each in heard.interview.answers]
+    assert back.questions == heard.interview.questions
+
+
+@pytest.mark.parametrize("message", ["1", "decide for me", "A1: It counts lines.", "undo", "", "What now?"])
+def test_a_message_steps_only_if_undo_would_take_it_back(message: str) -> None:
+    before = hear(ASKED, "A1: It counts pages.").interview
+    heard = hear(before, message)
+    assert heard.stepped == (len(heard.interview.past) > len(before.past))
 
 
 def test_a_text_that_comes_back_is_a_new_revision() -> None:

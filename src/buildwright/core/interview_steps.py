@@ -83,6 +83,8 @@ class HeardMessage(NamedTuple):
     done: str = ""
     """What was done without it, in words."""
     asked: str = ""
+    stepped: bool = False
+    """Whether that is a step of its own, which `undo` takes back; an `undo` is none."""
 
 
 def hear(interview: Interview, message: str) -> HeardMessage:
@@ -126,7 +128,9 @@ def change_answer(interview: Interview, name: str, text: str) -> HeardMessage:
     left = tuple(each for each in interview.contradictions if name not in {each.first, each.second})
     answers = tuple(new if each.id == name else each for each in interview.answers)
     changed = _stepped(interview, answers=answers, contradictions=left, checked=False)
-    return HeardMessage(changed, f"{name} is now: {text}", f"I have changed {name}. Does anything contradict it now?")
+    return HeardMessage(
+        changed, f"{name} is now: {text}", f"I have changed {name}. Does anything contradict it now?", stepped=True
+    )
 
 
 def section_of(words: str) -> SectionName | None:
@@ -165,10 +169,14 @@ def _next(interview: Interview, done: str) -> HeardMessage:
     """
     if done and interview.contradictions:
         return HeardMessage(
-            interview, done, f"{done}. Does the contradiction still stand? Replace what no longer holds."
+            interview,
+            done,
+            f"{done}. Does the contradiction still stand? Replace what no longer holds.",
+            stepped=True,
         )
     idle = bool(interview.questions) or interview.is_complete
-    return HeardMessage(interview, done, "" if idle else "Continue: ask what is missing, or say that nothing is.")
+    asked = "" if idle else "Continue: ask what is missing, or say that nothing is."
+    return HeardMessage(interview, done, asked, stepped=bool(done))
 
 
 def _gone_to(interview: Interview, section: SectionName) -> HeardMessage:
@@ -177,7 +185,7 @@ def _gone_to(interview: Interview, section: SectionName) -> HeardMessage:
     if not first:
         return HeardMessage(interview, "", f"I want to go back to the section {section}: ask me about it.")
     others = [each for each in interview.questions if each.section != section]
-    return HeardMessage(_stepped(interview, questions=(*first, *others)), f"Now: {words}.")
+    return HeardMessage(_stepped(interview, questions=(*first, *others)), f"Now: {words}.", stepped=True)
 
 
 def _stepped(interview: Interview, **changes: object) -> Interview:
@@ -207,7 +215,7 @@ def _undone(interview: Interview) -> Interview:
 def with_reply(interview: Interview, reply: InterviewerReply, *, begun: bool = False) -> Interview:
     """Return the interview with what the interviewer answered, which `reply_problem` found nothing wrong with.
 
-    `begun`: the message had done something before it was asked. Both are one step, which one `undo` takes back.
+    `begun`: the message had stepped before it was asked. Both are one step, which one `undo` takes back.
     """
     answers = {each.id: each for each in interview.answers}
     number = interview.taken

@@ -164,7 +164,7 @@ class Interviewing:
             cost = _sum(interview.cost, await models.shut(opened))
             asked = {"cost": cost, "turns": interview.turns + 1, "instructions": interviewer.instructions}
             paid = interview.model_copy(update=asked)
-            after = with_reply(paid, reply, begun=bool(heard.done)) if reply is not None else paid
+            after = with_reply(paid, reply, begun=heard.stepped) if reply is not None else paid
             view = await self._keep(project, version, after, reply.reply if reply is not None else heard.done)
         if on_reply is not None:
             on_reply(view.reply)
