@@ -32,6 +32,20 @@ async def test_a_repository_by_its_name_is_on_the_github_that_the_server_has(tmp
     assert (good["ok"], good["repository"]) == (True, "https://github.example.com/acme/shop.git")
 
 
+async def test_only_the_address_of_github_matters_for_what_is_on_github(tmp_path: Path) -> None:
+    wrong = "no address"
+    async with serving(tmp_path, GITLAB_API_URL=wrong, GITEA_API_URL=wrong) as served:
+        good = await checked(served.client, "github_existing", "acme/shop")
+        assert (good["ok"], good["repository"]) == (True, "https://github.com/acme/shop.git")
+    async with serving(tmp_path, GITHUB_API_URL=wrong) as served:
+        bad = await checked(served.client, "github_existing", "acme/shop")
+        assert (bad["ok"], bad["words"]) == (False, "GITHUB_API_URL is not the address of an API")
+        assert "https://api.github.com" in bad["fix"]
+        kinds = (await served.client.get("/api/targets")).json["items"]
+        (new,) = (one for one in kinds if one["target_type"] == "github_new")
+        assert (new["available"], new["why_not"]) == (False, "GITHUB_API_URL is not the address of an API.")
+
+
 async def test_targets_are_checked_while_they_are_typed(served: Served, repository: Path, tmp_path: Path) -> None:
     good = await checked(served.client, "local_path", str(repository))
     assert (good["ok"], good["repository"]) == (True, str(repository))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
-from buildwright.core.interview import Answer, Interview
+from buildwright.core.interview import Answer, Interview, OpenQuestion
 from buildwright.core.languages import language_of
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.patch import FileChange, Patch
@@ -321,6 +322,10 @@ def test_the_result_is_taken_from_where_it_is() -> None:
     assert bare.steps[0].title == "Nothing to take"
 
 
+SAID = Answer(id="A1", section="product_intent", text="It counts lines.", origin="said")
+ASKED = OpenQuestion(section="product_intent", text="What is it for?")
+
+
 def test_the_stack_is_that_of_the_manifests_and_the_toolchain() -> None:
     checks = (("lint", "ruff check"), ("test", "pytest"), ("build", "npm run build"))
     stack = stack_of(frozenset({"pyproject.toml", "go.mod"}), has_package=False, setup=(), checks=checks)
@@ -336,18 +341,30 @@ def test_the_stack_is_that_of_the_manifests_and_the_toolchain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "answered", "state", "words"),
+    ("spec", "interview", "state", "words"),
     [
-        ("# Lines\n", False, "done", "A spec of 2 words."),
-        ("# Lines\n", True, "open", "0 of 8 sections are complete. A build of the spec alone need not wait"),
-        ("", True, "open", "0 of 8 sections are complete."),
-        ("", False, "open", "Nothing is said yet"),
+        ("# Lines\n", {}, "done", "A spec of 2 words. An interview asks only for what it leaves open."),
+        (
+            "# Lines\n",
+            {"answers": (SAID,)},
+            "open",
+            "0 of 8 sections are complete. A build of the spec alone need not wait for the rest.",
+        ),
+        ("", {"answers": (SAID,)}, "open", "0 of 8 sections are complete."),
+        ("", {"questions": (ASKED,)}, "open", "0 of 8 sections are complete."),
+        ("", {"reply": "Hello."}, "open", "0 of 8 sections are complete."),
+        (
+            "# Lines\n",
+            {"reply": "Hello."},
+            "open",
+            "0 of 8 sections are complete. A build of the spec alone need not wait for the rest.",
+        ),
+        ("", {}, "open", "Nothing is said yet: the interview asks for what a builder must know."),
     ],
 )
 def test_what_to_build_is_not_settled_while_its_interview_goes_on(
-    spec: str, answered: bool, state: str, words: str
+    spec: str, interview: dict[str, Any], state: str, words: str
 ) -> None:
-    answers = (Answer(id="A1", section="product_intent", text="It counts lines.", origin="said"),) if answered else ()
     parts = ProjectParts(
         id="p",
         name="lines",
@@ -357,8 +374,8 @@ def test_what_to_build_is_not_settled_while_its_interview_goes_on(
         spec=spec,
         tasks=0,
         contracts=0,
-        interview=interview_view("p", "lines", Interview(answers=answers)),
+        interview=interview_view("p", "lines", Interview(**interview)),
     )
     page = project_page(parts, (), {}, may_run_commands=True)
     (step,) = [step for step in page.steps if step.name == "interview"]
-    assert (step.state, step.words.startswith(words)) == (state, True), step.words
+    assert (step.state, step.words) == (state, words)

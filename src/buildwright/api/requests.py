@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from buildwright.core.forges import sites_of
+from buildwright.core.forges import github_of
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.narrowed import narrowed
 from buildwright.core.spec import Spec
@@ -110,7 +110,7 @@ def check_target(target_type: str, target_ref: str) -> None:
 def address_of(target_type: str, target_ref: str, environment: Mapping[str, str]) -> str:
     """Return the repository of a target; `owner/name` is one on the GitHub of the environment.
 
-    Raises BadRepository, and BadSettings as `sites_of`.
+    Raises BadRepository, and BadSettings as `github_of`.
     """
     if not target_type or not target_ref:
         raise BadRepository(
@@ -119,6 +119,5 @@ def address_of(target_type: str, target_ref: str, environment: Mapping[str, str]
         )
     check_target(target_type, target_ref)
     if target_type == "github_existing" and _FULL_NAME.fullmatch(target_ref):
-        github = next(site for site in sites_of(environment) if site.kind == "github")
-        return github.remote_of(target_ref.removesuffix(".git"))
+        return github_of(environment).remote_of(target_ref.removesuffix(".git"))
     return target_ref

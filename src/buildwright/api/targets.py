@@ -154,10 +154,12 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
         return
     tasks = spec.graph.tasks if spec.graph is not None else ()
     asked = {
-        "agent": any(map(is_acp, options.agents_for(None))),
+        "agent": is_acp(options.agent),
+        "second_agent": is_acp(options.second_agent),
+        "agent_rules": any(is_acp(rule.agent) for rule in options.agent_rules),
         "agent_command": bool(options.agent_command),
         "agents": bool(options.agents),
-        "tasks with a command as their agent": any(task.agent.startswith("acp:") for task in tasks),
+        "tasks with a command as their agent": any(is_acp(task.agent) for task in tasks),
         "checks": bool(options.checks),
         "setup": bool(options.setup),
         "cassette": bool(options.cassette),

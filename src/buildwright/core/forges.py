@@ -77,16 +77,24 @@ def sites_of(environment: Mapping[str, str]) -> tuple[ForgeSite, ...]:
     Without its variable GitHub is github.com, GitLab gitlab.com, and Gitea none. Raises BadSettings for an address that
     is none, or over which a token would be readable on its way.
     """
-    found = []
-    for kind in _TOKENS:
-        variable = f"{kind.upper()}_API_URL"
-        api = environment.get(variable, "").strip().rstrip("/") or _APIS.get(kind, "")
-        if api:
-            found.append(_site(kind, api, variable))
-    return tuple(found)
+    return tuple(_site(kind, api) for kind in _TOKENS if (api := _api(kind, environment)))
 
 
-def _site(kind: ForgeKind, api: str, variable: str) -> ForgeSite:
+def github_of(environment: Mapping[str, str]) -> ForgeSite:
+    """Return GitHub as the environment names it; its other forges are not looked at. Raises BadSettings as `sites_of`."""
+    return _site("github", _api("github", environment))
+
+
+def _api(kind: ForgeKind, environment: Mapping[str, str]) -> str:
+    return environment.get(_variable(kind), "").strip().rstrip("/") or _APIS.get(kind, "")
+
+
+def _variable(kind: ForgeKind) -> str:
+    return f"{kind.upper()}_API_URL"
+
+
+def _site(kind: ForgeKind, api: str) -> ForgeSite:
+    variable = _variable(kind)
     try:
         parts = urlsplit(api)
         host = _host(parts.scheme, parts.netloc)

@@ -190,7 +190,7 @@ def _interview_step(parts: ProjectParts, path: str) -> ProjectStep:
     talk = parts.interview
     answers = sum(len(section.answers) for section in talk.sections)
     settled = len(talk.sections) - len(talk.remaining)
-    is_begun = bool(answers) and not talk.is_complete
+    is_begun = bool(answers or talk.question or talk.reply) and not talk.is_complete
     if talk.is_complete:
         words = f"The interview is complete: {count(answers, 'answer')}."
     elif is_begun:

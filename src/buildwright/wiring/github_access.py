@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildwright.core.forges import ForgeSite, sites_of
+from buildwright.core.forges import ForgeSite, github_of
 from buildwright.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class GitHubAccess:
     @property
     def site(self) -> ForgeSite:
         """GitHub, as the environment names it. Raises BadSettings."""
-        return next(site for site in sites_of(self._settings.environment) if site.kind == "github")
+        return github_of(self._settings.environment)
 
     @property
     def is_app(self) -> bool:

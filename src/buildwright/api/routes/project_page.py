@@ -17,7 +17,7 @@ from buildwright.api.requests import BuildRequest, TargetType, address_of
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.api.targets import check_repository, folders, is_owner, may_run_commands, would_open
 from buildwright.auth.rights import refusals
-from buildwright.errors import BadRepository
+from buildwright.errors import BadRepository, BadSettings
 from buildwright.request_model import RequestModel
 from buildwright.views.home import card_of
 from buildwright.views.overview import PlanView
@@ -84,9 +84,12 @@ async def target_kinds(site: SiteOf, caller: CallerOf) -> TargetKinds:
     lacks: dict[TargetType, str] = {}
     if not folders(site.app.settings.environment, own_machine=own):
         lacks["local_path"] = "You may build in no folder here: BUILDWRIGHT_ROOTS names those for all users."
-    if site.connecting.access.of_machine(caller.user_id) is None:
-        needs = f"This server has no {site.connecting.access.site.variable}."
-        lacks["github_new"] = needs if own else "Only the server's owner can have one made."
+    try:
+        if site.connecting.access.of_machine(caller.user_id) is None:
+            needs = f"This server has no {site.connecting.access.site.variable}."
+            lacks["github_new"] = needs if own else "Only the server's owner can have one made."
+    except BadSettings as error:
+        lacks["github_new"] = f"{error.message}."
     found = [
         TargetKind(
             target_type=kind,
@@ -118,7 +121,7 @@ async def check_target_as_typed(wish: TargetWish, site: SiteOf, caller: CallerOf
                 words = f"{words}: the first build makes it one, and what it builds are the files here."
                 return TargetChecked(ok=True, words=words, repository=str(path))
         checked = await asyncio.to_thread(check_repository, address, environment, own_machine=own)
-    except BadRepository as error:
+    except (BadRepository, BadSettings) as error:
         return TargetChecked(ok=False, words=error.message, fix=error.fix)
     branch = "A git repository: builds put their results on a branch of their own."
     words = branch if wish.target_type == "local_path" else f"Builds push a branch to {checked}."
