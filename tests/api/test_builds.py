@@ -431,20 +431,22 @@ async def test_a_key_starts_one_build_however_often_it_comes(served: Served) -> 
 
 async def test_only_the_owner_of_the_machine_may_run_commands(served: Served, repository: Path) -> None:
     bob = await served.user("bob")
-    refused: list[dict[str, Any]] = [
-        {"options": {**NOTHING, "agent": "shell", "agent_command": "id"}},
-        {"options": {**NOTHING, "checks": [{"name": "x", "command": "id"}]}},
-        {"options": {**NOTHING, "setup": ["id"]}},
-        {"options": {**NOTHING, "cassette": "/etc/passwd"}},
-        {"options": {**NOTHING, "sandbox": "none"}},
-        {"tasks": [{"id": "a", "title": "x", "validation": {"command": "id"}}]},
-        {"tasks": [{"id": "a", "title": "x", "agent": "acp:id"}]},
-        {"options": {**NOTHING, "second_agent": "acp:id"}},
-        {"options": {**NOTHING, "agent_rules": [{"files": ["*"], "agent": "acp:id"}]}},
-    ]
-    for more in refused:
+    refused: dict[str, dict[str, Any]] = {
+        "agent_command": {"options": {**NOTHING, "agent": "shell", "agent_command": "id"}},
+        "checks": {"options": {**NOTHING, "checks": [{"name": "x", "command": "id"}]}},
+        "setup": {"options": {**NOTHING, "setup": ["id"]}},
+        "cassette": {"options": {**NOTHING, "cassette": "/etc/passwd"}},
+        "sandbox": {"options": {**NOTHING, "sandbox": "none"}},
+        "tasks with a validation": {"tasks": [{"id": "a", "title": "x", "validation": {"command": "id"}}]},
+        "tasks with a command as their agent": {"tasks": [{"id": "a", "title": "x", "agent": "acp:id"}]},
+        "agent": {"options": {**NOTHING, "agent": "acp:id"}},
+        "second_agent": {"options": {**NOTHING, "second_agent": "acp:id"}},
+        "agent_rules": {"options": {**NOTHING, "agent_rules": [{"files": ["*"], "agent": "acp:id"}]}},
+    }
+    for name, more in refused.items():
         answer = await bob.post("/api/builds", {"title": "x", "tasks": THREE, "options": NOTHING, **more})
         assert (answer.status, answer.json["code"]) == (403, "forbidden"), more
+        assert answer.json["detail"] == f"you may not run commands on this server: {name}"
         assert "`may_run_commands`" in answer.json["fix"]
     plan = await bob.post("/api/plans", {"tasks": THREE, "options": {"cassette": "/etc/passwd"}})
     assert plan.status == 403
