@@ -55,10 +55,10 @@ await inBrowser(async (page) => {
   await page.getByText(/is new/).first().waitFor();
 
   // Asked for once more, it is updated.
-  const proven = await proof.locator("dl").innerText();
   await press(button("Update the pull request"));
   await page.getByText("Asked. It is pushed, and its pull request opened or updated.").first().waitFor();
   await button("Update the pull request").waitFor();
   await look("updated");
+  const proven = await proof.locator("dl").innerText();
   return { found, opened, again, proven, path: new URL(page.url()).pathname };
 });

@@ -10,6 +10,7 @@ import { Icon } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Command } from "../ui/Command";
 import { Refused } from "../ui/Rights";
+import { Said } from "../ui/Said";
 import { Skeleton } from "../ui/States";
 import { useTick } from "../ui/useTick";
 import { duration, sentence } from "../ui/words";
@@ -63,7 +64,11 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
         {found.reason === "user" ? "You paused this build" : `Paused: ${found.reason}`}
         {found.until && <Until at={found.until} />}
       </h2>
-      {found.words && <p className={styles.pauseWords}>{sentence(found.words)}</p>}
+      {found.words && (
+        <p className={styles.pauseWords}>
+          <Said text={sentence(found.words)} />
+        </p>
+      )}
       {(build.pause?.fault || found.task) && (
         <p className={styles.quiet}>
           {build.pause?.fault && <>At fault: {build.pause.fault}. </>}
@@ -98,7 +103,9 @@ function Card({ build, found }: { readonly build: Build; readonly found: Choices
               {answerTitle(choice.name)}
             </Button>
             <div>
-              <p>{sentence(choice.words)}</p>
+              <p>
+                <Said text={sentence(choice.words)} />
+              </p>
               <p className={styles.quiet} title={choice.price.basis}>
                 {choice.price.words}
               </p>

@@ -20,14 +20,15 @@ const STATES: Record<RailPhase["status"], string> = {
   failed: "failed",
 };
 
-const currentOf = (found: Rail) => found.current || 1;
+/** The phase that is worked at; 0 before there is a plan. */
+const currentOf = (found: Rail) => found.current;
 
 /** Asks for the phases, and the picture of the current one, while the page still waits for its build. */
 export function usePhasesAhead(id: string): void {
   const client = useQueryClient();
   const { data: current } = useQuery({ ...rail(id), select: currentOf });
   useEffect(() => {
-    if (current !== undefined) void client.prefetchQuery(graph(id, current));
+    if (current) void client.prefetchQuery(graph(id, current));
   }, [client, id, current]);
 }
 

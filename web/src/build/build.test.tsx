@@ -38,7 +38,7 @@ const CHOICES = {
   version: 9,
   paused: true,
   reason: "failure",
-  words: "task wave failed after 3 attempts",
+  words: "task wave failed after 3 attempts: `wave.py` has no hand",
   task: "wave",
   findings: ["wave.py:1: no hand"],
   choices: [
@@ -52,7 +52,7 @@ const CHOICES = {
     },
     {
       name: "go",
-      words: "continue",
+      words: "continue, as `buildwright resume` does",
       command: "buildwright resume 3fa9b0c1",
       path: `/api/builds/${ID}/resume`,
       body: { choice: "go" },
@@ -138,6 +138,23 @@ test("what contains the build is said, and most of all that nothing does", async
   expect(said.textContent).toContain("(--sandbox none).");
 });
 
+test("the picture of a phase is asked for as soon as there is one, and not before", async () => {
+  for (const current of [0, 2]) {
+    const asked: string[] = [];
+    shown(build({}));
+    server.use(
+      http.get(`${HERE}/phases`, () => HttpResponse.json({ build: ID, version: 1, current, phases: [] })),
+      http.get(`${HERE}/phases/:number/graph`, ({ params }) => {
+        asked.push(String(params.number));
+        return HttpResponse.json({ nodes: [] });
+      }),
+    );
+    expect(await screen.findByText("wave heard it.")).toBeTruthy();
+    await expect.poll(() => asked).toEqual(current ? ["2"] : []);
+    cleanup();
+  }
+});
+
 test("pausing can be undone from the message that tells of it", async () => {
   const sent = shown(build({}));
   await userEvent.click(await screen.findByRole("button", { name: "Pause" }));
@@ -162,6 +179,9 @@ test("words go with an answer that takes them, and before one that does not", as
   const sent = shown(build({ control: "paused", pause }));
   expect(await screen.findByText("wave.py:1: no hand")).toBeTruthy();
   expect(screen.getAllByText(price.words)).toHaveLength(2);
+  const card = screen.getByLabelText("Why the build is paused");
+  expect(card.textContent).not.toContain("`");
+  expect(within(card).getByText("wave.py").tagName).toBe("CODE");
   const words = screen.getByLabelText(/Tell the agents.*approval/);
   await userEvent.type(words, "with two hands");
   await userEvent.click(screen.getByRole("button", { name: "Try again" }));

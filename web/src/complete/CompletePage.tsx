@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { buildPath } from "../api/client";
 import { build as buildQuery, instructions, spec, summary } from "../api/queries";
-import type { Build, Instructions, LaterDelivery, Spec, SpecPiece, SpecTask, Summary } from "../api/types";
+import type { Build, Instructions, LaterDelivery, SpecPiece, SpecTask, Summary } from "../api/types";
 import { LinkChip } from "../live/LinkChip";
 import { toast } from "../shell/kept";
 import { buildAddress } from "../shell/router";
@@ -27,6 +27,8 @@ import { Spent } from "./Spent";
 const WORDS = { grey: "not built", blue: "in work", green: "proven", red: "failed" } as const;
 const BADGES = { grey: "waiting", blue: "working", green: "done", red: "failed" } as const;
 const LEFT_OUT = ["skipped", "failed", "rejected"];
+/** Phases of a task that has landed, or that an agent, a check or the merge train works on. */
+const BEGUN = new Set(["done", "working", "judging", "merging"]);
 const BARS = [30, 100, 100, 60, 100];
 
 /** A build that is delivered once more has ended as before. */
@@ -67,7 +69,11 @@ function Content({ build, figures }: { readonly build: Build; readonly figures: 
           This build has not ended. What follows is how far it is; <a href={buildAddress(id)}>see it work</a>.
         </p>
       )}
-      {build.message && <p>{build.message}</p>}
+      {build.message && (
+        <p>
+          <Said text={build.message} />
+        </p>
+      )}
       <Totals figures={figures} />
       <LeftOut build={build} />
       <Built id={id} />
@@ -149,25 +155,26 @@ function Built({ id }: { readonly id: string }) {
     );
   }
   const pieces = found.documents.flatMap((document) => document.pieces.filter((piece) => piece.asks));
-  const unasked = found.tasks.filter((task) => found.unasked.includes(task.id));
+  const byId = new Map(found.tasks.map((task) => [task.id, task]));
+  const tasksOf = (ids: readonly string[]) => ids.flatMap((id) => byId.get(id) ?? []);
+  const unasked = tasksOf(found.unasked).filter((task) => BEGUN.has(task.phase));
   const proven = pieces.filter((piece) => piece.state === "green").length;
   return (
     <Panel title="What was built" count={`${proven} of ${pieces.length} proven`}>
-      {pieces.length === 0 ? (
-        <Empty>The plan is all that was asked for; its tasks are on the overview.</Empty>
-      ) : (
+      {pieces.length > 0 && (
         <ol className={styles.items}>
           {pieces.map((piece) => (
-            <Part key={`${piece.line} ${piece.start}`} id={id} found={found} piece={piece} />
+            <Part key={`${piece.line} ${piece.start}`} id={id} piece={piece} tasks={tasksOf(piece.tasks)} />
           ))}
         </ol>
+      )}
+      {pieces.length === 0 && unasked.length === 0 && (
+        <Empty>The plan is all that was asked for; its tasks are on the overview.</Empty>
       )}
       {unasked.length > 0 && (
         <div className={styles.unasked}>
           <h3>Besides what the text asks for</h3>
-          <p className={styles.quiet}>
-            Tasks that were added later, such as those of a review, or that the planner found needed.
-          </p>
+          <p className={styles.quiet}>Tasks in which no part of the text was recognised.</p>
           <Proofs id={id} tasks={unasked} />
         </div>
       )}
@@ -177,14 +184,13 @@ function Built({ id }: { readonly id: string }) {
 
 function Part({
   id,
-  found,
   piece,
+  tasks,
 }: {
   readonly id: string;
-  readonly found: Spec;
   readonly piece: SpecPiece;
+  readonly tasks: readonly SpecTask[];
 }) {
-  const tasks = found.tasks.filter((task) => piece.tasks.includes(task.id));
   return (
     <li>
       <p className={styles.asked}>
@@ -276,7 +282,11 @@ function Deliver({ build }: { readonly build: Build }) {
     <Panel title="Deliver it">
       <div className={styles.deliver}>
         <Refused act="steer" />
-        {build.delivery_error && <p role="alert">The newest delivery failed: {build.delivery_error}</p>}
+        {build.delivery_error && (
+          <p role="alert">
+            The newest delivery failed: <Said text={build.delivery_error} />
+          </p>
+        )}
         <div className={styles.branch}>
           <Field label="Branch" hint="Empty: the one that it has.">
             {(names) => (
@@ -350,7 +360,7 @@ function Delivering({ id, found }: { readonly id: string; readonly found: LaterD
     <Panel title="Deliver it">
       <div className={styles.deliver}>
         <p role="status">
-          <Badge word="working">delivering</Badge> {found.words}
+          <Badge word="working">delivering</Badge> <Said text={found.words} />
         </p>
         <Refused act="steer" />
         <Way

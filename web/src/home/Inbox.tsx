@@ -66,11 +66,17 @@ function One({ need }: { readonly need: Need }) {
       {(need.findings ?? []).length > 0 && (
         <ul className={styles.findings}>
           {need.findings?.map((line) => (
-            <li key={line}>{line}</li>
+            <li key={line}>
+              <Said text={line} />
+            </li>
           ))}
         </ul>
       )}
-      {need.refused && <p className={styles.refused}>{sentence(need.refused)}.</p>}
+      {need.refused && (
+        <p className={styles.refused}>
+          <Said text={sentence(need.refused)} />.
+        </p>
+      )}
       <ul className={styles.remedies}>
         {need.remedies?.map((remedy) => (
           <Way
@@ -107,11 +113,13 @@ function Way({ remedy, busy, onAnswer }: WayProps) {
       <div>
         {takes ? (
           <>
-            <label htmlFor={id}>{sentence(remedy.words)}</label>
+            <label htmlFor={id}>
+              <Said text={sentence(remedy.words)} />
+            </label>
             <input id={id} value={text} onChange={(event) => setText(event.target.value)} />
           </>
         ) : (
-          sentence(remedy.words)
+          <Said text={sentence(remedy.words)} />
         )}
       </div>
       {remedy.command && <Command line={remedy.command} />}

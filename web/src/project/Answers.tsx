@@ -24,7 +24,7 @@ export function Answers({ id, found, turn, onChange }: Props) {
     document.getElementById(location.hash.slice(1))?.scrollIntoView?.({ block: "center" });
   }, []);
   return (
-    <div className={styles.page2}>
+    <div className={styles.answers}>
       <Contradictions found={found} />
       <Panel title="Answers" count={found.sections.reduce((sum, one) => sum + one.answers.length, 0)}>
         <ul className={styles.sections}>

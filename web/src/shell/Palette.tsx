@@ -4,6 +4,7 @@ import { type KeyboardEvent, useId, useMemo, useState } from "react";
 import { builds, projects } from "../api/queries";
 import { cx } from "../ui/cx";
 import { Dialog } from "../ui/Dialog";
+import { Said } from "../ui/Said";
 import ui from "../ui/ui.module.css";
 import { short } from "../ui/words";
 import { type Action, useAllActions } from "./kept";
@@ -88,7 +89,9 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
             className={cx(styles.option, index === at && styles.chosen)}
             onClick={() => choose(action)}
           >
-            <span>{action.title}</span>
+            <span>
+              <Said text={action.title} />
+            </span>
             {action.command && <code>{action.command}</code>}
             {action.keys && <kbd className={ui.kbd}>{action.keys}</kbd>}
           </div>

@@ -26,7 +26,7 @@ export function PageHead({ title, of, children }: HeadProps) {
   return (
     <header className={styles.head}>
       <h1>
-        {title}
+        <Said text={title} />
         {of && (
           <span>
             {" "}
