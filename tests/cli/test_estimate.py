@@ -94,8 +94,9 @@ def test_a_plan_that_waits_for_approval_says_what_it_is_likely_to_take(
     words = ("--agent", "direct", "--sandbox", "none", "--no-gates", "--cassette", model, "--approve-plan")
     paused = program("build", tasks, "--repo", repository, *words)
     assert paused.code == 4, paused.err
-    after = paused.err.rpartition("waits for your approval")[2] + paused.out
-    assert "Estimate: " in after
+    _before, waits, after = paused.err.rpartition("waits for your approval")
+    assert waits, paused.err
+    assert "Estimate: " in after + paused.out
     told = program("build", tasks, "--repo", repository, *words, "--json").lines[-1]
     assert (told["estimate"]["tasks"], told["estimate"]["basis"], told["estimated"]) == (1, "prices", None)
     choices = program("status", "--show", "choices", "--json").object["choices"]

@@ -29,7 +29,7 @@ def test_what_contains_a_build_is_said_and_kept(program: Program, repository: Pa
     assert (options["project"], options.get("limits_watched", False)) == (repository.name, False)
     bare = program(*words, "--sandbox", "none", "--new", "--branch", "bare")
     assert bare.code == 0, bare.err
-    assert "No sandbox: agents and checks run with your rights" in bare.out
+    assert "No sandbox: agents and checks run with the rights of the user who builds it" in " ".join(bare.out.split())
     assert "No sandbox" in program("status").out
 
 

@@ -13,7 +13,7 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.views.evidence import BuildEvidence, evidence_of
 from buildwright.views.evidence_page import evidence_page
-from buildwright.views.overview import build_view
+from buildwright.views.overview import UNCONTAINED, build_view
 from buildwright.views.pull_request import plain, section_of, title_of, with_section
 from tests.core.machine import START
 from tests.views.test_overview import build_of, finished, journal, started
@@ -78,14 +78,15 @@ def test_what_a_person_let_pass_is_told() -> None:
 
 def test_that_nothing_contained_the_build_is_told() -> None:
     done = (started("money"), finished("money"))
-    assert "No sandbox: " in section_of(build_of(journal(*done, options=Options(sandbox="none"))), "c1")
+    assert f"No sandbox: {UNCONTAINED}" in section_of(build_of(journal(*done, options=Options(sandbox="none"))), "c1")
     assert "andbox" not in section_of(build_of(journal(*done, options=Options(sandbox="bubblewrap"))), "c1")
 
 
 @pytest.mark.parametrize(
     ("options", "field", "words"),
     [
-        (Options(sandbox="none"), "none", "none: agents and checks ran with the rights of the user who built it"),
+        (Options(sandbox="none"), "none", f"none: {UNCONTAINED}"),
+        (Options(sandbox="none", limits_watched=True), "none", f"none: {UNCONTAINED}"),
         (Options(sandbox="auto"), "auto", "chosen by each worker"),
         (
             Options(sandbox="bubblewrap", limits_watched=True),

@@ -191,7 +191,9 @@ def ending(view: BuildView, *, unmanned: bool = False) -> Iterator[str]:
         facts.append(f"sandbox {'chosen by each worker' if view.sandbox == 'auto' else view.sandbox}")
     yield ", ".join(facts)
     if view.sandbox == "none":
-        yield "No sandbox: agents and checks run with your rights (--sandbox none)."
+        from buildwright.views.overview import UNCONTAINED
+
+        yield f"No sandbox: {UNCONTAINED}"
     yield from _limits(view)
     yield from (f"Look at {task.id}: {one_line(warning)}" for task in view.tasks for warning in task.warnings[:5])
     for message in view.unheard if not view.outcome else ():

@@ -1,6 +1,8 @@
-"""What each way out of a pause is likely to cost, from the build's own history. Pure; must never choose.
+"""What each way out of a pause is likely to cost. Pure; must never choose.
 
-The prices are of what the choice itself brings: an attempt, the rest of the build, or what is lost by it.
+The prices are of what the choice itself brings: an attempt, the rest of the build, or what is lost by it. They come from
+the build's own history; those of a plan that waits, and of which nothing has landed, from earlier builds or published
+prices.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from buildwright.views.statuses import MET
 
 
 class Price(Record):
-    """What a choice is likely to take, and what is lost by it."""
+    """What a choice is likely to take, and what is lost by it.
+
+    From the build's own history, or for a plan that waits from earlier builds or published prices: `basis` says which.
+    """
 
     seconds: Range | None = None
     """None when nothing is known of it."""

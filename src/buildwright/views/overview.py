@@ -34,7 +34,7 @@ from buildwright.views.statuses import BUSY, BuildPhase, doing, phase_shown, run
 from buildwright.views.stuck import proposal_lines
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
-UNCONTAINED = "agents and checks ran with the rights of the user who built it (--sandbox none)."
+UNCONTAINED = "agents and checks run with the rights of the user who builds it (--sandbox none)."
 """What a build without a sandbox is told by, once it is shown to others."""
 
 
@@ -331,8 +331,9 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
 
 
 def sandbox_of(build: Build) -> str:
-    """Return what contains agents and checks, as `BuildView.sandbox` says it."""
-    return build.options.sandbox + (", its limits watched" if build.options.limits_watched else "")
+    """Return what contains agents and checks, as `BuildView.sandbox` says it; "none" where nothing does."""
+    name = build.options.sandbox
+    return f"{name}, its limits watched" if build.options.limits_watched and name != "none" else name
 
 
 def forked_from(build: Build) -> ForkedFrom | None:
