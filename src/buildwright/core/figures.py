@@ -14,9 +14,10 @@ def money(amount: Decimal | float) -> str:
     A float counts as it is written. What lies in the middle goes to the even digit, as on the pages.
     """
     usd = Decimal(str(amount))
-    if 0 < usd < _LEAST:
+    size, sign = abs(usd), "-" if usd < 0 else ""
+    if 0 < size < _LEAST:
         return f"less than ${_LEAST}"
-    return f"${usd:.4f}" if 0 < usd < _CENT else f"${usd:.2f}"
+    return f"{sign}${size:.4f}" if 0 < size < _CENT else f"{sign}${size:.2f}"
 
 
 def money_range(low: float, high: float) -> str:

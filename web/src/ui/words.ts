@@ -38,8 +38,10 @@ export function age(milliseconds: number): string {
  */
 export function dollars(amount: string | number): string {
   const value = Number(amount);
-  if (value > 0 && value < LEAST) return `less than $${LEAST}`;
-  return `$${(value > 0 && value < 0.01 ? FINE : USUAL).format(String(amount) as `${number}`)}`;
+  const size = Math.abs(value);
+  if (size > 0 && size < LEAST) return `less than $${LEAST}`;
+  const digits = String(amount).replace(/^-/, "") as `${number}`;
+  return `${value < 0 ? "-" : ""}$${(size > 0 && size < 0.01 ? FINE : USUAL).format(digits)}`;
 }
 
 const LEAST = 0.0001;
