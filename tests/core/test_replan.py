@@ -116,10 +116,10 @@ def test_what_cannot_be_changed_is_said_and_changes_nothing() -> None:
             ask(made, command)
         assert made.build is before
     made.take(e.BuildPaused(reason="user"))
-    with pytest.raises(IllegalMove, match="works on it, or it waits for the build to go on") as paused:
+    with pytest.raises(IllegalMove, match="works on it, or it waits for the build to continue") as paused:
         ask(made, ChangeTasks(drop=(busy,)))
     (row,) = [row for row in plan_table(made.build).rows if row.task.id == busy]
-    assert "or it waits for the build to go on. Tell its agent something, wait, or resume the build." in row.why_not
+    assert "or it waits for the build to continue. Tell its agent something, wait, or resume the build." in row.why_not
     assert paused.value.fix == "wait until that is over, or resume the build; or tell its agent with `say`"
 
 

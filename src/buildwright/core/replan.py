@@ -93,7 +93,7 @@ def at_work(build: Build) -> str:
     In a pause running agents and checks go on, and what has not begun waits.
     """
     works = "an agent or a check works on it"
-    return f"{works}, or it waits for the build to go on" if build.control is Control.PAUSED else works
+    return f"{works}, or it waits for the build to continue" if build.control is Control.PAUSED else works
 
 
 def tasks_over(build: Build) -> list[str]:

@@ -5792,6 +5792,8 @@ export interface components {
         /**
          * Price
          * @description What a choice is likely to take, and what is lost by it.
+         *
+         *     From the build's own history, or for a plan that waits from earlier builds or published prices: `basis` says which.
          */
         Price: {
             /** Basis */
