@@ -18,7 +18,7 @@ from buildwright.engine.adapters import Adapters
 from buildwright.engine.commands import PauseBuild, SendMessage, StopBuild
 from buildwright.engine.poll import QUIET_SECONDS
 from buildwright.engine.worker import Worker
-from buildwright.ports import Claim
+from buildwright.ports import WantedClaim
 from buildwright.store.lease_holders import this_process
 
 RUNNING = 20
@@ -113,7 +113,7 @@ async def _many(cluster: Cluster, hand: Worker, count: int, *, ended: bool) -> N
 async def _running(cluster: Cluster, hand: Worker) -> str:
     build_id = await cluster.start(_GRAPH, Limits())
     await hand.advance(build_id)
-    claimed = await cluster.builds.claim(hand.holder, 600.0, Claim(len(_GRAPH)))
+    claimed = await cluster.builds.claim(hand.holder, 600.0, WantedClaim(len(_GRAPH)))
     assert {lease.build_id for lease in claimed} == {build_id}, "what waits is not to be held, and nothing else runs"
     return build_id
 

@@ -16,7 +16,6 @@ from buildwright.errors import BuildIsRunning, LostLease, StaleVersion
 from buildwright.ports import (
     ActionLease,
     BuildRow,
-    Claim,
     Due,
     HeldAction,
     Late,
@@ -25,6 +24,7 @@ from buildwright.ports import (
     Loose,
     QueuedAction,
     QueueUpdate,
+    WantedClaim,
     WorkerRow,
 )
 from buildwright.store.asking import Asking, Query, run_on_sqlite
@@ -169,7 +169,7 @@ class MemoryBuilds(SqliteBuilds):
             await super().append(build_id, expected, events, at, after=after)
         return recorded, journal.board.settle(settlement, self._now())
 
-    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+    async def claim(self, holder: str, seconds: float, claim: WantedClaim) -> list[ActionLease]:
         now, names = self._now(), []
         for build_id, journal in self._journals().items():
             if journal.head.control != Control.RUNNING or build_id in claim.left or await self.holder(build_id):

@@ -13,7 +13,7 @@ import pytest
 from buildwright.core import event as e
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.errors import BuildIsRunning, LostLease, NotFound, StaleVersion
-from buildwright.ports import ActionLease, Claim, Lease, QueueUpdate, Settlement, WorkerRow
+from buildwright.ports import ActionLease, Lease, QueueUpdate, Settlement, WantedClaim, WorkerRow
 from buildwright.store.journal_postgres import PostgresBuilds
 from tests.adapters.memory_store import MemoryBuilds
 from tests.store.process import AT, beat, created, take
@@ -417,7 +417,7 @@ async def test_who_has_room_claims_what_has_waited_longest_in_all_builds(store: 
     await now.pass_by(1)
     await post(store, one, "b/1", "c/1")
 
-    async def claimed(holder: str, claim: Claim) -> list[tuple[str, str]]:
+    async def claimed(holder: str, claim: WantedClaim) -> list[tuple[str, str]]:
         leases = await store.claim(holder, LONG, claim)
         assert [lease.version for lease in leases] == [await store.version(lease.build_id) for lease in leases]
         names = [lease.name for lease in leases]
@@ -425,21 +425,21 @@ async def test_who_has_room_claims_what_has_waited_longest_in_all_builds(store: 
             await store.drop(lease)
         return sorted(names, key=names.index)
 
-    assert set(await claimed(ONE, Claim(2))) == {(one, "b/1"), (other, "a/1")}
-    assert await claimed(ONE, Claim(kinds=("c", "d"))) == [(one, "c/1")]
-    assert await claimed(ONE, Claim(first=[(one, "c/1")])) == [(one, "c/1")]
-    assert set(await claimed(ONE, Claim(9, left=[other]))) == {(one, "b/1"), (one, "c/1")}
-    held = await store.claim(ONE, LONG, Claim(9))
+    assert set(await claimed(ONE, WantedClaim(2))) == {(one, "b/1"), (other, "a/1")}
+    assert await claimed(ONE, WantedClaim(kinds=("c", "d"))) == [(one, "c/1")]
+    assert await claimed(ONE, WantedClaim(first=[(one, "c/1")])) == [(one, "c/1")]
+    assert set(await claimed(ONE, WantedClaim(9, left=[other]))) == {(one, "b/1"), (one, "c/1")}
+    held = await store.claim(ONE, LONG, WantedClaim(9))
     assert len({lease.token for lease in held}) == len(held) == 4
-    assert await store.claim(ONE, LONG, Claim(9, here=[lease.name for lease in held])) == []
-    assert await store.claim(TWO, LONG, Claim(9)) == []
-    (again,) = await store.claim(ONE, LONG, Claim(9, here=[lease.name for lease in held[1:]]))
+    assert await store.claim(ONE, LONG, WantedClaim(9, here=[lease.name for lease in held])) == []
+    assert await store.claim(TWO, LONG, WantedClaim(9)) == []
+    (again,) = await store.claim(ONE, LONG, WantedClaim(9, here=[lease.name for lease in held[1:]]))
     assert again.name == held[0].name, "its answer was lost, as far as the holder knows"
     assert again.token > held[0].token
     await post(store, other, "a/1", "a/2", events=(e.BuildPaused(reason="user"),), start=False)
     for lease in (again, *held[1:]):
         await store.drop(lease)
-    assert {lease.name for lease in await store.claim(TWO, LONG, Claim(9))} == {(one, "b/1"), (one, "c/1")}
+    assert {lease.name for lease in await store.claim(TWO, LONG, WantedClaim(9))} == {(one, "b/1"), (one, "c/1")}
 
 
 async def test_of_many_that_claim_at_once_each_action_goes_to_one(store: Store, kind: str, url: str) -> None:
@@ -452,7 +452,7 @@ async def test_of_many_that_claim_at_once_each_action_goes_to_one(store: Store, 
     async def work(taker: Store, holder: str) -> None:
         mine: list[ActionLease] = []
         while len(leases) < len(wanted):
-            found = await taker.claim(holder, LONG, Claim(4, here=[lease.name for lease in mine]))
+            found = await taker.claim(holder, LONG, WantedClaim(4, here=[lease.name for lease in mine]))
             mine.extend(found)
             leases.extend(found)
 

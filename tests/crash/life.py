@@ -45,10 +45,10 @@ from buildwright.ports import (
     Briefing,
     BriefingRequest,
     Builds,
-    Claim,
     Judged,
     Lease,
     Message,
+    WantedClaim,
 )
 from buildwright.store.clock import StoreClock
 from buildwright.store.journal_postgres import PostgresBuilds
@@ -179,7 +179,7 @@ class NotedBuilds:
         failpoint("store.acquire.noted")
         return lease
 
-    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+    async def claim(self, holder: str, seconds: float, claim: WantedClaim) -> list[ActionLease]:
         leases: list[ActionLease] = await self._builds.claim(holder, seconds, claim)  # type: ignore[attr-defined]
         for lease in leases:
             self._place.note("taken", lease.token)

@@ -16,7 +16,6 @@ from buildwright.ports import (
     ActionLease,
     ActionQueue,
     BuildRow,
-    Claim,
     Due,
     HeldAction,
     Late,
@@ -26,6 +25,7 @@ from buildwright.ports import (
     Mark,
     QueuedAction,
     QueueUpdate,
+    WantedClaim,
     WorkerRow,
 )
 from tests.adapters.memory_store import MemoryBuilds
@@ -162,7 +162,7 @@ class SimulatedBoard:
 
         return await self._send("settle", effect)
 
-    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+    async def claim(self, holder: str, seconds: float, claim: WantedClaim) -> list[ActionLease]:
         def effect() -> list[ActionLease]:
             leases = at_once(self._board.claim(holder, seconds, claim))
             for lease in leases:

@@ -16,7 +16,7 @@ from buildwright.core.failpoint import arm
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import DiskFull, StaleVersion
-from buildwright.ports import ActionLease, ActionQueue, Claim
+from buildwright.ports import ActionLease, ActionQueue, WantedClaim
 from buildwright.store import opening
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
@@ -58,7 +58,7 @@ async def take(store: ActionQueue, build_id: str, key: str, holder: str, seconds
     rows = await store.board()
     here = {(row.build_id, row.key) for row in rows if row.key != key or (row.live and row.holder == holder)}
     left = {row.build_id for row in rows} - {build_id}
-    leases = await store.claim(holder, seconds, Claim(here=here, left=left))
+    leases = await store.claim(holder, seconds, WantedClaim(here=here, left=left))
     return leases[0] if leases else None
 
 

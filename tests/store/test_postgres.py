@@ -19,7 +19,7 @@ import pytest
 from buildwright.core import event as e
 from buildwright.core.event import Recorded
 from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
-from buildwright.ports import ActionLease, Claim, LogEntry, QueueUpdate, Settlement, WorkerRow
+from buildwright.ports import ActionLease, LogEntry, QueueUpdate, Settlement, WantedClaim, WorkerRow
 from buildwright.store import postgres_queue
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.lease_holders import holder_of, this_host, this_process
@@ -172,10 +172,10 @@ async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: st
         await store.settle(build_id, 1, [], AT, QueueUpdate(("a", "b")))
         assert await take(store, build_id, "b", ELSEWHERE, LONG)
         proxy.mark, proxy.swallow = build_id.encode(), 1
-        (lease,) = await store.claim(ELSEWHERE, LONG, Claim(here=[(build_id, "b")]))
+        (lease,) = await store.claim(ELSEWHERE, LONG, WantedClaim(here=[(build_id, "b")]))
         assert {held.token for held in await store.holdings(ELSEWHERE)} > {lease.token}
         proxy.swallow = 1
-        assert await store.claim(ELSEWHERE, LONG, Claim(here=[(build_id, "a"), (build_id, "b")])) == []
+        assert await store.claim(ELSEWHERE, LONG, WantedClaim(here=[(build_id, "a"), (build_id, "b")])) == []
         await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), leases=(lease,)))
         whole = await start(store)
         proxy.mark, proxy.swallow = b"COMMIT", 1
@@ -325,10 +325,10 @@ async def test_a_claim_leaves_out_a_build_whose_lease_has_run_out_and_that_anoth
         async with connection.transaction():
             await connection.execute("SELECT 1 FROM leases WHERE build_id = $1 FOR UPDATE", locked)
             async with asyncio.timeout(10):
-                found = await store.claim("elsewhere:2:1.0", LONG, Claim(9))
+                found = await store.claim("elsewhere:2:1.0", LONG, WantedClaim(9))
             assert {lease.build_id for lease in found} == whole.keys() - {locked}
             await connection.execute("SELECT 1 FROM actions WHERE build_id = $1 FOR UPDATE NOWAIT", locked)
-        (last,) = await store.claim("elsewhere:2:1.0", LONG, Claim(9, here=[lease.name for lease in found]))
+        (last,) = await store.claim("elsewhere:2:1.0", LONG, WantedClaim(9, here=[lease.name for lease in found]))
         assert last.build_id == locked
         for lease in (*found, last):
             assert lease.token > 0

@@ -31,7 +31,7 @@ from buildwright.engine.perform import perform
 from buildwright.engine.running_action import LONG_KINDS, SHORT_KINDS, ClaimedAction, is_long, lease_seconds
 from buildwright.engine.shared_build import Log, OnEvent, SharedBuilds
 from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, NotFound, Refused
-from buildwright.ports import ActionLease, ActionName, ActionQueue, Builds, Claim, Clock, Hints, LogEntry
+from buildwright.ports import ActionLease, ActionName, ActionQueue, Builds, Clock, Hints, LogEntry, WantedClaim
 
 T = TypeVar("T")
 
@@ -132,7 +132,7 @@ class Worker:
             return []
         here = (*self._begun, *self._broken.now())
         leases = await self.board.claim(
-            self.holder, CLAIMED_SECONDS, Claim(limit, kinds, first, here, self._declined.now())
+            self.holder, CLAIMED_SECONDS, WantedClaim(limit, kinds, first, here, self._declined.now())
         )
         self._begun.update({lease.name: asyncio.Event() for lease in leases})
         return leases

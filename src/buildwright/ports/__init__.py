@@ -91,7 +91,6 @@ from buildwright.ports.queue import (
     ActionLease,
     ActionName,
     ActionQueue,
-    Claim,
     Due,
     HeldAction,
     Hints,
@@ -99,6 +98,7 @@ from buildwright.ports.queue import (
     QueuedAction,
     QueueUpdate,
     Settlement,
+    WantedClaim,
     WorkerRow,
 )
 from buildwright.ports.retention import Leftover, Loose, RepairResult, Retention, Weight
@@ -125,7 +125,6 @@ __all__ = [
     "BuildRow",
     "Builds",
     "Checkpoint",
-    "Claim",
     "Clock",
     "Command",
     "CommitMark",
@@ -207,6 +206,7 @@ __all__ = [
     "Text",
     "Traces",
     "Turn",
+    "WantedClaim",
     "Weight",
     "WorkerRow",
     "Workspace",

@@ -20,7 +20,7 @@ ActionName: TypeAlias = tuple[str, str]
 """Build id and key of an action."""
 
 
-class Claim(NamedTuple):
+class WantedClaim(NamedTuple):
     """Which actions a process has room for."""
 
     limit: int = 1
@@ -173,7 +173,7 @@ class ActionQueue(Protocol):
         BuildIsRunning while a live process holds the whole build (`Builds.acquire`); NotFound.
         """
 
-    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+    async def claim(self, holder: str, seconds: float, claim: WantedClaim) -> list[ActionLease]:
         """Take wanted actions of running builds for `seconds`, as many as there are up to the limit: those that have
         waited longest, of all builds.
 

@@ -16,7 +16,6 @@ from buildwright.core.event import AnyEvent, Recorded
 from buildwright.errors import BuildIsRunning
 from buildwright.ports import (
     ActionLease,
-    Claim,
     Due,
     HeldAction,
     Late,
@@ -24,6 +23,7 @@ from buildwright.ports import (
     QueuedAction,
     QueueUpdate,
     Settlement,
+    WantedClaim,
     WorkerRow,
 )
 from buildwright.store import postgres_queue as board
@@ -133,14 +133,14 @@ class PostgresBuilds(Journal):
     ) -> tuple[list[Recorded], list[str]]:
         newest = Settlement(expected, events, at, settlement, after)
 
-        def anew(news: board.News) -> board.Entry:
+        def anew(news: board.Appended) -> board.Entry:
             nonlocal newest  # a later try sends this one: it may have arrived
             assert late is not None
             found = recorded_from(self._connection.where, build_id, newest.expected, news.rows)
             newest = late(found, news.live)
             return _entry(build_id, newest)
 
-        async def work(conn: Connection, again: bool) -> board.Settled:
+        async def work(conn: Connection, again: bool) -> board.SettledEntry:
             look = build_id in self._busy and late is not None
             try:
                 return await board.settle(conn, _entry(build_id, newest), again, late and anew, look=look)
@@ -158,7 +158,7 @@ class PostgresBuilds(Journal):
             self._busy[build_id] = busy
         return recorded(newest.events, newest.expected, newest.at), settled.free
 
-    async def claim(self, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+    async def claim(self, holder: str, seconds: float, claim: WantedClaim) -> list[ActionLease]:
         return await self._run(lambda conn: board.claim(conn, holder, seconds, claim))
 
     async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:

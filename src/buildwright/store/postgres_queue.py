@@ -19,12 +19,12 @@ from buildwright.errors import BuildIsRunning, LostLease
 from buildwright.ports import (
     MOST_CLAIMED,
     ActionLease,
-    Claim,
     Due,
     HeldAction,
     Lease,
     QueuedAction,
     QueueUpdate,
+    WantedClaim,
     WorkerRow,
 )
 from buildwright.store.entry import JournalEntry
@@ -257,7 +257,7 @@ class Entry(NamedTuple):
     update: QueueUpdate
 
 
-class News(NamedTuple):
+class Appended(NamedTuple):
     """What has happened to a build since the version that an entry was made for."""
 
     live: Sequence[str]
@@ -266,11 +266,11 @@ class News(NamedTuple):
     """Its events after that version."""
 
 
-Anew = Callable[[News], Entry]
+Anew = Callable[[Appended], Entry]
 """Makes an entry anew that came too late."""
 
 
-class Settled(NamedTuple):
+class SettledEntry(NamedTuple):
     """What has become of an entry."""
 
     free: list[str]
@@ -281,7 +281,7 @@ class Settled(NamedTuple):
 
 async def settle(
     connection: Connection, entry: Entry, again: bool, anew: Anew | None = None, *, look: bool = False
-) -> Settled:
+) -> SettledEntry:
     """Append and update the board, in three round trips; with `look`, see first whether the entry comes too late.
 
     One that does is made anew, under the lock; if it has leases only then, another locks their rows. Raises
@@ -306,7 +306,7 @@ async def settle(
             raise await _refusal(connection, entry)
         await connection.execute(f"{_SWEEP} AND build_id = {literal(build_id)}; COMMIT")
     update, taken = entry.update, set(known)
-    return Settled([key for key in update.wanted if key not in taken] if update.start else [], late)
+    return SettledEntry([key for key in update.wanted if key not in taken] if update.start else [], late)
 
 
 def _lock_of(leases: Sequence[ActionLease]) -> str:
@@ -316,12 +316,12 @@ def _lock_of(leases: Sequence[ActionLease]) -> str:
     return _LOCK_ACTIONS.format(literal(leases[0].build_id), f"AND holder = {literal(leases[0].holder)}")
 
 
-async def _news(connection: Connection, entry: Entry) -> News:
+async def _news(connection: Connection, entry: Entry) -> Appended:
     build_id = entry.event.build_id
     version, live, rows = await connection.fetchrow(_NEWS, build_id, entry.event.expected)
     if version is None:
         raise not_found(build_id)
-    return News(live, [(seq, DIALECT.text(at), kind, data, crc) for seq, at, kind, data, crc in rows])
+    return Appended(live, [(seq, DIALECT.text(at), kind, data, crc) for seq, at, kind, data, crc in rows])
 
 
 async def _apply(connection: Connection, entry: Entry) -> Sequence[str] | None:
@@ -339,7 +339,7 @@ async def _apply(connection: Connection, entry: Entry) -> Sequence[str] | None:
     return known if done else None
 
 
-def _was_done(entry: Entry, news: News, again: bool) -> bool:
+def _was_done(entry: Entry, news: Appended, again: bool) -> bool:
     """Return whether an earlier try of this entry had succeeded."""
     if entry.event.rows:
         return recorded_rows(entry.event) == list(news.rows[: len(entry.event.rows)])
@@ -361,7 +361,7 @@ def _columns(leases: Sequence[ActionLease]) -> tuple[list[str], list[int]]:
     return [lease.key for lease in leases], [lease.token for lease in leases]
 
 
-async def claim(connection: Connection, holder: str, seconds: float, claim: Claim) -> list[ActionLease]:
+async def claim(connection: Connection, holder: str, seconds: float, claim: WantedClaim) -> list[ActionLease]:
     """Take actions that are wanted and not held, in one round trip."""
     here, first = ([[name[place] for name in names] for place in (0, 1)] for names in (claim.here, claim.first))
     limit = min(claim.limit, MOST_CLAIMED)
