@@ -16,6 +16,8 @@ from buildwright.cli.session import session
 from buildwright.errors import BuildIsRunning, Refused
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from buildwright.core.build import Build
     from buildwright.core.options_change import OptionsChange
     from buildwright.wiring.runners import Runners
@@ -79,8 +81,6 @@ async def resume(
     """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
-    from buildwright.cli.runners_text import nobody_there
-    from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
     from buildwright.engine.resume_command import ResumeBuild
 
@@ -109,18 +109,18 @@ async def resume(
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
                 return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
         crew = await app.crew(build_id)
-        if output.json:
-            output.data(summary_fields(resumed, app.clock.now(), missing=nobody_there(crew, build_id)))
-        else:
-            _say_recorded(resumed, choice, crew, output)
+        _say_recorded(resumed, choice, crew, output, app.clock.now())
     return Exit.DONE
 
 
-def _say_recorded(resumed: Build, choice: str, crew: Runners, output: Output) -> None:
+def _say_recorded(resumed: Build, choice: str, crew: Runners, output: Output, at: datetime) -> None:
     """Say what was recorded, and who goes on with it or what to type where nothing does."""
-    from buildwright.cli.runners_text import run_by
-    from buildwright.cli.summary import next_words
+    from buildwright.cli.runners_text import nobody_there, run_by
+    from buildwright.cli.summary import next_words, summary_fields
 
+    if output.json:
+        output.data(summary_fields(resumed, at, missing=nobody_there(crew, resumed.id)))
+        return
     output.print(f"Recorded for build {resumed.id[:8]}: {'continue' if choice == 'go' else choice}.")
     if crew.runner:
         output.say(f"It continues at once. {run_by(crew.runner)[0]}.")
