@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
-from buildwright.cli.editor import edited_list
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import read_spec_or_issue, say_odd_keys, session
 from buildwright.cli.table import Column, table
@@ -73,6 +72,8 @@ async def plan(
         if out is not None:
             _write(out, plan_text(view.model_dump(mode="json"), read.text))
             if edit:
+                from buildwright.cli.editor import edited_list
+
                 view = await app.plan(NewBuild(await edited_list(out, output), options, repository))
     if output.json:
         output.data({"title": view.title, **view.model_dump(mode="json"), "spec": read.text})
@@ -122,6 +123,8 @@ async def _read(app: Client, spec: Path, tag: str, repository: str, output: Outp
         return read
     if read.graph is None:
         raise Refused(f"{spec} is not a task list, so its plan needs a file", fix="name one: -o plan.yaml")
+    from buildwright.cli.editor import edited_list
+
     return await edited_list(spec, output)
 
 

@@ -191,7 +191,7 @@ def ending(view: BuildView, *, unmanned: bool = False) -> Iterator[str]:
         facts.append(f"sandbox {'chosen by each worker' if view.sandbox == 'auto' else view.sandbox}")
     yield ", ".join(facts)
     if view.sandbox == "none":
-        from buildwright.views.overview import UNCONTAINED
+        from buildwright.core.own_names import UNCONTAINED
 
         yield f"No sandbox: {UNCONTAINED}"
     yield from _limits(view)

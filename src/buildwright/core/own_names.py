@@ -16,3 +16,6 @@ OTHER_KEYS = ("BUILDWRIGHT_SECRET", "BUILDWRIGHT_TOKEN", "DATABASE_URL", "REDIS_
 
 FORGE_TOKENS = ("GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN")
 """The tokens of forges, which only what asks them and git's own transfers see."""
+
+UNCONTAINED = "agents and checks run with the rights of the user who builds it (--sandbox none)."
+"""What a build without a sandbox is told by, once it is shown to others."""

@@ -7,8 +7,9 @@ from html import escape
 
 from buildwright.core.figures import count, money
 from buildwright.core.finding import Report
+from buildwright.core.own_names import UNCONTAINED
 from buildwright.views.evidence import BuildEvidence, JudgedAttempt, PhaseEvidence, TaskEvidence
-from buildwright.views.overview import UNCONTAINED, TotalSpent
+from buildwright.views.overview import TotalSpent
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
 h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}td,th{border:1px solid #ccc;

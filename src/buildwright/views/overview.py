@@ -34,8 +34,6 @@ from buildwright.views.statuses import BUSY, BuildPhase, doing, phase_shown, run
 from buildwright.views.stuck import proposal_lines
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
-UNCONTAINED = "agents and checks run with the rights of the user who builds it (--sandbox none)."
-"""What a build without a sandbox is told by, once it is shown to others."""
 
 
 class TaskView(Record):

@@ -13,8 +13,8 @@ from html import escape
 from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.finding import Report
 from buildwright.core.judged_base import base_waived
+from buildwright.core.own_names import UNCONTAINED
 from buildwright.core.task import Task
-from buildwright.views.overview import UNCONTAINED
 from buildwright.views.spec_progress import SpecPiece, SpecProgress, spec_progress
 from buildwright.views.verdicts import approvals_of
 
