@@ -9,11 +9,12 @@ from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
-from buildwright.core.own_names import UNCONTAINED, build_view
+from buildwright.core.own_names import UNCONTAINED
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.views.evidence import BuildEvidence, evidence_of
 from buildwright.views.evidence_page import evidence_page
+from buildwright.views.overview import build_view
 from buildwright.views.pull_request import plain, section_of, title_of, with_section
 from tests.core.machine import START
 from tests.views.test_overview import build_of, finished, journal, started
