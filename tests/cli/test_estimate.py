@@ -70,13 +70,18 @@ def test_the_build_of_a_spec_says_what_its_plan_is_likely_to_take_before_its_age
     assert [line.startswith("It took ") for line in estimates] == [True], "only how it ends"
 
 
+def _one_task(folder: Path) -> tuple[Path, tuple[str | Path, ...]]:
+    """Write a list of one task; return it, and the words that have a played model do it."""
+    model = folder / "model.yaml"
+    model.write_text(CASSETTE, "utf-8")
+    tasks = write_tasks(folder / "one.json", {"id": "one", "title": "One", "files_expected": ["one.txt"]})
+    return tasks, ("--agent", "direct", "--sandbox", "none", "--no-gates", "--cassette", model)
+
+
 def test_the_build_of_a_list_says_at_its_start_what_published_prices_let_expect(
     program: Program, tmp_path: Path, repository: Path
 ) -> None:
-    model = tmp_path / "model.yaml"
-    model.write_text(CASSETTE, "utf-8")
-    tasks = write_tasks(tmp_path / "one.json", {"id": "one", "title": "One", "files_expected": ["one.txt"]})
-    words = ("--agent", "direct", "--sandbox", "none", "--no-gates", "--cassette", model)
+    tasks, words = _one_task(tmp_path)
     ended = program("build", tasks, "--repo", repository, *words)
     assert ended.code == 0, ended.err
     said = " ".join(ended.err.split())
@@ -88,10 +93,8 @@ def test_the_build_of_a_list_says_at_its_start_what_published_prices_let_expect(
 def test_a_plan_that_waits_for_approval_says_what_it_is_likely_to_take(
     program: Program, tmp_path: Path, repository: Path
 ) -> None:
-    model = tmp_path / "model.yaml"
-    model.write_text(CASSETTE, "utf-8")
-    tasks = write_tasks(tmp_path / "one.json", {"id": "one", "title": "One", "files_expected": ["one.txt"]})
-    words = ("--agent", "direct", "--sandbox", "none", "--no-gates", "--cassette", model, "--approve-plan")
+    tasks, played = _one_task(tmp_path)
+    words = (*played, "--approve-plan")
     paused = program("build", tasks, "--repo", repository, *words)
     assert paused.code == 4, paused.err
     _before, waits, after = paused.err.rpartition("waits for your approval")
