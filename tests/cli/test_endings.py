@@ -168,7 +168,7 @@ def test_warnings_of_libraries_go_to_a_file(program: Program, repository: Path, 
     )
     assert paused.code == 4, paused.err
     assert "has no answer" in (program.home / "warnings.log").read_text(encoding="utf-8")
-    assert all(line[:1] in "✗•↻‖" for line in paused.err.splitlines()[2:]), paused.err
+    assert all(line[:1] in "✗•↻‖" for line in paused.err.splitlines()[3:]), paused.err
     assert paused.err.count("The request failed") == 1
     assert max(map(len, paused.err.splitlines())) < 350
 
@@ -360,7 +360,7 @@ def test_steering_a_build_in_the_wrong_state_is_exit_7_in_words(
     assert (again.code, "paused already" in again.err, "fix" in again.err) == (7, True, True)
     said = program("say", "", "be quick")
     assert said.code == 0
-    assert "No process runs it now" in said.err
+    assert "It waits for the next agent." in said.err and "resume" in said.err
     assert "Not heard yet by any agent: be quick" in program("status").out
     assert program("status", "--json").object["unheard"][0]["text"] == "be quick"
     assert program("resume", "--retry", "--no-run").code == 0

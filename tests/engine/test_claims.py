@@ -15,6 +15,7 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
+from buildwright.engine.running_action import KeptLease
 from buildwright.engine.worker import CLAIMED_SECONDS, Room, Worker
 from buildwright.errors import StoreFailed
 from buildwright.ports import ActionLease, ActionName, QueueUpdate
@@ -147,6 +148,36 @@ def test_an_action_whose_build_is_read_slowly_is_begun_only_under_its_lease(seco
         assert other is not None, "its lease has run out, or was released"
         await performing
         assert len(place.begun) == begun
+
+    on_virtual_time(main())
+
+
+def test_what_a_process_claimed_that_then_stopped_is_free_soon_however_long_leases_of_the_build_are() -> None:
+    async def main() -> None:
+        place = Place(SlowBuilds(load=600.0), StoreFailed("no such program"))
+        await place.post(A)
+        performing = asyncio.create_task(place.worker.perform(place.build_id, A))
+        await asyncio.sleep(1)
+        (row,) = await place.builds.board(place.build_id)
+        assert row.expires_at - row.beat_at == timedelta(seconds=CLAIMED_SECONDS)
+        assert timedelta(seconds=CLAIMED_SECONDS) < timedelta(seconds=3 * Limits().heartbeat_seconds)
+        performing.cancel()
+
+    on_virtual_time(main())
+
+
+def test_the_first_renewal_of_a_claim_is_for_as_long_as_the_build_says() -> None:
+    async def main() -> None:
+        kept = KeptLease(30.0, asyncio.get_running_loop().time(), lasts=CLAIMED_SECONDS)
+        await asyncio.sleep(CLAIMED_SECONDS / 3)
+        assert kept.overdue
+        kept.renewed(asyncio.get_running_loop().time())
+        await asyncio.sleep(9)
+        assert not kept.overdue
+        await asyncio.sleep(20)
+        assert not kept.gone
+        await asyncio.sleep(1)
+        assert kept.gone
 
     on_virtual_time(main())
 

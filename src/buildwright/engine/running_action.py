@@ -48,15 +48,17 @@ class RunningAction:
 
 
 class ClaimedAction(RunningAction):
-    """An action under a lease of its own; `asked_at` is when that was requested (see `KeptLease`)."""
+    """An action under a lease of its own, for `lasts` seconds; `asked_at` is when that was requested (see `KeptLease`)."""
 
     __slots__ = ("_board", "conversations", "kept")
     lease: ActionLease
 
-    def __init__(self, board: ActionQueue, lease: ActionLease, action: Action, build: Build, asked_at: float) -> None:
+    def __init__(
+        self, board: ActionQueue, lease: ActionLease, action: Action, build: Build, asked_at: float, lasts: float = 0.0
+    ) -> None:
         super().__init__(action, build, lease)
         self.conversations = Inboxes()
-        self.kept = KeptLease(lease_seconds(build), asked_at)
+        self.kept = KeptLease(lease_seconds(build), asked_at, lasts)
         self._board = board
 
     @property
@@ -83,30 +85,34 @@ class ClaimedAction(RunningAction):
 
 
 class KeptLease:
-    """The time of a lease that this process renews, by a clock that no user can set. Times are in seconds."""
+    """The time of a lease that this process renews, by a clock that no user can set. Times are in seconds.
 
-    __slots__ = ("_asked_at", "seconds")
+    `seconds` is what it is renewed for; `lasts` how long it runs before that, where it was taken for less.
+    """
 
-    def __init__(self, seconds: float, asked_at: float) -> None:
+    __slots__ = ("_asked_at", "_lasts", "seconds")
+
+    def __init__(self, seconds: float, asked_at: float, lasts: float = 0.0) -> None:
         self.seconds = seconds
         self._asked_at = asked_at
+        self._lasts = lasts or seconds
 
     @property
     def overdue(self) -> bool:
         """Whether a third of the lease has passed: one heartbeat."""
-        return self._silent_seconds >= self.seconds / 3
+        return self._silent_seconds >= self._lasts / 3
 
     @property
     def gone(self) -> bool:
         """Whether the lease may have run out: by now another process may have taken it."""
-        return self._silent_seconds >= self.seconds
+        return self._silent_seconds >= self._lasts
 
     def renewed(self, asked_at: float) -> None:
         """Note that the lease was renewed, by a request sent at `asked_at` (seconds of the event loop's clock).
 
         The time of the answer does not count: this process may have been stopped in between, while the lease ran on.
         """
-        self._asked_at = asked_at
+        self._asked_at, self._lasts = asked_at, self.seconds
 
     @property
     def _silent_seconds(self) -> float:

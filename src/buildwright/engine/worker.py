@@ -20,7 +20,7 @@ from buildwright.core.action import Action, JudgeMerge, JudgePatch, RunAgent
 from buildwright.core.build import Build
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent
-from buildwright.core.limits import Limits, Options
+from buildwright.core.limits import Options
 from buildwright.core.secrets import mask
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
@@ -35,8 +35,9 @@ from buildwright.ports import ActionLease, ActionName, ActionQueue, Builds, Cloc
 
 T = TypeVar("T")
 
-CLAIMED_SECONDS = 3 * Limits().heartbeat_seconds
-"""For how long actions are claimed; then their build says for how long."""
+CLAIMED_SECONDS = 15.0
+"""For how long actions are claimed; once the build is read, it says for how long. No build waits longer than that for
+what a process claimed that was stopped before it read the build."""
 DECLINED_SECONDS = 15.0
 """How long a build is left to others before it is tried here again: the missing program may have been installed."""
 MOST_IN_VAIN = 8
@@ -183,14 +184,15 @@ class Worker:
                 await self.advance(lease.build_id)  # or the board would want it still, and offer it again and again
             return None
         kept_at, now = asked_at, asyncio.get_running_loop().time
-        if lease_seconds(build) != CLAIMED_SECONDS:
+        lasts = min(CLAIMED_SECONDS, lease_seconds(build))
+        if lasts < CLAIMED_SECONDS:
             kept_at = now()
-            await self.board.keep([lease], lease_seconds(build))
+            await self.board.keep([lease], lasts)
         if now() - asked_at >= CLAIMED_SECONDS:  # another worker may have taken it before it was kept
             await self.board.drop(lease)
             return None
         self.waited.append(lease.waited)
-        return ClaimedAction(self.board, lease, action, build, kept_at)
+        return ClaimedAction(self.board, lease, action, build, kept_at, lasts)
 
     async def _wanted(self, lease: ActionLease) -> tuple[Action | None, Build | None]:
         """Return the action of a lease if it may begin now, and the build it is wanted for."""
