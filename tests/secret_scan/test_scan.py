@@ -102,6 +102,12 @@ def test_a_file_of_the_environment_is_read_strictly_and_its_example_is_not() -> 
     assert SCANNER.scan(".env.example", b"SMTP_PASSWORD=your-password\n") == []
 
 
+def test_what_follows_a_name_in_a_binary_part_far_into_a_file_is_no_value() -> None:
+    text = b"# Notes\n" * 2000
+    assert [one.line for one in SCANNER.scan("a.txt", text + f"API_KEY={KEY[4:]}\n".encode())] == [2001]
+    assert SCANNER.scan("a.txt", text + f"API_KEY={KEY[4:]}\0PART=b\0OPTIONS=-a -b\n".encode()) == []
+
+
 def test_nothing_of_a_value_is_shown_but_its_beginning() -> None:
     short = plain_password(random.Random(1))[:13]
     for path, text, value in (("a.py", f"K = '{KEY}'\n", KEY), ("a.yml", f"password: {short}\n", short)):

@@ -38,7 +38,8 @@ _RUN = re.compile(rb"[\w+/=-]{15,}")
 _DIGITS = frozenset(b"0123456789")
 _AROUND = 400
 _HEAD = 8000
-"""A content with a zero byte in its head is binary, as git has it: names and values do not stand side by side there."""
+"""A content with a zero byte in its head is binary, as git has it: names and values do not stand side by side there.
+Nor do they where a value that has a zero byte seems to follow a name, further on in what begins as text."""
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -62,8 +63,8 @@ class SecretScanner:
             return []
         engine = load(self._folder, self._say)
         hits = search(engine, path, text)
-        if b"\0" in text[:_HEAD]:
-            hits = [hit for hit in hits if hit.rule not in GENERIC]
+        binary = b"\0" in text[:_HEAD]
+        hits = [hit for hit in hits if hit.rule not in GENERIC or not (binary or b"\0" in hit.value)]
         kept = _kept(path, text, hits)
         joined = join(text)
         if joined is not None:
