@@ -10,12 +10,11 @@ await inBrowser(async (page) => {
   const box = page.getByRole("region", { name: "Lines of the log" });
   await page.locator("main header").getByText(`${given.lines.toLocaleString("en")} lines`).first().waitFor();
   await box.getByText(`line ${given.last} `).waitFor();
-  const before = asked.length;
 
   await box.focus();
   await page.keyboard.press("Home");
   await box.getByText("line 0 ", { exact: false }).first().waitFor();
-  const read = asked.slice(before);
+  const read = [...asked];
   const rows = await page.locator("[data-index]").count();
   await page.getByRole("button", { name: /Follow/ }).waitFor();
 

@@ -126,7 +126,8 @@ export function LogPage({ id }: { readonly id: string }) {
     const element = box.current;
     if (!element) return;
     const upwards = element.scrollTop < top.current - 2;
-    const below = element.scrollHeight - element.scrollTop - element.clientHeight;
+    // The browser may not have the height of new rows yet, and would say that this is the end.
+    const below = rows.getTotalSize() - element.scrollTop - element.clientHeight;
     top.current = element.scrollTop;
     if (below <= NEAR) setFollows(true);
     else if (upwards && follows) {
