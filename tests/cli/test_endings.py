@@ -360,7 +360,8 @@ def test_steering_a_build_in_the_wrong_state_is_exit_7_in_words(
     assert (again.code, "paused already" in again.err, "fix" in again.err) == (7, True, True)
     said = program("say", "", "be quick")
     assert said.code == 0
-    assert "It waits for the next agent." in said.err and "resume" in said.err
+    assert "It waits for the next agent." in said.err
+    assert "resume" in said.err
     assert "Not heard yet by any agent: be quick" in program("status").out
     assert program("status", "--json").object["unheard"][0]["text"] == "be quick"
     assert program("resume", "--retry", "--no-run").code == 0

@@ -19,8 +19,9 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadSettings
 from buildwright.gates.needs import Needs, Network
+from buildwright.gates.project_folder import ProjectFiles, Toolchain
 from buildwright.gates.setup_cache import Setup
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain, read_settings
+from buildwright.gates.toolchain import find_toolchain, read_settings
 from buildwright.wiring import AGENTS_OF_OTHERS
 from buildwright.wiring.own_models import read_models
 from tests.docs.pages import ROOT, blocks, read

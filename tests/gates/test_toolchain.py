@@ -15,8 +15,9 @@ from buildwright.core.limits import Check, Options
 from buildwright.errors import BadSettings
 from buildwright.gates.levels import unjudged, why_not
 from buildwright.gates.parts import part_of
+from buildwright.gates.project_folder import ProjectFiles, Toolchain
 from buildwright.gates.setup_cache import Setup
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
+from buildwright.gates.toolchain import find_toolchain
 from tests.git import git
 
 DEFAULTS = Options()

@@ -31,17 +31,19 @@ from buildwright.gates.found_checks import pins_of, sources_of
 from buildwright.gates.interpreter import Python, Pythons
 from buildwright.gates.levels import unjudged, why_not
 from buildwright.gates.overlay import lay_over
+from buildwright.gates.project_folder import ProjectFiles, Toolchain
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
 from buildwright.gates.proof import missing_proof
 from buildwright.gates.proof_of_tests import ReadyTree, prove
 from buildwright.gates.python_setup import VENV
+from buildwright.gates.python_toolchain import needs_pytest
 from buildwright.gates.replay import elsewhere, looks_around, make_old, not_repeated
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
 from buildwright.gates.surface import Surface, commands_behind, is_settings
 from buildwright.gates.tests_first import left_out, not_red, own_red, remove_early, still_red, without
 from buildwright.gates.tool_output import within
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain, needs_pytest
+from buildwright.gates.toolchain import find_toolchain
 from buildwright.ports import Furnished, GateTools, Judged, Judgement
 from buildwright.temporary_folders import temporary_folder
 

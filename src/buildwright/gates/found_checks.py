@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from buildwright.core.limits import Options
 from buildwright.gates.needs import SETTINGS
+from buildwright.gates.project_folder import ProjectFiles, Toolchain, around
 from buildwright.gates.python_setup import DECLARE, REQUIREMENTS, VENV
-from buildwright.gates.toolchain import PYTEST_FILES, ProjectFiles, Toolchain, around
+from buildwright.gates.python_toolchain import PYTEST_FILES
 
 _MANIFESTS: Mapping[str, tuple[str, ...]] = {
     "uv": ("uv.lock",),

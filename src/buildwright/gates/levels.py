@@ -17,9 +17,9 @@ from buildwright.core.limits import Check
 from buildwright.gates.comparison import MOST_NAMED
 from buildwright.gates.needs import SETTINGS
 from buildwright.gates.parts import LANGUAGES, code_outside
+from buildwright.gates.project_folder import ProjectFiles, Toolchain, enter
 from buildwright.gates.reporting import finding
 from buildwright.gates.surface import is_prose
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, enter
 
 _MOST_FILES = 2_000
 """A part with more files is not searched for the names of the others: it may use them all."""

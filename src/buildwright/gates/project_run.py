@@ -38,6 +38,7 @@ from buildwright.gates.junit import Tally
 from buildwright.gates.needs import SETTINGS, Network, Step, Supplies, joined, masked, masking, supplied, supply
 from buildwright.gates.node_reporting import node_reporting
 from buildwright.gates.package_settings import found_settings, found_variables, lent, may_name_a_registry, secrets_in
+from buildwright.gates.project_folder import Toolchain
 from buildwright.gates.pytest_witness import PytestWitness
 from buildwright.gates.registries import Registries
 from buildwright.gates.reporting import clip, finding, judgement
@@ -48,7 +49,6 @@ from buildwright.gates.surface import is_test
 from buildwright.gates.telling import telling
 from buildwright.gates.test_output import runner_of
 from buildwright.gates.tool_output import findings_in, within
-from buildwright.gates.toolchain import Toolchain
 from buildwright.ports import Command, Completed, Judged, Judgement, Reach, Sandbox
 from buildwright.shared_folders import beside as beside_of
 from buildwright.shared_folders import shared_in

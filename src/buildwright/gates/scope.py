@@ -13,9 +13,9 @@ from buildwright.core.proof import can_be_proven
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.gates.needs import SETTINGS
+from buildwright.gates.project_folder import around
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.surface import is_test
-from buildwright.gates.toolchain import around
 from buildwright.ports import Judged, Judgement
 
 OWN_PATHS = (SETTINGS,)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from buildwright.core.limits import Options
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
+from buildwright.gates.project_folder import ProjectFiles, Toolchain
+from buildwright.gates.toolchain import find_toolchain
 
 _ROUNDS = 6
 

@@ -30,7 +30,7 @@ from buildwright.wiring.own_models import with_models
 
 if TYPE_CHECKING:
     from buildwright.core.limits import Options
-    from buildwright.gates.toolchain import Toolchain
+    from buildwright.gates.project_folder import Toolchain
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox, Spend
     from buildwright.settings import Settings
@@ -291,8 +291,8 @@ async def toolchain(new: NewBuild, workspace: GitWorkspace) -> Toolchain:
 
     Without a repository there are none. Raises BadRepository, BadSettings (buildwright.toml is wrong).
     """
+    from buildwright.gates.project_folder import Toolchain as Found
     from buildwright.gates.stored_tree import toolchain_of_tree
-    from buildwright.gates.toolchain import Toolchain as Found
     from buildwright.workspace.orphans import PLAN
 
     if not new.repository or not new.options.gates:
