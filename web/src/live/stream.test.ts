@@ -158,6 +158,29 @@ test("the log is asked for when a page shows it, its newest lines first, and the
   ]);
 });
 
+test("a log that is wanted while the connection is being made is asked for once it is there", async () => {
+  for (const whole of [false, true]) {
+    server.resetHandlers();
+    const met = meeting((client) => {
+      client.send(hello("live", "c0"));
+      client.addEventListener("message", () => {
+        client.send(frame("subscribed", { resume: "live", cursor: "s" }));
+        client.send(lines(1, 2));
+      });
+    });
+    const { made } = stream();
+    if (whole) made.wantLog(true);
+    made.open();
+    if (whole) made.log.span(1, 9);
+    if (whole) made.wantWholeLog();
+    else made.wantLog(true);
+    await vi.waitFor(() => expect(made.log.loaded).toBe(2));
+    expect(met.said.map((one) => one.payload)).toEqual([
+      { topics: ["events", "log"], ...(whole ? { after: "start" } : { last: 1_000 }) },
+    ]);
+  }
+});
+
 test("older lines come when all of the log is wanted, also after a cut on the way", async () => {
   const places = { oldest: { "3fa9-whole": { line: 1 } }, head: { "3fa9-whole": { line: 6 } } };
   const met = meeting((client, number) => {

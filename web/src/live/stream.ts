@@ -59,6 +59,8 @@ export class BuildStream {
   #logCursor = "";
   /** Whether all of the log is wanted, from its first line on. */
   #whole = false;
+  /** What the address of the connection asked for. */
+  #connectedFor = "";
   /** A subscription was asked for, and frames of the one before may still come. */
   #awaits = false;
   #seen = 0;
@@ -130,7 +132,11 @@ export class BuildStream {
   #subscribe(): void {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
     this.#awaits = true;
-    this.#send({ type: "subscribe", payload: { topics: this.#topics(), ...this.#start() } });
+    this.#send({ type: "subscribe", payload: this.#wanted() });
+  }
+
+  #wanted(): { topics: string[]; after?: string; last?: number } {
+    return { topics: this.#topics(), ...this.#start() };
   }
 
   /** From where the log is wanted: where it was, or with its newest lines. */
@@ -147,6 +153,7 @@ export class BuildStream {
     this.#stop("retry");
     this.#drop();
     this.#awaits = false;
+    this.#connectedFor = JSON.stringify(this.#wanted());
     const { after = this.#cursor, last } = this.#start();
     const query = new URLSearchParams({ build: this.build, topics: this.#topics().join(",") });
     if (after) query.set("after", after);
@@ -199,6 +206,9 @@ export class BuildStream {
         const [head] = Object.values(payload.head ?? {});
         this.log.span(oldest?.line ?? 0, head?.line ?? 0);
         resync = this.#greeted(payload.resume ?? "live") || resync;
+        // A page has asked for more since this connection was begun.
+        if (type === "hello" && !resync && this.#connectedFor !== JSON.stringify(this.#wanted()))
+          this.#subscribe();
         news ||= type === "hello";
       } else if (type === "execution-update" && (payload.seq ?? 0) > this.#seen) {
         this.#seen = payload.seq ?? 0;
