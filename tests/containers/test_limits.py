@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pytest
 from buildwright.ports import Command, Completed
 from buildwright.sandbox import choose
 from buildwright.sandbox.container import ContainerSandbox
+from buildwright.sandbox.execution import OPEN_FILES
 from tests.cli.conftest import WRITES
 from tests.podman import SETTINGS, Podman
 from tests.rootless import Rootless
@@ -42,6 +44,17 @@ exec crun "$@"
 @pytest.fixture(scope="module")
 def without_cgroups() -> Iterator[Podman]:
     engine = Podman(SETTINGS.replace('cgroups = "enabled"', 'cgroups = "disabled"'))
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(scope="module")
+def without_ulimits() -> Iterator[Podman]:
+    """An engine with the limits that podman sets by itself: beyond those of this process."""
+    engine = Podman("".join(line for line in SETTINGS.splitlines(keepends=True) if "ulimits" not in line))
     engine.start()
     try:
         yield engine
@@ -152,3 +165,19 @@ def test_a_podman_without_root_contains_builds_of_its_user(rootless: Rootless) -
     assert left == "", "a process takes its boxes along"
     assert subprocess.run(["pgrep", "-u", str(rootless.user), "sleep"], capture_output=True, check=False).stdout == b""
     assert "Task one: One" in rootless("git", "-C", str(repository), "log", "--all", "--format=%s")
+
+
+async def test_a_box_is_given_no_limits_beyond_those_of_this_process(without_ulimits: Podman, tmp_path: Path) -> None:
+    """Where root may not go beyond its own (no CAP_SYS_RESOURCE), the engine could start none otherwise."""
+    box = await box_of(without_ulimits)
+    try:
+        done = await ran(box, tmp_path, "ulimit -Hp; ulimit -Hn")
+    finally:
+        await box.remove_all()
+    wanted = {resource.RLIMIT_NPROC: 32_768, resource.RLIMIT_NOFILE: OPEN_FILES}
+    own = {number: resource.getrlimit(number)[1] for number in wanted}
+    most = {
+        number: limit if own[number] == resource.RLIM_INFINITY else min(limit, own[number])
+        for number, limit in wanted.items()
+    }
+    assert [int(word) for word in done.output.split()] == list(most.values())

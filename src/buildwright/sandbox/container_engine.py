@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import resource
 import shutil
 import stat
 import tarfile
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from buildwright.errors import GateBroken
 from buildwright.process_table import is_abandoned, new_mark
+from buildwright.sandbox.execution import OPEN_FILES
 from buildwright.sandbox.lending import NOBODY
 from buildwright.sandbox.relays import INSIDE
 from buildwright.temporary_folders import SHORT, make_temporary_folder, remove_temporary_folder
@@ -51,6 +53,8 @@ _CONTROL_GROUP = "cgroup"
 """What engines name when they may not set a limit."""
 _LIMITS = (("NanoCpus",), ("Memory", "MemorySwap", "PidsLimit"))
 """Limits in the order in which they are given up: systemd leaves its users memory and processes, and no processors."""
+_ULIMITS = (("nofile", resource.RLIMIT_NOFILE, OPEN_FILES), ("nproc", resource.RLIMIT_NPROC, 32_768))
+"""Limits of each process in a box (setrlimit(2)); the second is the number that Linux has of all, pid_max, by default."""
 _PROGRAM = "box_program.py"
 _FOLDERS = ("dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var", "var/tmp")
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -214,6 +218,7 @@ class ContainerEngine:
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges", "label=disable"],
             "RestartPolicy": {"Name": "always"},
+            "Ulimits": [] if self._rootless else _ulimits(),
             "UsernsMode": ("keep-id" if self._podman else "") if self._rootless else "host",
         }
         return {
@@ -272,6 +277,20 @@ class ContainerEngine:
         except DockerError as error:
             if error.status != 404:
                 raise
+
+
+def _ulimits() -> list[dict[str, Any]]:
+    """Return limits that are not above those of this process.
+
+    An engine of root otherwise sets higher ones, which the kernel refuses where root may not go beyond its own: in a
+    container, or a virtual machine, without CAP_SYS_RESOURCE.
+    """
+    found = []
+    for name, number, wanted in _ULIMITS:
+        _, most = resource.getrlimit(number)
+        given = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        found.append({"Name": name, "Soft": given, "Hard": given})
+    return found
 
 
 def _with_fewer_limits(host: dict[str, Any]) -> bool:
