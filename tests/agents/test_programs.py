@@ -7,7 +7,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -20,11 +20,12 @@ from buildwright.agents.finding import find, interpreter_of
 from buildwright.agents.program_agent import LONGEST_ARGUMENT, ProgramAgent
 from buildwright.agents.programs import PROGRAMS, program
 from buildwright.agents.programs.program import PROMPT, AgentProgram, OwnForm, ProgramPlace, Start, Unpacks
-from buildwright.core.activity import Activity, Finished, Heard, Printed, Ran, Said, Warned, Wrote
+from buildwright.agents.session_files import KeptConversation, save
+from buildwright.core.activity import Activity, Finished, Heard, Printed, Ran, Said, Saved, Warned, Wrote
 from buildwright.core.limits import Limits, Options
 from buildwright.errors import AgentFailed
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Agent, Assignment, Message, ModelAccess, ModelEndpoint
+from buildwright.ports import GO_ON, Agent, Assignment, Message, ModelAccess, ModelEndpoint
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign
 from tests.agents.installed import FULL, names, programs
@@ -219,6 +220,40 @@ async def test_it_goes_on_with_its_conversation_and_hears_the_user(
     out = await play(agent, elsewhere(assignment, conversation=kept, feedback="mend it"))
     assert finish(out).ok, out
     assert "Mended." in told(out)
+
+
+async def test_codex_goes_on_from_where_it_was_when_the_engine_died(gateway: LocalGateway, assign: Assign) -> None:
+    runs = "  - {{when: {{turn: {}}}, reply: {{tools: [{{name: exec_command, input: {{cmd: {}}}}}]}}}}\n".format
+    turns = (
+        f"  - {{when: {{contains: {GO_ON}, message: 0}}, reply: {{text: Who are you?}}}}\n"
+        f"  - {{when: {{contains: {GO_ON}}}, reply: {{text: Went on.}}}}\n"
+        f"{runs(0, 'echo one > one.txt')}{runs(1, 'sleep 3600')}"
+    )
+    agent = ProgramAgent(program("codex"), Bubblewrap(), f"{programs('codex')}{os.pathsep}{os.environ['PATH']}")
+    assignment = await scripted(gateway, assign(), turns)
+    git(assignment.lane, "init", "--quiet")
+    activities = agent.run(assignment, asyncio.Queue())
+    saved = ""
+    async for activity in activities:
+        if isinstance(activity, Saved):
+            saved = activity.conversation
+            break
+    assert isinstance(activities, AsyncGenerator)
+    await activities.aclose()
+    assert (assignment.lane / "one.txt").read_text() == "one\n", "the conversation is ahead of the lane"
+    out = await play(agent, elsewhere(assignment, conversation=saved, resumed=True, feedback="mend it"))
+    assert finish(out).ok, out
+    assert "Went on." in told(out)
+
+
+def test_a_line_that_was_being_written_is_no_part_of_a_conversation(assign: Assign) -> None:
+    assignment = assign()
+    lines = {"torn.jsonl": '{"a": 1}\n{"b', "whole.jsonl": '{"a": 1}\n{"b": 2}', "plain.md": "one\ntwo"}
+    for name, text in lines.items():
+        (assignment.home / name).write_text(text)
+    kept = save("s", ("*.*",), assignment)
+    assert kept is not None
+    assert KeptConversation.model_validate_json(kept).files == lines | {"torn.jsonl": '{"a": 1}\n'}
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, Agent
 from buildwright.agents.session_files import decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
-from buildwright.core.activity import Activity, Finished, Heard, Printed, Said, Warned
+from buildwright.core.activity import Activity, Finished, Heard, Printed, Ran, Said, Saved, Warned, Wrote
 from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
-from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
+from buildwright.ports import GO_ON, Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
 from buildwright.time_advice import ended_by
 
@@ -88,6 +88,8 @@ class ProgramAgent:
             yield Warned(text=f"{program.title} cannot continue a conversation: it begins again, with the findings.")
         run = Run(assignment.lane, before.session if before is not None else "")
         text = first_text(assignment, resumed=before is not None)
+        if before is not None and assignment.resumed:
+            text = GO_ON
         with leaving_nothing(assignment.lane, program.leaves):
             async with aclosing(self._work(assignment, executable, run, text, inbox)) as activities:
                 async for activity in activities:
@@ -190,10 +192,24 @@ class ProgramAgent:
             run.trouble = text
         yield Said(text=f"{text[:TAIL]}\n")
 
+    def conversation(self, assignment: Assignment, run: Run) -> str | None:
+        """Return the conversation as text to keep; None where there is none, or it is too large."""
+        if self._program.session_files is None or not run.session:
+            return None
+        return save(run.session, self._program.session_files(run.session), assignment)
+
+    @property
+    def saves(self) -> bool:
+        """Whether its conversation can be kept while it works.
+
+        It has to tell when it has run a command or written, and to lay nothing of its own into the lane: that would be
+        the project's in the next life.
+        """
+        program = self._program
+        return program.read is not None and program.own_form is None and not program.leaves
+
     def _finished(self, assignment: Assignment, turn: _Turn, run: Run) -> Finished:
-        kept = None
-        if self._program.session_files is not None and run.session:
-            kept = save(run.session, self._program.session_files(run.session), assignment)
+        kept = self.conversation(assignment, run)
         if turn.is_done:
             return Finished(ok=True, summary=run.said[-TAIL:], conversation=kept)
         if turn.completed is not None and turn.completed.exit_code is None:
@@ -222,6 +238,8 @@ class _Turn:
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     """The end of what it wrote beside its events."""
     _plain_count: int = 0
+    _is_ahead: bool = False
+    """Whether it has changed something since its conversation was last kept."""
 
     @property
     def is_done(self) -> bool:
@@ -246,7 +264,7 @@ class _Turn:
                     await asyncio.wait({running, changed}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     changed.cancel()
-                for activity in self._told(output):
+                async for activity in self._told(output):
                     yield activity
             self.completed = await running
         finally:
@@ -254,18 +272,26 @@ class _Turn:
             with suppress(asyncio.CancelledError, AgentFailed):
                 await running
         output.end()
-        for activity in self._told(output):
+        async for activity in self._told(output):
             yield activity
         self.waiting = waiting_in(inbox)
 
-    def _told(self, output: LineOutput) -> Iterator[Activity]:
+    async def _told(self, output: LineOutput) -> AsyncGenerator[Activity]:
         for line in output.take():
+            if self._is_ahead and self.agent.saves:
+                # At the line after, because a program may tell what it did before it writes that down. The lane, which
+                # is looked at later, may be ahead of the conversation, as after a crash, and never behind it.
+                kept = await asyncio.to_thread(self.agent.conversation, self.assignment, self.run)
+                self._is_ahead = False
+                if kept is not None:
+                    yield Saved(conversation=kept)
             for activity in self.agent.read(self.run, line):
                 if isinstance(activity, Printed | Said) and not line.startswith(b"{"):
                     self.plain.append(activity.text.strip())
                     self._plain_count += 1
                     if self._plain_count > _MOST_PLAIN_LINES:
                         continue
+                self._is_ahead = self._is_ahead or isinstance(activity, Ran | Wrote)
                 yield activity
 
 

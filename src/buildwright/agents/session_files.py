@@ -16,7 +16,7 @@ LARGEST = 16 * 1024 * 1024
 
 
 _MINUTE = re.compile(r"(?<=session-)\d{4}-\d\d-\d\dT\d\d-\d\d(?=-[0-9a-f]{8}\.jsonl$)")
-"""In names of Gemini's: it empties the file of a conversation that it loads in the minute in which that was begun."""
+"""In names of Gemini's: it begins the file anew of a conversation that it loads in the minute in which that was begun."""
 
 
 class KeptConversation(Record):
@@ -41,11 +41,23 @@ def save(session: str, patterns: tuple[str, ...], assignment: Assignment) -> str
             size += len(content)
             if size > LARGEST:
                 return None
-            files[name] = content.decode("utf-8", "replace")
+            files[name] = _whole_lines(name, content).decode("utf-8", "replace")
     if not files:
         return None
     lane = os.path.realpath(assignment.lane)
     return KeptConversation(session=session, lane=lane, home=str(home), files=files).model_dump_json()
+
+
+def _whole_lines(name: str, content: bytes) -> bytes:
+    """Return a file of JSON lines without a last one that is still being written, or was when its program was killed."""
+    before, _, last = content.rpartition(b"\n")
+    if not name.endswith(".jsonl") or not last:
+        return content
+    try:
+        json.loads(last)
+    except ValueError:
+        return before + b"\n"
+    return content
 
 
 def decode(text: str) -> KeptConversation | None:

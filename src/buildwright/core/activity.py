@@ -130,7 +130,8 @@ class Compacted(Record):
 class Saved(Record):
     """A point from which the agent can go on: the lane as it is now, and this (opaque) conversation.
 
-    The agent changes nothing in its lane until the reader of the stream asks for the next activity.
+    Until the reader of the stream asks for the next activity, nothing changes in the lane but what the conversation does not
+    tell of yet, of an agent that goes on working.
     """
 
     type: Literal["saved"] = "saved"

@@ -458,7 +458,7 @@ class Checkpoints:
         self._next: datetime | None = None
 
     async def keep(self, saved: Saved) -> None:
-        """Keep this checkpoint, unless the last one is only moments old. The lane must not change meanwhile."""
+        """Keep this checkpoint, unless the last one is only moments old. What changes meanwhile may be part of it."""
         world, lane = self._bench.world, self._lane
         if lane is None or world.workspace is None or not world.agent.resumes:
             return
@@ -468,8 +468,8 @@ class Checkpoints:
         try:
             tree = (await world.workspace.checkpoint(lane)).tree
             conversation = await world.builds.put_artifact(saved.conversation.encode())
-        except (CouldNot, Refused) as failure:
-            # A file that cannot be taken (Refused) is judged when the attempt ends.
+        except (CouldNot, Refused, OSError) as failure:
+            # A file that cannot be taken (Refused) is judged when the attempt ends; one may go while it is read (OSError).
             self._bench.logbook.note("engine", f"no checkpoint of {task}: {failure}", task, attempt)
         else:
             # Recorded before the checkpoint: an agent that goes on from it does not ask again for the answers up to it.
