@@ -109,7 +109,7 @@ async def change_answer(
     project: OwnProject,
     site: SiteOf,
 ) -> InterviewView:
-    """Change an answer. The interviewer looks for contradictions with the next message."""
+    """Change an answer. The interviewer looks for contradictions when it is asked next, before all is complete."""
     return await site.app.interviewing.change(project.user_id, project.id, answer_id, change.text)
 
 
