@@ -31,10 +31,11 @@ async def test_a_plan_is_read_changed_and_put_back_before_it_is_approved(served:
     assert [task["id"] for task in plan["tasks"]] == ["a", "b", "c"]
     plan["tasks"][1]["goal"] = "Mine."
     plan["tasks"][2] = {"id": "d", "title": "Fourth", "depends_on": ["b"]}
+    plan["tasks"].append({"id": "e", "title": "Fifth", "depends_on": ["d"]})
     content, tag = yaml.safe_dump(plan), {"If-Match": told.headers["etag"]}
     tried = await client.ask("PUT", f"{path}?dry_run=true", {"content": content}, headers=tag)
     expected = {
-        "added": ["d"],
+        "added": ["d", "e"],
         "edited": [{"id": "b", "fields": ["goal"]}],
         "dropped": ["c"],
         "kept": [],
@@ -44,6 +45,7 @@ async def test_a_plan_is_read_changed_and_put_back_before_it_is_approved(served:
     taken = await client.ask("PUT", path, {"content": content}, headers=tag)
     assert (taken.json["changed"], taken.json["difference"]) == (True, expected)
     assert taken.json["standing"]["control"] == "paused", "it waits for its approval as before"
+    assert taken.json["standing"]["pause"]["message"] == "the plan waits for your approval: 4 tasks in 4 waves"
     assert taken.headers["etag"] == (await client.get(path)).headers["etag"] != told.headers["etag"]
     late = await client.ask("PUT", path, {"content": content}, headers=tag)
     assert (late.status, late.json["code"]) == (409, "conflict")
@@ -52,7 +54,7 @@ async def test_a_plan_is_read_changed_and_put_back_before_it_is_approved(served:
     build = path.removesuffix("/plan")
     assert (await client.post(f"{build}/resume", {"choice": "go"})).status == 200
     status = await ended(client, build.rpartition("/")[2])
-    assert sorted(task["id"] for task in status["tasks"]) == ["a", "b", "d"]
+    assert sorted(task["id"] for task in status["tasks"]) == ["a", "b", "d", "e"]
 
 
 async def test_a_plan_that_cannot_be_is_refused_with_what_is_wrong(served: Served) -> None:

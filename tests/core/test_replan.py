@@ -67,6 +67,19 @@ def test_a_dropped_task_is_not_waited_for() -> None:
     assert (made.build.outcome, made.build.done) == ("succeeded", 3)
 
 
+def test_a_pause_for_approval_says_what_of_the_changed_plan_waits() -> None:
+    made = machine(task("a"), task("b", "a"))
+    while not made.build.done:
+        assert made.step()
+    made.take(e.BuildPaused(reason="approval", message="the plan waits for your approval: 1 task in 1 wave"))
+    ask(made, ChangeTasks(tasks=(task("c", "b"), task("d", "c"))))
+    assert made.build.pause is not None
+    assert made.build.pause.message == "the plan waits for your approval: 3 tasks in 3 waves"
+    ask(made, ChangeTasks(drop=("b", "c", "d")))
+    assert made.build.pause is not None
+    assert made.build.pause.message == "the plan waits for your approval: 0 tasks in 0 waves"
+
+
 def test_the_last_open_task_can_be_dropped() -> None:
     made = machine(task("a"), task("b", "a"))
     while made.build.task("a").phase is not TaskPhase.DONE:

@@ -33,13 +33,12 @@ from buildwright.core.delivery_again import delivered_again, ended_as_before, is
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.fault import Fault
 from buildwright.core.figures import count, money
-from buildwright.core.graph import compile_plan
 from buildwright.core.heap import pop
 from buildwright.core.judged_base import base_fault, base_refusal
 from buildwright.core.merge import train_actions
 from buildwright.core.paths import overlapping
 from buildwright.core.repetition import same_change, same_findings
-from buildwright.core.replan import changed_graph, tasks_over
+from buildwright.core.replan import waits_for_approval
 from buildwright.core.routing import models_chosen
 from buildwright.core.timed_out import time_limit_of
 
@@ -173,7 +172,7 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
                 return (e.BuildPaused(reason="plan", message=build.plan_error),)
             return _over_budget(build) or _reopened(build) or _rejected_facts(build)
         case Stage.WORKING if build.options.approve_plan and not build.plan_approved:
-            return _base_trouble(build) or _waits_for_approval(build)
+            return _base_trouble(build) or (e.BuildPaused(reason="approval", message=waits_for_approval(build)),)
         case Stage.WORKING:
             facts = (
                 models_chosen(build, _by_rank(build))
@@ -213,14 +212,6 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return (e.BuildDelivered(kind="none", commit=build.head), e.BuildFinished(outcome="succeeded"))
         case _:
             return ()
-
-
-def _waits_for_approval(build: Build) -> tuple[AnyEvent, ...]:
-    assert build.plan is not None
-    left = compile_plan(changed_graph(build.plan, (), tasks_over(build)))
-    waves = max(left.depth, default=0) + 1
-    what = f"{count(len(left.graph.tasks), 'task')} in {count(waves, 'wave')}"
-    return (e.BuildPaused(reason="approval", message=f"the plan waits for your approval: {what}"),)
 
 
 def _base_trouble(build: Build) -> tuple[AnyEvent, ...]:

@@ -12,6 +12,7 @@ from immutables import Map
 
 from buildwright.core import event as e
 from buildwright.core.build import Build, Car, Control, Stage, TaskPhase, TaskState, no_task
+from buildwright.core.figures import count
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.heap import heap_of
 from buildwright.core.limits import Options
@@ -64,7 +65,18 @@ def change_plan(build: Build, plan: Plan, given: Collection[str], dropped: Itera
         "notes_to_agents": tuple(note for note in build.notes_to_agents if note.task not in gone),
         **placed(build, plan, states),
     }
-    return changes | stage_with_work(build.evolve(changes))
+    after = build.evolve(changes)
+    if build.pause is not None and build.pause.reason == "approval":
+        changes["pause"] = build.pause._replace(message=waits_for_approval(after))
+    return changes | stage_with_work(after)
+
+
+def waits_for_approval(build: Build) -> str:
+    """Return, in words, what of the build's plan waits for the user's approval: what has not landed or been given up."""
+    assert build.plan is not None
+    left = changed_graph(build.plan, (), tasks_over(build))
+    waves = max(compile_plan(left).depth) + 1 if left.tasks else 0
+    return f"the plan waits for your approval: {count(len(left.tasks), 'task')} in {count(waves, 'wave')}"
 
 
 def no_plan_yet() -> IllegalMove:
