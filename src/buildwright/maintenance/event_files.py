@@ -34,6 +34,8 @@ KEPT_FOR = timedelta(days=30)
 LARGEST = 1_000_000
 """Bytes of a full file."""
 NEWEST = "events.jsonl"
+SCHEMA = 1
+"""The version of a line, which is that of the lines that `buildwright events` prints."""
 _OLD = re.compile(r"events-(\d{6,})\.jsonl\.gz")
 EVERY_SECONDS = 5.0
 _PAGE = 1000
@@ -121,7 +123,7 @@ class EventFiles:
         return written
 
     def _line(self, build_id: str, recorded: Recorded) -> bytes:
-        fields = {"build": build_id, **event_fields(recorded), "at": stamp(recorded.at)}
+        fields = {"build": build_id, "schema": SCHEMA, **event_fields(recorded), "at": stamp(recorded.at)}
         return self._mask(to_json(fields).decode()).encode() + b"\n"
 
     def _expire(self, writer: _Writer, now: datetime) -> None:
