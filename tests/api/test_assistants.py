@@ -102,6 +102,28 @@ async def test_each_caller_has_their_own_rights(served: Served, repository: Path
         assert said.startswith("error (Forbidden): you may not run commands on this server"), said
 
 
+async def test_what_holds_already_is_answered_only_to_those_who_may_ask_for_it(
+    served: Served, repository: Path
+) -> None:
+    made = await served.client.post("/projects", {"name": "shop"})
+    path = f"/projects/{made.json['id']}"
+    for user, role in (("vic", "viewer"), ("mai", "maintainer")):
+        assert (await (await served.user(user)).get("/auth/me")).status == 200
+        assert (await served.client.ask("PUT", f"{path}/members/{user}", {"role": role})).status == 200
+    wish = {"tasks": [{"id": "a", "title": "First"}], "target_type": "local_path", "target_ref": str(repository)}
+    started = await served.client.post(f"{path}/build", {**wish, "options": options(approve_plan=True)})
+    assert started.status == 202, started.text
+    build = started.json["build_id"]
+    while (await served.client.get(f"/api/builds/{build}")).json["control"] != "paused":
+        await asyncio.sleep(0.05)
+    async with assistant(served, "vic") as client:
+        said = await refused(client, "pause", build=build)
+        assert said.startswith("error (Forbidden): your role in this build is viewer"), said
+    async with assistant(served, "mai") as client:
+        assert (await asked(client, "pause", build=build))["control"] == "paused"
+    assert (await served.client.post(f"/api/builds/{build}/stop")).status == 200
+
+
 async def test_only_a_token_opens_the_tools(served: Served) -> None:
     site, nobody = served.site, await served.user("")
     now = site.app.clock.now()

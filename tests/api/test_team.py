@@ -155,6 +155,7 @@ async def test_a_member_leaves_a_project_and_sees_it_no_more(shared: Filled) -> 
     assert (await shared.bob.post(f"{place}/leave")).status == 403, "bob has never seen it"
     owner = await served.client.post(f"{place}/leave")
     assert (owner.status, owner.json["code"]) == (422, "refused")
+    assert owner.json["fix"] == "end the sharing with others: DELETE /projects/{project_id}/members/{user_id}"
     for name in ("lea", "len"):
         leaving = await served.user(name)
         assert (await leaving.get("/auth/me")).status == 200

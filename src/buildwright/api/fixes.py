@@ -63,6 +63,7 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"status", "GET /api/builds"),
         (r"lessons list", "GET /api/lessons"),
         (r"user members PROJECT", "GET /projects/{{project_id}}/members"),
+        (r"user unshare PROJECT USER", "DELETE /projects/{{project_id}}/members/{{user_id}}"),
         (r"user list", "GET /api/users"),
         (r"user show \S+", "GET /api/users/{{user_id}}"),
         (r"user set(?: NAME)?", "PATCH /api/users/{{user_id}}"),
