@@ -132,7 +132,10 @@ class Team:
     async def leave(self, project: ProjectRecord, user_id: str) -> None:
         """End the sharing of a project with a user, at the request of that user. Raises NotFound, Refused (the owner)."""
         if user_id == project.user_id:
-            raise Refused("you are the owner of the project", fix="end the sharing with others: `buildwright user unshare PROJECT USER`")
+            raise Refused(
+                "you are the owner of the project",
+                fix="end the sharing with others: `buildwright user unshare PROJECT USER`",
+            )
         if not await self.records.members.remove(project.id, user_id):
             raise NotFound(f"{user_id} is not a member of this project", fix="see `buildwright user members PROJECT`")
 
