@@ -106,7 +106,7 @@ class Interviewing:
         return spec_of_interview(kept.interview, project.name) if kept.interview.is_complete else None
 
     async def change(self, user_id: str, project_id: str, answer: str, text: str) -> InterviewView:
-        """Change an answer without asking the interviewer, who looks at it when asked next.
+        """Change an answer without asking the interviewer, which looks at it when it is asked next.
 
         Raises NotFound, Forbidden, Conflict.
         """
