@@ -166,6 +166,32 @@ def test_the_form_of_the_projects_own_tests_is_followed(
     assert all(title in placed for title in canaries.planned)
 
 
+@pytest.mark.parametrize(
+    ("command", "codes", "ran"),
+    [
+        ("go test .", set(), None),
+        ("cd lib && go test ./...", set(), None),
+        ("go test -v ./...", {"test.canary"}, 0),
+        ("go test -json ./...", {"test.canary"}, 0),
+    ],
+)
+def test_go_without_verbose_names_failures_alone(tmp_path: Path, command: str, codes: set[str], ran: int | None) -> None:
+    folder = "lib/" if command.startswith("cd ") else ""
+    sample = f"{folder}a_test.go"
+    root = write(tmp_path, {sample: 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'})
+    canaries = place(root, Check(name="go", command=command), (sample,), failing=True)
+    failing = next(title for title, outcome in canaries.planned.items() if outcome == "failed")
+    # What Go 1.19 printed.
+    said = f"--- FAIL: {failing} (0.00s)\n    limits_parts_test.go:21: 80 is not 83\nFAIL\nFAIL\texample.org/a\t0.007s\nFAIL\n"
+    tally = read_run(said)
+    assert tally is not None
+    results = canaries.judge(tally, 1)
+    assert {one.code for one in results.findings} == codes
+    assert (results.exit_code == 0, results.tally.ran) == (not codes, ran)
+    hidden = canaries.judge(tally._replace(cases=(CaseResult("TestOther", "failed"),)), 1)
+    assert "test.canary" in {one.code for one in hidden.findings}
+
+
 SUM = """import unittest
 
 
