@@ -20,11 +20,11 @@ from typing import Literal, NamedTuple
 
 from bench.measure import RunFailed
 
-Index = Literal["python", "node", "debian"]
+Ecosystem = Literal["python", "node", "debian"]
 
 
 class Release(NamedTuple):
-    """One release: its version in the index, and the digest of its source archive."""
+    """One release: its version there, and the digest of its source archive."""
 
     version: str
     sha256: str
@@ -34,7 +34,7 @@ class Project(NamedTuple):
     """Two releases of one project, and how it is tested."""
 
     name: str
-    index: Index
+    ecosystem: Ecosystem
     package: str
     before: Release
     after: Release
@@ -194,7 +194,7 @@ def fetch(project: Project, release: Release, archives: Path) -> Path:
     if not kept.exists():
         archives.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="bench-", dir=archives) as made:
-            found = _FETCH[project.index](project, release, Path(made))
+            found = _FETCH[project.ecosystem](project, release, Path(made))
             digest = hashlib.sha256(found.read_bytes()).hexdigest()
             if digest != release.sha256:
                 raise RunFailed(f"{project.name} {release.version} has the digest {digest}, not {release.sha256}")

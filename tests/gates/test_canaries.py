@@ -175,7 +175,9 @@ def test_the_form_of_the_projects_own_tests_is_followed(
         ("go test -json ./...", {"test.canary"}, 0),
     ],
 )
-def test_go_without_verbose_names_failures_alone(tmp_path: Path, command: str, codes: set[str], ran: int | None) -> None:
+def test_go_without_verbose_names_failures_alone(
+    tmp_path: Path, command: str, codes: set[str], ran: int | None
+) -> None:
     folder = "lib/" if command.startswith("cd ") else ""
     sample = f"{folder}a_test.go"
     root = write(tmp_path, {sample: 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'})
