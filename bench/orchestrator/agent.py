@@ -37,7 +37,10 @@ def main() -> None:
     if order["kind"] == "endless":
         for _ in range(REQUESTS):
             _ask(prompt, attempt)
-    edits = changes["tasks"][marks[0]].get(order["change"], {})
+    known = changes["tasks"][marks[0]]
+    edits = known.get(order["change"], {})
+    if order["change"] == "right":
+        _undo(known, changes)
     for done, (path, text) in enumerate(edits.items(), 1):
         _put(path, changes["base"].get(path), text)
         if order["kind"] == "dies" and done >= len(edits) / 2:
@@ -84,9 +87,24 @@ def _ask(prompt: str, attempt: dict) -> dict:  # type: ignore[type-arg]
     raise AssertionError
 
 
-def _put(path: str, base: str | None, text: str | None) -> None:
-    """Make of a file what it is with a change, on top of what others have done to it."""
+def _undo(known: dict, changes: dict) -> None:  # type: ignore[type-arg]
+    """Take back what an earlier attempt at the task did wrong: the lane may still have it."""
+    for name, wrong in known.items():
+        for path, text in wrong.items() if name != "right" else ():
+            _put(path, text, known["right"].get(path, changes["base"].get(path)), only=True)
+    for wrong in changes["elsewhere"]:
+        for path, text in wrong.items():
+            _put(path, text, changes["base"][path], only=True)
+
+
+def _put(path: str, base: str | None, text: str | None, *, only: bool = False) -> None:
+    """Make of a file what it is with a change from `base`, on top of what others have done to it.
+
+    `only`: nothing is done to a file that is not there, nor one removed that is not `base`.
+    """
     place = Path(path)
+    if only and (not place.exists() or base is None or (text is None and place.read_text("utf-8") != base)):
+        return
     if text is None:
         place.unlink(missing_ok=True)
         return

@@ -21,16 +21,17 @@ from typing import NamedTuple, Self
 
 from bench.measure import RunFailed
 from bench.orchestrator import history
-from bench.orchestrator.history import Hunk, Piece, Step
+from bench.orchestrator.history import Hunk, Step
 from bench.orchestrator.projects import Project, fetch, unpack
-from buildwright.gates.mutations import in_lines, is_source, mutations
+from buildwright.gates.mutations import Mutation, in_lines, is_source, mutations
 from buildwright.liars.generic import generic_liars
 from buildwright.liars.outside import tests_about
 from buildwright.liars.records import edited
 
-FORMAT = 1
-FAULTS = 6
-"""Mutations of a task that are tried until one is seen by the earlier tests and one by the later alone."""
+FORMAT = 2
+FAULTS = 5
+"""Mutations that are tried of a task's own lines, until one is seen by the earlier tests and one by the later alone; and of
+the other lines of its files, until one is seen."""
 LIES = 3
 """Lies of each task that agents may tell."""
 ELSEWHERE = 5
@@ -40,6 +41,14 @@ SECONDS = 120.0
 
 Texts = dict[str, str | None]
 """Texts by path, None for a file that is gone."""
+
+
+class Fault(NamedTuple):
+    """A line of a file, and what it becomes."""
+
+    path: str
+    old: str
+    new: str
 
 
 class Task(NamedTuple):
@@ -235,38 +244,48 @@ class _Maker:
     def _task(self, step: Step, done: Mapping[str, Step]) -> Task:
         closure = self._closure(step, done)
         changes: dict[str, Texts] = {"right": self._with((step,))}
-        for fault, later in islice(self._faults(step), FAULTS):
-            if {"seen", "unseen"} <= changes.keys():
-                break
-            name = self._noticed_by((*closure, fault), later)
-            if name:
-                changes.setdefault(name, self._with((fault,)))
+        for lines, wanted in zip(self._lines(step), ({"seen", "unseen"}, {"seen"}), strict=True):
+            faults = in_lines(self._after, lines, len(step.name))
+            put = (one for one in map(self._line_of, faults) if one and _in(changes["right"], one) is not None)
+            for fault in islice(put, FAULTS):
+                if wanted <= changes.keys():
+                    break
+                name = self._noticed_by(_over(self._with((*closure, step)), fault), _in(self._after, fault))
+                if name and (wrong := _over(changes["right"], fault)) is not None:
+                    changes.setdefault(name, wrong)
         half, later = self._half(step)
-        half_is = self._noticed_by((*closure, half), later) if half is not None else ""
+        half_is = self._noticed_by(self._with((*closure, half)), later) if half is not None else ""
         if half is not None and half_is:
             changes["half"] = self._with((half,))
         changes |= dict(self._lies(changes.get("seen"), step))
         return Task(step.id, step.name, step.depends_on, changes, half_is)
 
-    def _noticed_by(self, steps: tuple[Step, ...], later: Texts) -> str:
-        """Return whose tests notice a fault: `seen` by the earlier, `unseen` by those, "" when the later do not either."""
-        if not self._old.pass_with(self._with(steps)):
+    def _noticed_by(self, earlier: Texts | None, later: Texts | None) -> str:
+        """Return whose tests notice what these files have in them: `seen` by the earlier, `unseen` by the later alone.
+
+        "" when neither do, or it cannot be put into one of the releases.
+        """
+        if earlier is None or later is None:
+            return ""
+        if not self._old.pass_with(earlier):
             return "seen"
         return "" if self._new.pass_with(later) else "unseen"
 
-    def _faults(self, step: Step) -> Iterator[tuple[Step, Texts]]:
-        """Yield the step with one small fault in its new lines, and the later release with the same fault."""
-        lines = {
+    def _lines(self, step: Step) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Return the lines of the later release (from 1) that are new by a step, and the others of the files it changes."""
+        new = {
             piece.path: [hunk.first + number for hunk in piece.hunks for number in range(1, len(hunk.new) + 1)]
             for piece in step.pieces
             if is_source(piece.path)
         }
-        for fault in in_lines(self._after, lines, len(step.name)):
-            new = fault.text.splitlines(keepends=True)
-            if len(new) != len(self._after[fault.path].splitlines()):
-                continue
-            pieces = tuple(_taken_from(piece, new) if piece.path == fault.path else piece for piece in step.pieces)
-            yield step._replace(pieces=pieces), {fault.path: fault.text}
+        return new, {
+            path: sorted({*range(1, len(self._after[path].splitlines()) + 1)} - {*lines}) for path, lines in new.items()
+        }
+
+    def _line_of(self, fault: Mutation) -> Fault | None:
+        """Return a fault as the line that it changes, None where it changes how many lines there are."""
+        old, new = (text.splitlines(keepends=True) for text in (self._after[fault.path], fault.text))
+        return Fault(fault.path, old[fault.line - 1], new[fault.line - 1]) if len(old) == len(new) else None
 
     def _half(self, step: Step) -> tuple[Step | None, Texts]:
         """Return the first half of a step, and the later release without the second; None for a step of one line."""
@@ -324,7 +343,15 @@ class _Maker:
         return tuple({fault.path: fault.text} for fault in islice(seen, ELSEWHERE))
 
 
-def _taken_from(piece: Piece, lines: list[str]) -> Piece:
-    """Return a piece whose new lines are those of another text of the later file, with as many lines."""
-    hunks = (hunk._replace(new=tuple(lines[hunk.first : hunk.first + len(hunk.new)])) for hunk in piece.hunks)
-    return piece._replace(hunks=tuple(hunks))
+def _in(files: Mapping[str, str | None], fault: Fault) -> Texts | None:
+    """Return the files with a fault in them, None where its line is not there once."""
+    lines = (files.get(fault.path) or "").splitlines(keepends=True)
+    if lines.count(fault.old) != 1:
+        return None
+    return {fault.path: "".join(fault.new if line == fault.old else line for line in lines)}
+
+
+def _over(files: Texts, fault: Fault) -> Texts | None:
+    """Return all these files, one of them with the fault in it, None where its line is not there once."""
+    wrong = _in(files, fault)
+    return None if wrong is None else {**files, **wrong}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from buildwright.core.limits import Check
-from buildwright.gates.canaries import Canaries, CanaryResults
+from buildwright.gates.canaries import Canaries, CanaryResults, naming_tests
 from buildwright.gates.junit import CaseResult, Tally
 from buildwright.gates.node_reporting import node_reporting, node_reports
 from buildwright.gates.results import agreed
@@ -167,31 +168,28 @@ def test_the_form_of_the_projects_own_tests_is_followed(
 
 
 @pytest.mark.parametrize(
-    ("command", "codes", "ran"),
+    ("command", "run"),
     [
-        ("go test .", set(), None),
-        ("cd lib && go test ./...", set(), None),
-        ("go test -v ./...", {"test.canary"}, 0),
-        ("go test -json ./...", {"test.canary"}, 0),
+        ("go test .", "go test -v ."),
+        ("cd lib && go test ./... -count=1", "cd lib && go test -v ./... -count=1"),
+        ("go vet -v ./... && go test ./...", "go vet -v ./... && go test -v ./..."),
+        ("go test -vet=off ./...; go test -json ./...", "go test -v -vet=off ./...; go test -json ./..."),
+        ("go test -race --v ./...", "go test -race --v ./..."),
+        ("go test ./... -test.v", "go test ./... -test.v"),
+        ("cargo test --no-fail-fast", "cargo test --no-fail-fast"),
     ],
 )
-def test_go_without_verbose_names_failures_alone(
-    tmp_path: Path, command: str, codes: set[str], ran: int | None
-) -> None:
-    folder = "lib/" if command.startswith("cd ") else ""
-    sample = f"{folder}a_test.go"
-    root = write(tmp_path, {sample: 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'})
-    canaries = place(root, Check(name="go", command=command), (sample,), failing=True)
-    failing = next(title for title, outcome in canaries.planned.items() if outcome == "failed")
-    # What Go 1.19 printed.
-    said = f"--- FAIL: {failing} (0.00s)\n    limits_parts_test.go:21: 80 is not 83\nFAIL\nFAIL\texample.org/a\t0.007s\nFAIL\n"
-    tally = read_run(said)
-    assert tally is not None
-    results = canaries.judge(tally, 1)
-    assert {one.code for one in results.findings} == codes
-    assert (results.exit_code == 0, results.tally.ran) == (not codes, ran)
-    hidden = canaries.judge(tally._replace(cases=(CaseResult("TestOther", "failed"),)), 1)
-    assert "test.canary" in {one.code for one in hidden.findings}
+def test_go_is_asked_to_name_all_tests(command: str, run: str) -> None:
+    assert naming_tests(command) == run
+
+
+def test_none_are_placed_where_a_script_runs_go_without_naming_tests(tmp_path: Path) -> None:
+    sample = 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'
+    for script, is_placed in (("go test ./...", False), ("go test -v ./...", True)):
+        package = json.dumps({"scripts": {"test": script}})
+        root = write(tmp_path / script.replace("/", "-"), {"a_test.go": sample, "package.json": package})
+        found = Canaries.place(root, Check(name="npm", command="npm test"), ("a_test.go",))
+        assert (found is not None) == is_placed
 
 
 SUM = """import unittest

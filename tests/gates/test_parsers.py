@@ -283,6 +283,13 @@ CASES: dict[str, tuple[str, ...]] = {
 }
 
 
+def test_a_go_package_that_is_not_built_or_ends_itself_has_failed() -> None:
+    run = read_run(GO_BROKEN)
+    assert run is not None
+    assert [one.message for one in run.findings] == ["x/a::TestA", "x/b", "x/c"]
+    assert run.ran == 2
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_tests_are_named_alike_in_every_run(name: str) -> None:
     run = read_run(recorded(name))
@@ -300,6 +307,10 @@ GO_BUILD = '{"Action":"output","Package":"x","Output":"x/a.go:3: undefined: y\\n
 GO_VERBOSE = (
     "=== RUN   TestA\n=== RUN   TestA/in_x\n    a_test.go:5: wrong\n--- FAIL: TestA (0.00s)\n    --- PASS: TestA/in_x (0.00s)\n"
     "=== RUN   TestC\n    a_test.go:9: later\n--- SKIP: TestC (0.00s)\nFAIL\nFAIL\tx/calc\t0.006s\n"
+)
+GO_BROKEN = (
+    "=== RUN   TestA\n--- FAIL: TestA (0.00s)\nFAIL\nFAIL\tx/a\t0.006s\n=== RUN   TestB\n--- PASS: TestB (0.00s)\n"
+    "exit status 1\nFAIL\tx/b\t0.002s\nFAIL\tx/c [build failed]\nok  \tx/d\t0.001s\nFAIL\n"
 )
 MAVEN = (
     "[ERROR]   CalcTest.adds:9 expected: <4> but was: <3>\n[ERROR] Tests run: 4, Failures: 1, Errors: 0, Skipped: 1\n"

@@ -176,8 +176,10 @@ def _model(place: str, content: bytes) -> None:
 def _file(place: str, content: bytes) -> None:
     path = Path(place)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Its own token, which ends with it, would be found by the gate of secrets: here it is about what is not its own.
+    own = os.environ.get("ANTHROPIC_API_KEY", "").encode()
     with path.open("ab") as file:
-        file.write(content[:100_000])
+        file.write((content.replace(own, b"its own token") if own else content)[:100_000])
 
 
 PLACES: dict[str, Callable[[str, bytes], None]] = {

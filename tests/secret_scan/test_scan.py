@@ -102,10 +102,10 @@ def test_a_file_of_the_environment_is_read_strictly_and_its_example_is_not() -> 
     assert SCANNER.scan(".env.example", b"SMTP_PASSWORD=your-password\n") == []
 
 
-def test_what_follows_a_name_in_a_binary_part_far_into_a_file_is_no_value() -> None:
-    text = b"# Notes\n" * 2000
-    assert [one.line for one in SCANNER.scan("a.txt", text + f"API_KEY={KEY[4:]}\n".encode())] == [2001]
-    assert SCANNER.scan("a.txt", text + f"API_KEY={KEY[4:]}\0PART=b\0OPTIONS=-a -b\n".encode()) == []
+@pytest.mark.parametrize("after", ["\n", "\0PART=b\0OPTIONS=-a -b\n", '\0"\n'])
+def test_a_zero_byte_ends_a_value_and_hides_none(after: str) -> None:
+    text = b"# Notes\n" * 2000 + f"API_KEY={KEY[4:]}{after}".encode()
+    assert [(one.line, one.value) for one in SCANNER.scan("a.txt", text)] == [(2001, KEY[4:].encode())]
 
 
 def test_nothing_of_a_value_is_shown_but_its_beginning() -> None:

@@ -35,8 +35,8 @@ _FOLDER = re.compile(r"cd (\S+|'[^']*') && (.*)$", re.DOTALL)
 _HIDES = ("bail", "fail-fast", "failfast", "forceexit", "threshold", "check-coverage", "max-warnings")
 """Words of commands and settings under which a failing test would stop or hide something else."""
 _SETTINGS = (".mocharc", "jest.config", "vitest.config", "vite.config", ".nycrc", ".c8rc", "package.json")
-_GO_NAMES_ALL = re.compile(r"(?<![\w-])--?(?:test\.)?(?:v|json)\b")
-"""Options by which `go test` names tests that passed, too."""
+_GO_TEST = re.compile(r"(?<![\w./-])go test(?=\s|$)(?![^;&|\n]*\s--?(?:test\.)?(?:v|json)(?![\w-]))")
+"""A `go test` that names no test that passed."""
 _PARTS = re.compile(r"&&|\|\||[;|\n]")
 _CHOOSES = re.compile(
     r"(?<!\S)(?:-[tgko]|--(?:f?grep|testNamePattern|test-name-pattern|test-skip-pattern|test-only|changed|changedSince|"
@@ -86,8 +86,6 @@ class Canaries(NamedTuple):
     """The existing test file whose form and place they follow."""
     may_be_unnamed: bool = False
     """Whether the runner may name only tests that failed."""
-    names_failures: bool = False
-    """Whether the runner names tests that failed alone, and says of no other how many there were."""
 
     @classmethod
     def place(cls, files: Path, check: Check, tests: Sequence[str], *, failing: bool | None = None) -> Canaries | None:
@@ -99,7 +97,7 @@ class Canaries(NamedTuple):
         """
         runner = runner_behind(files, check)
         write = WRITERS.get(runner.name)
-        if write is None:
+        if write is None or (runner.body not in check.command and _GO_TEST.search(runner.body)):
             return None
         if failing is None:
             failing = not _hides(files, runner)
@@ -118,8 +116,7 @@ class Canaries(NamedTuple):
             return None
         as_name = IDENTIFIERS.get(runner.name, str)
         planned = {as_name(title): outcome for outcome, title in titles.items()}
-        names_failures = runner.name == "go test" and not _GO_NAMES_ALL.search(runner.body)
-        return cls(planned, path, before, beside, runner.name == "unittest", names_failures)
+        return cls(planned, path, before, beside, runner.name == "unittest")
 
     @property
     def fails(self) -> bool:
@@ -161,8 +158,7 @@ class Canaries(NamedTuple):
         if self._is_elsewhere(tally, mine):
             message = f"{self.beside} is run by no test runner of this check, so it is not known whether all tests are."
             return CanaryResults(rest, exit_code, (finding("test.canary", message, severity="warning"),))
-        is_counted = not self.may_be_unnamed or len(tally.cases) == (tally.ran or 0) + tally.skipped
-        names_all = is_counted and not self.names_failures
+        names_all = not self.may_be_unnamed or len(tally.cases) == (tally.ran or 0) + tally.skipped
         looked_for = [(title, outcome) for title, outcome in self.planned.items() if names_all or outcome == "failed"]
         findings = [one for title, outcome in looked_for for one in _compare(mine.get(title), outcome)]
         if self.fails and exit_code == 0:
@@ -185,7 +181,7 @@ class Canaries(NamedTuple):
     def _without(self, tally: Tally, mine: Mapping[str, CaseResult]) -> Tally:
         cases = tuple(case for case in tally.cases if case not in mine.values())
         skipped = sum(case.outcome == "skipped" for case in mine.values())
-        ran = None if tally.ran is None or self.names_failures else max(tally.ran - (len(mine) - skipped), 0)
+        ran = None if tally.ran is None else max(tally.ran - (len(mine) - skipped), 0)
         if self.may_be_unnamed and mine and ran is not None:
             unnamed = [outcome for title, outcome in self.planned.items() if title not in mine]
             ran, skipped = max(ran - unnamed.count("passed"), 0), skipped + unnamed.count("skipped")
@@ -227,6 +223,11 @@ def _bent(what: str) -> Finding:
 
 def _shuffled(values: Sequence[_Value]) -> list[_Value]:
     return secrets.SystemRandom().sample(list(values), len(values))
+
+
+def naming_tests(command: str) -> str:
+    """Return a command so that `go test` names all tests, also those that pass, as other runners do by themselves."""
+    return _GO_TEST.sub("go test -v", command)
 
 
 def runner_behind(files: Path, check: Check) -> _Runner:

@@ -20,7 +20,7 @@ from buildwright.core.running_command import RunningCommand
 from buildwright.core.sanitize import sanitize
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
-from buildwright.gates.canaries import Canaries, barred
+from buildwright.gates.canaries import Canaries, barred, naming_tests
 from buildwright.gates.causes import (
     refused_by_the_wall,
     way_to_get,
@@ -273,7 +273,7 @@ class ProjectRun:
     async def _carry_out_check(self, check: Check, *, planted: bool) -> Completed:
         """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""
         seconds = self._judged.options.limits.gate_seconds
-        name, command = check.name, check.command
+        name, command = check.name, naming_tests(check.command)
         more = {"PYTHONSAFEPATH": "1"} if command.endswith(_STARTED_BY_US) else {}
         completed = await self._carry_out(name, command, seconds, more, planted=planted)
         if completed.exit_code != 0 and self._witness.is_missing(completed.output):

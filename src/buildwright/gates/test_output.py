@@ -292,17 +292,22 @@ def _go_verbose(lines: Sequence[str]) -> Tally | None:
     outcomes: dict[str, Outcome] = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
     cases: list[CaseResult] = []
     waiting: list[tuple[str, Outcome]] = []
+    broken: list[str] = []
     for line in lines:
         if match := _GO_TEST.match(line):
             waiting.append((match[2], outcomes[match[1]]))
         elif match := _GO_PACKAGE.match(line):
+            # A package fails with its tests; one without a failed test could not be built, or was ended from inside.
+            if line.startswith("FAIL") and not any(outcome == "failed" for _, outcome in waiting):
+                broken.append(match[1])
             cases += [CaseResult(f"{match[1]}::{name}", outcome) for name, outcome in waiting]
             waiting = []
     if not cases:
         return None
     skipped = sum(case.outcome == "skipped" for case in cases)
-    failed = tuple(finding("test.failed", case.name) for case in cases if case.outcome == "failed")
-    return Tally(len(cases) - skipped, skipped, failed, named(cases))
+    failed = [case.name for case in cases if case.outcome == "failed"]
+    found = tuple(finding("test.failed", name) for name in (*failed, *broken))
+    return Tally(len(cases) - skipped, skipped, found, named(cases))
 
 
 _READERS: tuple[Callable[[Sequence[str]], Tally | None], ...] = (

@@ -38,8 +38,7 @@ _RUN = re.compile(rb"[\w+/=-]{15,}")
 _DIGITS = frozenset(b"0123456789")
 _AROUND = 400
 _HEAD = 8000
-"""A content with a zero byte in its head is binary, as git has it: names and values do not stand side by side there.
-Nor do they where a value that has a zero byte seems to follow a name, further on in what begins as text."""
+"""A content with a zero byte in its head is binary, as git has it: names and values do not stand side by side there."""
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -63,8 +62,9 @@ class SecretScanner:
             return []
         engine = load(self._folder, self._say)
         hits = search(engine, path, text)
-        binary = b"\0" in text[:_HEAD]
-        hits = [hit for hit in hits if hit.rule not in GENERIC or not (binary or b"\0" in hit.value)]
+        if b"\0" in text[:_HEAD]:
+            hits = [hit for hit in hits if hit.rule not in GENERIC]
+        hits = [_to_zero(hit) for hit in hits]
         kept = _kept(path, text, hits)
         joined = join(text)
         if joined is not None:
@@ -73,6 +73,14 @@ class SecretScanner:
                 hit._replace(start=joined.original(hit.start), end=joined.original(hit.end - 1) + 1) for hit in pieces
             ]
         return list(_by_line(path, text, kept))
+
+
+def _to_zero(hit: Hit) -> Hit:
+    """Return a match of a name and a value up to the first zero byte, which ends a value as the end of a line does."""
+    if hit.rule not in GENERIC or b"\0" not in hit.value:
+        return hit
+    value = hit.value[: hit.value.index(b"\0")]
+    return hit._replace(value=value, end=hit.end if hit.encoded else hit.start + len(value))
 
 
 def _may_hold(text: bytes) -> bool:
