@@ -248,6 +248,8 @@ async def test_codex_goes_on_from_where_it_was_when_the_engine_died(gateway: Loc
 
 def test_a_line_that_was_being_written_is_no_part_of_a_conversation(assign: Assign) -> None:
     assignment = assign()
+    (assignment.home / "only.jsonl").write_text('{"a')
+    (assignment.home / "deep.jsonl").write_text("[" * 100_000)
     lines = {"torn.jsonl": '{"a": 1}\n{"b', "whole.jsonl": '{"a": 1}\n{"b": 2}', "plain.md": "one\ntwo"}
     for name, text in lines.items():
         (assignment.home / name).write_text(text)

@@ -15,7 +15,7 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
-from buildwright.engine.running_action import KeptLease
+from buildwright.engine.poll import renew_leases
 from buildwright.engine.worker import CLAIMED_SECONDS, Room, Worker
 from buildwright.errors import StoreFailed
 from buildwright.ports import ActionLease, ActionName, QueueUpdate
@@ -52,11 +52,12 @@ class SlowBuilds:
 class Place:
     """A build with two tasks that are to be begun, and a worker with one slot that has not seen it yet.
 
-    Beginning one ends with `error`; `begun` has when, in seconds of the event loop.
+    Beginning one takes `begins` seconds and ends with `error`; `begun` has when, in seconds of the event loop.
     """
 
-    def __init__(self, slow: SlowBuilds, error: Exception) -> None:
+    def __init__(self, slow: SlowBuilds, error: Exception, begins: float = 0.0) -> None:
         self.builds: Any = slow
+        self._begins = begins
         self.build_id = ""
         self.begun: list[float] = []
         self._error = error
@@ -68,11 +69,12 @@ class Place:
 
     async def _begin(self, _options: Options) -> Adapters:
         self.begun.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(self._begins)
         raise self._error
 
-    async def post(self, *keys: str, by_hand: bool = False) -> None:
+    async def post(self, *keys: str, by_hand: bool = False, heartbeat: float = 10.0) -> None:
         """Make a build whose board wants these keys, whatever the build itself wants."""
-        limits = Limits(concurrency=2, heartbeat_seconds=10.0)
+        limits = Limits(concurrency=2, heartbeat_seconds=heartbeat)
         options = Options(agent="noop", lanes=False, gates=False, by_hand=by_hand, limits=limits)
         new = commands.NewBuild(Spec(title="t", graph=tasks("a", "b")), options, "", "", "p", "u")
         self.build_id = await commands.create(self.builds, self._clock, new)
@@ -81,6 +83,11 @@ class Place:
             version = await self.builds.version(self.build_id)
             await self.builds.settle(self.build_id, version, [], AT, QueueUpdate(keys[:count]))
             await asyncio.sleep(0.01)
+
+    async def a_second(self) -> None:
+        """Let a second pass, on the event loop and on the worker's clock."""
+        await asyncio.sleep(1)
+        await self._clock.advance(1)
 
     async def board(self) -> dict[str, bool]:
         """The keys of the board, and whether each is held."""
@@ -166,16 +173,23 @@ def test_what_a_process_claimed_that_then_stopped_is_free_soon_however_long_leas
     on_virtual_time(main())
 
 
-def test_the_first_renewal_of_a_claim_is_for_as_long_as_the_build_says() -> None:
+def test_the_first_renewal_of_a_claim_comes_in_time_and_is_for_as_long_as_the_build_says() -> None:
     async def main() -> None:
-        kept = KeptLease(30.0, asyncio.get_running_loop().time(), lasts=CLAIMED_SECONDS)
-        seen = []
-        for seconds in (CLAIMED_SECONDS / 3, 9, 20, 1):
-            await asyncio.sleep(seconds)
-            seen.append((kept.overdue, kept.gone))
-            if seconds == CLAIMED_SECONDS / 3:
-                kept.renewed(asyncio.get_running_loop().time())
-        assert seen == [(True, False), (False, False), (True, False), (True, True)]
+        place = Place(SlowBuilds(), StoreFailed("no such program"), begins=40.0)
+        await place.post(A, heartbeat=30.0)
+        performing = asyncio.create_task(place.worker.perform(place.build_id, A))
+        renewing = asyncio.create_task(renew_leases(place.worker))
+        lasts = []
+        for _ in range(38):
+            await place.a_second()
+            (row,) = [row for row in await place.builds.board(place.build_id) if row.key == A]
+            assert row.live
+            assert row.holder == HERE
+            lasts.append((row.expires_at - row.beat_at).total_seconds())
+        assert lasts == sorted(lasts)
+        assert {*lasts} == {CLAIMED_SECONDS, 90.0}
+        await performing
+        renewing.cancel()
 
     on_virtual_time(main())
 

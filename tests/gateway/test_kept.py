@@ -330,6 +330,18 @@ def test_whole_answers_are_moved_but_what_is_signed_stays() -> None:
     assert move_answer(b"as it is", "anthropic", (), streamed=True) == b"as it is"
 
 
+def test_a_bare_go_on_is_no_question_to_codex_either() -> None:
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Do it."}]}
+    go_on = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": GO_ON}]}
+    more = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": f"{GO_ON} And test it."}]}
+
+    def digest(*items: dict[str, Any]) -> str:
+        return digest_of(read_request("responses", json.dumps({"model": "m", "input": items}).encode()), None)
+
+    assert digest(said, go_on) == digest(said)
+    assert digest(said, more) != digest(said)
+
+
 def test_what_changes_the_question_and_what_does_not() -> None:
     said: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": "Do it."}]}]
 

@@ -34,6 +34,8 @@ LONGEST_ARGUMENT = 100_000
 
 _LONGEST_LINE = 16 * 1024 * 1024
 _MOST_PLAIN_LINES = 2_000
+_SAVES_EVERY = 1.0
+"""Seconds from one time on which a conversation is read while its agent works to the next: it may be megabytes."""
 EXPORT_SECONDS = 60.0
 """Seconds that a program may take to write its conversation down."""
 _READ_PROMPT = 'file=$1; shift; exec "$@" < "$file"'
@@ -238,6 +240,7 @@ class _Turn:
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     """The end of what it wrote beside its events."""
     _plain_count: int = 0
+    _next_save: float = 0.0
     _is_ahead: bool = False
     """Whether it has changed something since its conversation was last kept."""
 
@@ -278,7 +281,9 @@ class _Turn:
 
     async def _told(self, output: LineOutput) -> AsyncGenerator[Activity]:
         for line in output.take():
-            if self._is_ahead and self.agent.saves:
+            now = asyncio.get_running_loop().time()
+            if self._is_ahead and self.agent.saves and now >= self._next_save:
+                self._next_save = now + _SAVES_EVERY
                 # At the line after, because a program may tell what it did before it writes that down. The lane, which
                 # is looked at later, may be ahead of the conversation, as after a crash, and never behind it.
                 kept = await asyncio.to_thread(self.agent.conversation, self.assignment, self.run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 
 from buildwright.confined_fs import read_beneath, write_beneath
 from buildwright.core.record import Record
@@ -32,20 +33,28 @@ def save(session: str, patterns: tuple[str, ...], assignment: Assignment) -> str
     """Return the conversation as text to keep; None where there is none, or it is too large."""
     home, files, size = assignment.home, dict[str, str](), 0
     for pattern in patterns:
-        for path in sorted(home.glob(pattern)):
-            name = path.relative_to(home).as_posix()
+        for name in _names(home, pattern):
             try:
-                content = read_beneath(home, name, LARGEST + 1)
+                content = _whole_lines(name, read_beneath(home, name, LARGEST + 1))
             except (NotFound, UnsafePath):
                 continue
             size += len(content)
             if size > LARGEST:
                 return None
-            files[name] = _whole_lines(name, content).decode("utf-8", "replace")
+            if content:
+                files[name] = content.decode("utf-8", "replace")
     if not files:
         return None
     lane = os.path.realpath(assignment.lane)
     return KeptConversation(session=session, lane=lane, home=str(home), files=files).model_dump_json()
+
+
+def _names(home: Path, pattern: str) -> list[str]:
+    """Return the files of a pattern; none where folders go while they are looked through."""
+    try:
+        return sorted(path.relative_to(home).as_posix() for path in home.glob(pattern))
+    except OSError:
+        return []
 
 
 def _whole_lines(name: str, content: bytes) -> bytes:
@@ -55,8 +64,8 @@ def _whole_lines(name: str, content: bytes) -> bytes:
         return content
     try:
         json.loads(last)
-    except ValueError:
-        return before + b"\n"
+    except (ValueError, RecursionError):
+        return before + b"\n" if before else b""
     return content
 
 

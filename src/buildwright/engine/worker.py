@@ -36,8 +36,9 @@ from buildwright.ports import ActionLease, ActionName, ActionQueue, Builds, Cloc
 T = TypeVar("T")
 
 CLAIMED_SECONDS = 15.0
-"""For how long actions are claimed; once the build is read, it says for how long. No build waits longer than that for
-what a process claimed that was stopped before it read the build."""
+"""For how long actions are claimed, or less in a build whose leases are shorter; the first renewal, when a third of it has
+passed, is for as long as leases of the build last. No build waits longer than this for what a process claimed that was
+stopped before it read the build."""
 DECLINED_SECONDS = 15.0
 """How long a build is left to others before it is tried here again: the missing program may have been installed."""
 MOST_IN_VAIN = 8

@@ -186,8 +186,12 @@ def _question(value: object) -> object:
     return [one for one in plain if one not in _ONLY_GO_ON]
 
 
-_SAID_GO_ON = {"type": "text", "text": GO_ON}
-_ONLY_GO_ON = ({"role": "user", "content": GO_ON}, {"role": "user", "content": []})
+_SAID_GO_ON = ({"type": "text", "text": GO_ON}, {"type": "input_text", "text": GO_ON})
+_BARE: tuple[object, ...] = (GO_ON, [])
+_ONLY_GO_ON = tuple(
+    {**message, "role": "user", "content": content} for message in ({}, {"type": "message"}) for content in _BARE
+)
+"""In the protocols whose agents go on from a checkpoint: Messages, Chat Completions and Responses."""
 
 
 def _part(value: object) -> object:
@@ -196,7 +200,7 @@ def _part(value: object) -> object:
     plain = {key: one for key, one in value.items() if key != "cache_control"}
     if isinstance(content := plain.get("content"), list):
         blocks = [_part(block) for block in content]
-        plain["content"] = [block for block in blocks if block != _SAID_GO_ON]
+        plain["content"] = [block for block in blocks if block not in _SAID_GO_ON]
     return plain
 
 

@@ -181,6 +181,39 @@ test("a log that is wanted while the connection is being made is asked for once 
   }
 });
 
+test("a log that is wanted before the greeting of an open connection is asked for once", async () => {
+  const met = meeting((client) => {
+    setTimeout(() => client.send(hello("live", "c0")), 60);
+    client.addEventListener("message", () => {
+      client.send(frame("subscribed", { resume: "live", cursor: "s" }));
+      client.send(lines(1, 2));
+    });
+  });
+  const { made } = stream();
+  made.open();
+  await vi.waitFor(() => expect(met.clients).toHaveLength(1));
+  await new Promise((done) => setTimeout(done, 20));
+  made.wantLog(true);
+  await vi.waitFor(() => expect(made.log.loaded).toBe(2));
+  await vi.waitFor(() => expect(made.state().link).toBe("live"));
+  await new Promise((done) => setTimeout(done, 100));
+  expect(met.said).toHaveLength(1);
+});
+
+test("a log that is no longer wanted is not sent on after a reset", async () => {
+  const met = meeting((client) => {
+    setTimeout(() => client.send(hello("reset", "c0")), 60);
+    client.addEventListener("message", () =>
+      client.send(frame("subscribed", { resume: "live", cursor: "s" })),
+    );
+  });
+  const { made } = stream();
+  made.wantLog(true);
+  made.open();
+  made.wantLog(false);
+  await vi.waitFor(() => expect(met.said.map((one) => one.payload)).toEqual([{ topics: ["events"] }]));
+});
+
 test("older lines come when all of the log is wanted, also after a cut on the way", async () => {
   const places = { oldest: { "3fa9-whole": { line: 1 } }, head: { "3fa9-whole": { line: 6 } } };
   const met = meeting((client, number) => {

@@ -59,8 +59,8 @@ export class BuildStream {
   #logCursor = "";
   /** Whether all of the log is wanted, from its first line on. */
   #whole = false;
-  /** What the address of the connection asked for. */
-  #connectedFor = "";
+  /** What the connection was last asked for: by its address, or by a subscription. */
+  #askedFor = "";
   /** A subscription was asked for, and frames of the one before may still come. */
   #awaits = false;
   #seen = 0;
@@ -132,6 +132,7 @@ export class BuildStream {
   #subscribe(): void {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
     this.#awaits = true;
+    this.#askedFor = JSON.stringify(this.#wanted());
     this.#send({ type: "subscribe", payload: this.#wanted() });
   }
 
@@ -153,7 +154,7 @@ export class BuildStream {
     this.#stop("retry");
     this.#drop();
     this.#awaits = false;
-    this.#connectedFor = JSON.stringify(this.#wanted());
+    this.#askedFor = JSON.stringify(this.#wanted());
     const { after = this.#cursor, last } = this.#start();
     const query = new URLSearchParams({ build: this.build, topics: this.#topics().join(",") });
     if (after) query.set("after", after);
@@ -207,8 +208,7 @@ export class BuildStream {
         this.log.span(oldest?.line ?? 0, head?.line ?? 0);
         resync = this.#greeted(payload.resume ?? "live") || resync;
         // A page has asked for more since this connection was begun.
-        if (type === "hello" && !resync && this.#connectedFor !== JSON.stringify(this.#wanted()))
-          this.#subscribe();
+        if (type === "hello" && this.#askedFor !== JSON.stringify(this.#wanted())) this.#subscribe();
         news ||= type === "hello";
       } else if (type === "execution-update" && (payload.seq ?? 0) > this.#seen) {
         this.#seen = payload.seq ?? 0;
