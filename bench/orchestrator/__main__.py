@@ -58,13 +58,15 @@ def part_of(course: Course, tasks: int, seed: int) -> Course:
     return course._replace(tasks=tuple(task for task in course.tasks if task.id in taken))
 
 
-def run(project: Project, contestant: Contestant, given: argparse.Namespace, seed: int) -> dict[str, Any]:
+def run(
+    project: Project, contestant: Contestant, given: argparse.Namespace, seed: int, cache: Path = CACHE
+) -> dict[str, Any]:
     """Make one run and return it as a row. Raises RunFailed."""
-    course = part_of(prepare(project, CACHE, say), given.tasks, seed)
+    course = part_of(prepare(project, cache, say), given.tasks, seed)
     model = Model(course, given.agents, seed, given.seconds)
     rules = Rules(given.at_once, given.kill_every, given.longest)
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as made, serve(model) as address:
-        site = make_site(Path(made).resolve(), course, project.setup, address, model, rules)
+        site = make_site(Path(made).resolve(), course, project.setup, address, rules)
         outcome = contestant.run(site)
         found = score(course, outcome, model.asked, given.at_once, given.seconds)
         if given.keep:
@@ -77,6 +79,7 @@ def run(project: Project, contestant: Contestant, given: argparse.Namespace, see
         "kill_every": given.kill_every,
         "tasks": given.tasks,
         "at_once": given.at_once,
+        "seconds": given.seconds,
         "load": round(load(), 1),
         "score": found._asdict(),
     }
@@ -87,13 +90,22 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _rows(given: argparse.Namespace, kept: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield every row that is asked for, made now or kept."""
+def _rows(given: argparse.Namespace, kept: list[dict[str, Any]]) -> Iterator[dict[str, Any] | None]:
+    """Yield every row that is asked for, made now or kept; None for a run that failed."""
     projects = [one for one in PROJECTS if not given.repo or one.name in given.repo]
     for seed in range(given.seed, given.seed + given.seeds):
         for project in projects:
             for name in given.peer or ["buildwright"]:
-                told = (name, given.agents, project.name, seed, given.kill_every, given.tasks, given.at_once)
+                told = (
+                    name,
+                    given.agents,
+                    project.name,
+                    seed,
+                    given.kill_every,
+                    given.tasks,
+                    given.at_once,
+                    given.seconds,
+                )
                 old = next((row for row in kept if _key(row) == told), None)
                 if old is not None and not given.again:
                     yield old
@@ -103,6 +115,7 @@ def _rows(given: argparse.Namespace, kept: list[dict[str, Any]]) -> Iterator[dic
                     row = run(project, CONTESTANTS[name], given, seed)
                 except RunFailed as failed:
                     say(f"{name}, {project.name}, seed {seed}: failed: {failed}")
+                    yield None
                     continue
                 done = Score(**row["score"])
                 say(
@@ -117,7 +130,7 @@ def _kept() -> list[dict[str, Any]]:
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("contestant", "agents", "project", "seed", "kill_every", "tasks", "at_once")
+    names = ("contestant", "agents", "project", "seed", "kill_every", "tasks", "at_once", "seconds")
     return tuple(row[name] for name in names)
 
 
@@ -142,8 +155,11 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print all counts")
     parser.add_argument("--html", default="", metavar="FILE", help="write them as one page, too")
     given = parser.parse_args()
-    rows = []
+    rows, failed = [], 0
     for row in _rows(given, _kept()):
+        if row is None:
+            failed += 1
+            continue
         rows.append(row)
         others = [one for one in _kept() if _key(one) != _key(row)]
         RESULTS.parent.mkdir(exist_ok=True)
@@ -151,7 +167,7 @@ def main() -> int:
     print(json.dumps(rows, indent=1) if given.json else text(rows, machine(ROOT)))
     if given.html:
         Path(given.html).write_text(html_page(rows, machine(ROOT)), encoding="utf-8")
-    return int(not rows)
+    return int(bool(failed) or not rows)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from bench.measure import RunFailed
 from bench.orchestrator.contest import ATTEMPTS, BRANCH, Outcome, Site, git, tree_of
 
 PROGRAM = (sys.executable, "-P", "-m", "buildwright")
-MOST_PERSONS = 200
+MOST_PAUSES = 2_000
 
 
 class Buildwright:
@@ -44,7 +44,6 @@ class _Run:
         self._site = site
         self._said = site.folder / "said.txt"
         self._environment = site.environment() | {
-            "PATH": f"{site.agent.parent}{os.pathsep}{site.environment()['PATH']}",
             "BUILDWRIGHT_HOME": str(site.folder / "state"),
         }
         agent = shlex.join(["python", str(site.agent)])
@@ -57,24 +56,21 @@ class _Run:
                 str(site.repository),
                 "--yes",
                 "--json",
-                "--on-failure",
-                "fail",
             ),
             *("--agent", "shell", "--agent-command", agent, "--attempts", str(ATTEMPTS), "--branch", BRANCH),
             *("--concurrency", str(site.rules.agents_at_once), "--check", f"test:tests={site.course.check}"),
-            *("--requests", "20", *(("--setup", site.setup) if site.setup else ())),
+            *(("--setup", site.setup) if site.setup else ()),
         ]
 
     def outcome(self) -> Outcome:
-        began, kills, persons, code = time.time(), [], 0, -1
+        began, kills, pauses = time.time(), [], 0
         words = self._first
-        while persons <= MOST_PERSONS:
-            code, killed = self._until_its_end(words, began)
-            if killed:
+        while pauses <= MOST_PAUSES:
+            if self._is_killed(words, began):
                 kills.append(time.time())
                 words = [*PROGRAM, "run", "newest", "--json"]
             elif self._told("status", "newest", "--json")["control"] == "paused":
-                persons += 1
+                pauses += 1
                 words = [*PROGRAM, "resume", "newest", "--skip", "--json"]
             else:
                 break
@@ -91,17 +87,15 @@ class _Run:
         names = [line for line in commits.splitlines() if line]
         return Outcome(
             done,
-            persons,
             self._refused(),
             tree_of(self._site.repository, BRANCH, self._site.folder),
             len(names) - len(set(names)),
-            code,
             seconds,
             tuple(kills),
         )
 
-    def _until_its_end(self, words: list[str], began: float) -> tuple[int, bool]:
-        """Run a command; return its exit code and whether it was killed. Raises RunFailed after the longest time."""
+    def _is_killed(self, words: list[str], began: float) -> bool:
+        """Run a command to its end; return whether it was killed instead. Raises RunFailed after the longest time."""
         rules = self._site.rules
         with self._said.open("ab") as said:
             process = subprocess.Popen(
@@ -115,7 +109,7 @@ class _Run:
             )
         left = rules.longest - (time.time() - began)
         try:
-            return process.wait(min(left, rules.kill_every) if rules.kill_every else left), False
+            process.wait(min(left, rules.kill_every) if rules.kill_every else left)
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             with contextlib.suppress(ProcessLookupError):
@@ -123,7 +117,8 @@ class _Run:
             process.wait()
             if time.time() - began >= rules.longest:
                 raise RunFailed(f"the build took more than {rules.longest:.0f} s") from None
-            return -9, True
+            return True
+        return False
 
     def _told(self, *words: str) -> dict[str, Any]:
         done = subprocess.run([*PROGRAM, *words], env=self._environment, capture_output=True, text=True, check=False)

@@ -1,7 +1,6 @@
 """The plain script that a user would write: a worktree for each agent, the project's tests, a merge. Nothing is kept.
 
-Its strict form runs the tests once more on what the merge made, before the branch moves. What was done when it is killed is
-told by the merges on its branch; tests that were running are run again.
+Its strict form runs the tests once more on what the merge made, before the branch moves. Killed, it would begin anew.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from bench.measure import RunFailed
 from bench.orchestrator.contest import ATTEMPTS, BRANCH, Outcome, Site, git, tree_of
 from bench.orchestrator.course import run as run_tests
 
@@ -43,6 +43,9 @@ class _Script:
         git(site.repository, "branch", BRANCH)
         git(site.repository, "worktree", "add", "--quiet", str(site.folder / "trunk"), BRANCH)
         self._set_up(site.folder / "trunk")
+        if site.rules.kill_every:
+            raise RunFailed("the plain script does not go on after it was killed")
+        begun: list[Future[None]] = []
         with ThreadPoolExecutor(site.rules.agents_at_once) as pool:
             waiting = list(site.course.tasks)
             while waiting:
@@ -51,30 +54,34 @@ class _Script:
                     hopeless = [one for one in waiting if set(one.depends_on) & self._failed]
                     self._failed |= {one.id for one in hopeless}
                     waiting = [one for one in waiting if one not in ready and one not in hopeless]
-                    for one in ready:
-                        pool.submit(self._task, one.id)
+                    begun += [pool.submit(self._task, one.id) for one in ready]
                     if waiting and not ready and not hopeless:
                         self._ready.wait()
+        for one in begun:
+            if error := one.exception():
+                raise RunFailed(f"the script broke: {error}") from error
         gates = {task: tuple(found) for task, found in self._refused.items()}
         tree = tree_of(site.repository, BRANCH, site.folder)
-        return Outcome(frozenset(self._done), 0, gates, tree, 0, int(bool(self._failed)), time.time() - began)
+        return Outcome(frozenset(self._done), gates, tree, 0, time.time() - began)
 
     def _set_up(self, place: Path) -> None:
         if self._site.setup:
-            subprocess.run(self._site.setup, shell=True, cwd=place, check=True, capture_output=True)
+            environment = self._site.environment()
+            subprocess.run(self._site.setup, shell=True, cwd=place, env=environment, check=True, capture_output=True)
 
     def _task(self, task: str) -> None:
         """Do a task, in as many attempts as it may have, and tell the others."""
-        said = ""
+        said, is_merged = "", False
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 said = self._attempt(task, attempt, said)
                 self._refused.setdefault(task, []).append(said.partition("\n")[0])
-                if not said:
+                is_merged = not said
+                if is_merged:
                     break
         finally:
             with self._ready:
-                (self._failed if said else self._done).add(task)
+                (self._done if is_merged else self._failed).add(task)
                 self._ready.notify_all()
 
     def _attempt(self, task: str, attempt: int, said: str) -> str:

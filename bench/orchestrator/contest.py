@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 
 from bench.orchestrator import agent
 from bench.orchestrator.course import Course, texts, write
-from bench.orchestrator.provider import Model
 
 BRANCH = "made"
 ATTEMPTS = 3
@@ -41,7 +40,6 @@ class Site(NamedTuple):
     setup: str
     address: str
     """The address of the agents' model."""
-    model: Model
     rules: Rules
 
     def goal(self, task: str) -> str:
@@ -69,19 +67,15 @@ class Outcome(NamedTuple):
 
     done: frozenset[str]
     """Tasks that it calls done."""
-    persons: int
-    """Times that it waited for a person."""
     refused: Mapping[str, tuple[str, ...]]
     """For each task the gates (or whatever it calls what refused) of its attempts, in turn, as far as it tells."""
     tree: Mapping[str, str]
     """The files of its result."""
     twice: int
     """Tasks of which its result has more than one commit."""
-    exit_code: int
     seconds: float
     kills: tuple[float, ...] = ()
     """When it was killed, in seconds since the epoch."""
-    note: str = ""
 
 
 class Contestant(Protocol):
@@ -94,7 +88,7 @@ class Contestant(Protocol):
         ...
 
 
-def make_site(folder: Path, course: Course, setup: str, address: str, model: Model, rules: Rules) -> Site:
+def make_site(folder: Path, course: Course, setup: str, address: str, rules: Rules) -> Site:
     """Make the site of one run below a folder that is empty."""
     repository, place = folder / "repository", folder / "agent"
     for made in (repository, place, folder / "home", folder / "tmp"):
@@ -114,7 +108,7 @@ def make_site(folder: Path, course: Course, setup: str, address: str, model: Mod
         "elsewhere": course.elsewhere,
     }
     (place / "changes.json").write_text(json.dumps(told), encoding="utf-8")
-    return Site(folder, repository, place / "agent.py", course, setup, address, model, rules)
+    return Site(folder, repository, place / "agent.py", course, setup, address, rules)
 
 
 def tree_of(repository: Path, branch: str, folder: Path) -> dict[str, str]:
@@ -133,5 +127,6 @@ def tree_of(repository: Path, branch: str, folder: Path) -> dict[str, str]:
 
 def git(repository: Path, *arguments: str, check: bool = True) -> str:
     """Run git in a repository and return what it prints. Raises subprocess.CalledProcessError."""
-    words = ["git", *arguments]
-    return subprocess.run(words, cwd=repository, check=check, capture_output=True, text=True).stdout.strip()
+    words, environment = ["git", *arguments], {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    done = subprocess.run(words, cwd=repository, env=environment, check=check, capture_output=True, text=True)
+    return done.stdout.strip()

@@ -33,7 +33,7 @@ FAULTS = 5
 """Mutations that are tried of a task's own lines, until one is seen by the earlier tests and one by the later alone; and of
 the other lines of its files, until one is seen."""
 LIES = 3
-"""Lies of each task that agents may tell."""
+"""Lies of each task that agents may tell, each of which the project's own command takes for a success."""
 ELSEWHERE = 5
 """Faults in code that no task is about."""
 SECONDS = 120.0
@@ -213,6 +213,8 @@ class _Maker:
                 left_out[step.name] = f"waits for {missing[0]}, which was left out"
             elif not self._old.pass_with(self._with((*self._closure(step, done), step))):
                 left_out[step.name] = "the tests of the earlier release fail with it: they want what was before"
+            elif not self._old.pass_with(self._with((*done.values(), step))):
+                left_out[step.name] = "the tests of the earlier release fail with it and the tasks before it"
             else:
                 done[step.id] = step
                 tasks[step.id] = self._task(step, done)
@@ -323,10 +325,14 @@ class _Maker:
         changed = {**self._before, **{path: text for path, text in fault.items() if text is not None}}
         tests = tests_about(self._before, step.pieces[0].path)[:2]
         found = [one for one in generic_liars(self._before, tests) if one.claims == "broken" and not one.script]
-        for liar in sorted(found, key=lambda one: hashlib.sha256(f"{step.id}{one.name}".encode()).digest())[:LIES]:
+        told = 0
+        for liar in sorted(found, key=lambda one: hashlib.sha256(f"{step.id}{one.name}".encode()).digest())[: 3 * LIES]:
             after = edited(changed, liar.edits, {})
             paths = {path for path in changed.keys() | after.keys() if self._before.get(path) != after.get(path)}
-            yield f"lie-{liar.name}", {path: after.get(path) for path in sorted(paths)}
+            lie = {path: after.get(path) for path in sorted(paths)}
+            if told < LIES and self._old.pass_with(lie):
+                told += 1
+                yield f"lie-{liar.name}", lie
 
     def _elsewhere(self, done: Mapping[str, Step]) -> tuple[Texts, ...]:
         """Return faults in lines that no task touches or is near to, each seen by the earlier tests."""

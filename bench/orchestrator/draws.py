@@ -47,8 +47,8 @@ WEIGHTS: Mapping[Agents, Mapping[Kind, float]] = {
 """How often each kind is drawn at a first attempt, in parts of the sum. What a task has no change for is not drawn."""
 BETTER = 3.0
 """Times as often as before that each further attempt is an honest one: it has been told what was wrong."""
-HONEST: frozenset[Kind] = frozenset(("right", "late", "conflict"))
-"""Kinds that leave the right change behind."""
+HONEST: frozenset[Kind] = frozenset(("right", "late", "conflict", "limited"))
+"""Kinds that leave the right change behind, and nothing else."""
 
 
 class Draw(NamedTuple):

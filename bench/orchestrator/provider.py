@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import unified_diff
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -64,8 +64,10 @@ class Model:
                     "error": {"type": "rate_limit_error", "message": "This limit is scripted."},
                 }
             written = task.changes.get(drawn.change, {})
-            base = self._course.base
-            out = 20 + sum(abs(len(text or "") - len(base.get(path, ""))) for path, text in written.items()) // 4
+            out = (
+                20
+                + sum(_characters(self._course.base.get(path, ""), text or "") for path, text in written.items()) // 4
+            )
             self.asked.append(Asked(task.id, attempt, drawn, characters // 4, out, time.time()))
         order = {**drawn._asdict(), "seconds": drawn.seconds * self._seconds}
         return 200, {
@@ -79,14 +81,11 @@ class Model:
             "usage": {"input_tokens": characters // 4, "output_tokens": out},
         }
 
-    def last(self, task: str) -> Draw | None:
-        """Return what the last agent of a task did."""
-        found = [one.draw for one in self.asked if one.task == task]
-        return found[-1] if found else None
 
-    def attempts(self) -> Counter[str]:
-        """Return how many attempts each task had."""
-        return Counter({task: len({one.attempt for one in self.asked if one.task == task}) for task in self._tasks})
+def _characters(old: str, new: str) -> int:
+    """Return how many characters the lines have that two texts do not share."""
+    lines = unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
+    return sum(len(line) for line in lines if line[:1] in "+-" and line[:3] not in {"+++", "---"})
 
 
 @contextmanager

@@ -18,11 +18,13 @@ COLUMNS = (
     "false done, unseen",
     "right refused",
     "right landed",
-    "persons",
+    "left to a person",
     "attempts",
     "tokens per landed",
     "thrown away",
     "wall over critical",
+    "kills",
+    "s to the next request",
 )
 
 
@@ -59,6 +61,8 @@ def _cells(counts: Score, ratios: list[float]) -> Iterator[str]:
     yield f"{1 - counts.tokens_landed / max(counts.tokens, 1):.0%}"
     middle = sorted(ratios)[len(ratios) // 2] if ratios else 0.0
     yield f"{middle:.2f} ({min(ratios, default=0):.2f} to {max(ratios, default=0):.2f})"
+    yield str(counts.kills)
+    yield f"{counts.recovery / counts.kills:.1f}" if counts.kills else "-"
 
 
 def _share(part: int, whole: int) -> str:

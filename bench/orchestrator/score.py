@@ -39,6 +39,7 @@ class Score(NamedTuple):
     """Right changes that were refused."""
     right_attempts: int = 0
     persons: int = 0
+    """Tasks that are not done at the end: a person has to look at each."""
     attempts: int = 0
     tokens: int = 0
     tokens_landed: int = 0
@@ -96,7 +97,7 @@ def score(course: Course, outcome: Outcome, asked: Iterable[Asked], at_once: int
     return Score(
         tasks=len(course.tasks),
         landed=len(outcome.done),
-        persons=outcome.persons,
+        persons=len(course.tasks) - len(outcome.done),
         attempts=len(by_attempt),
         tokens=sum(one.tokens_in + one.tokens_out for one in requests),
         twice=outcome.twice,
@@ -189,7 +190,7 @@ def interval(part: int, whole: int) -> tuple[float, float]:
     """Return the 95 % interval of a share, by Wilson's score (E. B. Wilson, JASA 22, 1927)."""
     if not whole:
         return 0.0, 1.0
-    z, share = 1.96, part / whole
+    z, share = 1.96, min(part, whole) / whole
     middle = share + z * z / (2 * whole)
     spread = z * sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole))
     below = 1 + z * z / whole
