@@ -44,6 +44,8 @@ class _Run:
         self._site = site
         self._said = site.folder / "said.txt"
         self._environment = site.environment() | {
+            # What is shown in a box of the machine's programs are the folders of the PATH.
+            "PATH": f"{site.agent.parent}{os.pathsep}{site.environment()['PATH']}",
             "BUILDWRIGHT_HOME": str(site.folder / "state"),
         }
         agent = shlex.join(["python", str(site.agent)])
@@ -122,11 +124,12 @@ class _Run:
 
     def _told(self, *words: str) -> dict[str, Any]:
         done = subprocess.run([*PROGRAM, *words], env=self._environment, capture_output=True, text=True, check=False)
-        try:
+        with contextlib.suppress(ValueError):
             found: dict[str, Any] = json.loads(done.stdout)
-        except ValueError:
-            raise RunFailed(f"{words}: {done.stdout[-500:]}{done.stderr[-500:]}") from None
-        return found
+            if "control" in found:
+                return found
+        said = self._said.read_text(encoding="utf-8", errors="replace")
+        raise RunFailed(f"{words}: {done.stdout[-500:]}{done.stderr[-500:]}\n{said[-1000:]}")
 
     def _refused(self) -> dict[str, tuple[str, ...]]:
         """Return the gates that refused each task's attempts, of the lines that the build printed."""

@@ -1,2 +1,0 @@
-import{m as e}from"./index-D6XKzUmI.js";import{f as t,ot as n}from"./States-CwKyCIDF.js";var r=n();function i({checks:n}){let i=n.filter(e=>e.ok),a=i.reduce((e,t)=>e+(t.tests??0),0);return(0,r.jsxs)(r.Fragment,{children:[n.filter(e=>!e.ok).map(t=>(0,r.jsx)(`span`,{title:t.about,children:(0,r.jsx)(e,{word:`refused`,children:t.gate})},t.gate)),i.length>0&&(0,r.jsx)(`span`,{title:i.map(e=>e.about?`${e.gate}: ${e.about}`:e.gate).join(`
-`),children:(0,r.jsxs)(e,{word:`passed`,children:[t(i.length,`check`),` passed`,a>0&&`, ${t(a,`test`)}`]})})]})}export{i as t};
