@@ -74,6 +74,7 @@ _PAGE = 500
 _ANSWER_SECONDS = 100.0
 _STREAM_SECONDS = 960.0
 """Longest silence of an answer that is streamed: a model may take its time before the first word."""
+_AGAIN_SECONDS = 0.3
 _QUIET_SECONDS = 1.0
 """A build that waits for its user is watched until the server has been silent for this long."""
 
@@ -589,14 +590,20 @@ class HttpClient:
         leaving = asyncio.create_task((detach or asyncio.Event()).wait())
         try:
             await asyncio.wait({watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
+            is_over = watching.done()
+            if is_over:
                 watching.result()
         finally:
             watching.cancel()
             leaving.cancel()
             await asyncio.gather(watching, leaving, return_exceptions=True)
         seen = stream.build
-        return seen if seen is not None and seen.version > build.version else build
+        build = seen if seen is not None and seen.version > build.version else build
+        if is_over and not (build.is_terminal or (build.waits_for_user and not stay)):
+            # The server ended the stream of a build that has just begun again, and had not heard of that yet.
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return await self.run(build_id, on_event, on_log, detach, stay=stay, since=build)
+        return build
 
     async def news(self, build: Build, seconds: float) -> AsyncGenerator[News, None]:
         """Yield the news of a build after this state, for at most `seconds`: what has come is read when the stream says so."""
